@@ -1,0 +1,5 @@
+"""Pictures, tables and the page that a run leaves behind. Reads results only; never trains, never loads a model."""
+
+from aegan.report.grids import grid, scatter
+
+__all__ = ["grid", "scatter"]
