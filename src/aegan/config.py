@@ -1,0 +1,141 @@
+"""Every option of a run, once: CLI flags, YAML keys, defaults and documentation all come from these dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from aegan.errors import UserError, unknown
+
+T = TypeVar("T")
+
+Device = str
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+def option(default: Any, help: str, *, source: str = "") -> Any:
+    """A dataclass field that carries its own documentation: what it means, its unit, and where the default is from."""
+    return dataclasses.field(default=default, metadata={"help": help, "source": source})
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What `aegan train` was asked to do."""
+
+    data: str = option("fashion", "folder, .zip, .npy/.npz, parquet, or a built-in name (fashion, digits, ring, ...)")
+    strategy: str = option("latent", "how the autoencoder enters the game; see `aegan strategies`")
+    out: str | None = option(None, "folder for the run; default: runs/DATA-STRATEGY")
+    minutes: float | None = option(None, "budget in minutes of training, decoding and evaluation not counted [3]")
+    steps: int | None = option(None, "budget in steps instead of minutes: repeats exactly on the same machine")
+    size: int | None = option(None, "side of the square training images in pixels; default: suggested by the data")
+    seed: int = option(0, "seed of everything random")
+    preset: str | None = option(None, "named numbers for the strategy; see `aegan presets`; default: by the data's size")
+    batch_size: int | None = option(None, "examples per step; default: the strategy's")
+    device: Device = option("auto", "cpu, cuda, cuda:1, mps, or auto")
+    precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
+    checkpoint_every: float = option(60.0, "seconds between checkpoints")
+    data_dir: str | None = option(None, "where the files of a built-in name lie, if not in their usual place")
+    classes: bool = option(True, "use class labels, where the data has them")
+
+
+def coerce(kind: Any, value: Any, key: str) -> Any:
+    """`value` (a YAML or command-line value) as the annotated type `kind`, or a UserError that names both.
+
+    >>> coerce(float, "1e-3", "lr"), coerce(int | None, None, "n"), coerce(bool, "yes", "ema")
+    (0.001, None, True)
+    >>> coerce(tuple[float, float], [0, 0.99], "betas")
+    (0.0, 0.99)
+    """
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None or (isinstance(value, str) and value.lower() in {"none", "null"}):
+            return None
+        return coerce(next(a for a in args if a is not type(None)), value, key)
+    if origin is Literal:
+        if value not in args:
+            raise unknown(f"value of '{key}'", str(value), [str(a) for a in args])
+        return value
+    if origin is tuple:
+        items = value.strip("()[] ").split(",") if isinstance(value, str) else list(value)
+        kinds = [args[0]] * len(items) if args[1:] == (Ellipsis,) else list(args)
+        if len(items) != len(kinds):
+            raise UserError(f"'{key}' wants {len(kinds)} values, got {value!r}.", f"Write it as {key}=a,b.")
+        return tuple(coerce(k, v, key) for k, v in zip(kinds, items, strict=True))
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in words:
+            return words[str(value).lower()]
+    elif kind in (int, float, str):
+        try:
+            number = kind(value)
+        except (TypeError, ValueError):
+            pass
+        else:
+            if kind is not int or isinstance(value, str) or number == value:
+                return number
+    raise UserError(f"'{key}' wants {getattr(kind, '__name__', kind)}, got {value!r}.", f"Write it as {key}=VALUE.")
+
+
+def with_options(instance: T, options: Mapping[str, Any], what: str) -> T:
+    """A copy of a frozen dataclass with some fields replaced; unknown keys fail, naming the nearest."""
+    hints = typing.get_type_hints(type(instance))
+    names = [f.name for f in dataclasses.fields(instance)]  # type: ignore[arg-type]
+    for key in options:
+        if key not in names:
+            raise unknown(f"option of {what}:", key, names)
+    changes = {k: coerce(hints[k], v, k) for k, v in options.items()}
+    return dataclasses.replace(instance, **changes)  # type: ignore[type-var]
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`("lr=1e-3", "width=64")` as a dictionary.
+
+    >>> parse_settings(("lr=1e-3",))
+    {'lr': '1e-3'}
+    """
+    out = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key.strip():
+            raise UserError(f"--set {pair!r} is not key=value.", "Example: --set code_dim=32")
+        out[key.strip()] = value.strip()
+    return out
+
+
+def as_plain(value: Any) -> Any:
+    """Tuples as lists and paths as text, so that YAML and JSON hold only plain values."""
+    if isinstance(value, Mapping):
+        return {str(k): as_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+# --- presets: numbers only, one YAML file each, named STRATEGY-NAME.yaml ---------------------------------------------
+
+
+def preset_files() -> dict[tuple[str, str], Path]:
+    """All shipped presets by (strategy, preset name)."""
+    folder = Path(__file__).parent / "presets"
+    found = {}
+    for path in sorted(folder.glob("*.yaml")):
+        strategy, _, name = path.stem.rpartition("-")
+        found[strategy, name] = path
+    return found
+
+
+def read_preset(strategy: str, name: str) -> dict[str, Any]:
+    """The numbers of a preset; an unknown name fails, naming the nearest."""
+    import yaml
+
+    files = preset_files()
+    if (strategy, name) not in files:
+        raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
+    return dict(yaml.safe_load(files[strategy, name].read_text()) or {})

@@ -1,0 +1,33 @@
+"""Errors that people see: one or two lines, what happened and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: the command line prints it without a traceback and exits with 2.
+
+    Args:
+        what: what happened and where, one sentence.
+        fix: what to do next, one sentence; may be empty.
+    """
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(f"{what}\n{fix}" if fix else what)
+        self.what = what
+        self.fix = fix
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that does not exist; it names the nearest one.
+
+    >>> print(unknown("strategy", "latnet", ["latent", "gan"]))
+    Unknown strategy 'latnet'.
+    Did you mean 'latent'? Known: gan, latent.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return UserError(f"Unknown {kind} '{name}'.", f"{hint}Known: {', '.join(names)}.")
