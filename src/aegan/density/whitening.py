@@ -1,0 +1,71 @@
+"""Whitening: codes to uncorrelated numbers of unit variance, and back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aegan.density._fitted import Fitted
+
+
+class Whitening(Fitted):
+    """u = L^(-1/2) V^T (z - m), z = V L^(1/2) u + m, on the leading eigenvectors V of the codes' covariance.
+
+    Dimensions without variance are dropped, as whitening would only amplify their noise; `keep` drops more, which
+    is how spatial codes get a prior of moderate size. Codes of any shape (N, ...) are flattened; `decode` restores
+    the shape.
+
+    Args:
+        keep: at most so many components; 0: all that are alive.
+        floor: a component is dead if its variance is below `floor` times the mean variance.
+    """
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+    shape: Tensor
+
+    def __init__(self, *, keep: int = 0, floor: float = 1e-3) -> None:
+        super().__init__()
+        self.keep = keep
+        self.floor = floor
+        self.register_buffer("mean", torch.empty(0))
+        self.register_buffer("basis", torch.empty(0, 0))
+        self.register_buffer("scale", torch.empty(0))
+        self.register_buffer("shape", torch.empty(0, dtype=torch.long))
+
+    @property
+    def dim(self) -> int:
+        """Number of components kept, k."""
+        return len(self.scale)
+
+    @torch.no_grad()
+    def fit(self, codes: Tensor) -> Whitening:
+        """Mean and principal components of `codes` (N, ...); the covariance is formed in float64."""
+        z = codes.flatten(1).double()
+        mean = z.mean(0)
+        cov = (z - mean).T @ (z - mean) / max(1, len(z) - 1)
+        values, vectors = torch.linalg.eigh(cov)
+        values, vectors = values.flip(0), vectors.flip(1)
+        alive = int((values > self.floor * values.mean().clamp_min(1e-12)).sum())
+        k = max(1, min(alive, self.keep) if self.keep else alive)
+        # The sign of an eigenvector is arbitrary: fixed, so that machines agree.
+        vectors = vectors[:, :k] * vectors[:, :k].gather(0, vectors[:, :k].abs().argmax(0)[None]).sign()
+        dtype = codes.dtype
+        self.mean, self.basis = mean.to(dtype), vectors.to(dtype)
+        self.scale = values[:k].clamp_min(1e-12).sqrt().to(dtype)
+        self.shape = torch.tensor(codes.shape[1:])
+        return self
+
+    def encode(self, z: Tensor) -> Tensor:
+        """Codes (N, ...) to components (N, k)."""
+        self._check()
+        return (z.flatten(1).to(self.mean.dtype) - self.mean) @ self.basis / self.scale
+
+    def decode(self, u: Tensor) -> Tensor:
+        """Components (N, k) to codes (N, ...); what was dropped returns as its mean."""
+        self._check()
+        return ((u * self.scale) @ self.basis.T + self.mean).view(-1, *self.shape.tolist())
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.encode(z)

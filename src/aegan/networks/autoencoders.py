@@ -1,0 +1,299 @@
+"""Encoders and decoders: images or vectors to codes and back.
+
+Three shapes of code behind one call, `build_autoencoder(shape, code_shape)`:
+
+======================  =====================  ==========================================================
+data                    code                   networks
+======================  =====================  ==========================================================
+(C, H, W), up to 32     (d,)                   pixel-unshuffle by `patch`, residual stages, one linear layer
+(C, H, W), any          (c, h, w)              the same, stopped at the grid (h, w), 3x3 convolution to c
+(D,)                    (d,)                   residual MLPs
+======================  =====================  ==========================================================
+
+Cost grows with the pixels, as every stage works on a grid; nothing but the linear layer of a flat code depends on
+the image's size. 32x32: stages at 8x8 and 4x4; 64x64 with a spatial code of 8x8: stages at 16x16 and 8x8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aegan.errors import UserError
+from aegan.networks.blocks import Down, ResBlock, ResidualMLPBlock, Up
+
+Shape = tuple[int, ...]
+
+
+def default_code_shape(shape: Shape) -> Shape:
+    """The code that a data shape gets unless told otherwise.
+
+    Vectors: as many numbers as the data, so that the autoencoder loses nothing (at most 64). Images up to 32x32:
+    64 numbers, or a quarter of the values if those are fewer. Larger images: 8 channels on a grid of an eighth of
+    the sides.
+
+    >>> default_code_shape((1, 32, 32)), default_code_shape((3, 64, 64)), default_code_shape((2,))
+    ((64,), (8, 8, 8), (2,))
+    >>> default_code_shape((1, 8, 8))
+    ((16,))
+    """
+    if len(shape) == 1:
+        return (min(64, shape[0]),)
+    channels, height, width = shape
+    if height * width <= 32 * 32:
+        return (min(64, max(4, channels * height * width // 4)),)
+    return (8, math.ceil(height / 8), math.ceil(width / 8))
+
+
+def check_image_shape(shape: Shape) -> None:
+    """Raise `UserError` unless `shape` is (C, H, W) with 1 to 4 channels and sides that are multiples of 4."""
+    if len(shape) != 3 or not 1 <= shape[0] <= 4:
+        raise UserError(
+            f"Cannot build networks for data of shape {shape}.", "Images are (channels 1 to 4, H, W)."
+        )
+    if shape[1] % 4 or shape[2] % 4 or min(shape[1:]) < 8:
+        raise UserError(
+            f"Images of {shape[2]}x{shape[1]} pixels do not fit the networks.",
+            "Choose sides that are multiples of 4, at least 8 (--size).",
+        )
+
+
+def patch_size(height: int, width: int) -> int:
+    """Side of the pixel-unshuffle: 4, or 2 for images below 16 pixels, whose grid would be too small."""
+    return 4 if min(height, width) >= 16 else 2
+
+
+def grids(height: int, width: int, *, coarsest: int = 4) -> list[tuple[int, int]]:
+    """Sizes of the stages of an image network, finest first; each half of the one before, rounded up.
+
+    >>> grids(32, 32)
+    [(8, 8), (4, 4)]
+    >>> grids(64, 48, coarsest=8)
+    [(16, 12), (8, 6)]
+    """
+    patch = patch_size(height, width)
+    sizes = [(height // patch, width // patch)]
+    while max(sizes[-1]) > coarsest:
+        h, w = sizes[-1]
+        sizes.append((math.ceil(h / 2), math.ceil(w / 2)))
+    return sizes
+
+
+def stage_widths(width: int, stages: int) -> list[int]:
+    """Channels of each stage: `width`, then twice that, at most 2 * width (the coarse grids hold little)."""
+    return [width * min(2**i, 2) for i in range(stages)]
+
+
+class Encoder(nn.Module):
+    """E: images (N, C, H, W) in [-1, 1] to codes (N, d) or (N, c, h, w).
+
+    Args:
+        shape: (C, H, W).
+        code_shape: (d,) or (c, h, w); (h, w) must be one of `grids`.
+        width: channels of the finest stage.
+        blocks: residual blocks in each stage.
+        norm: group normalisation.
+    """
+
+    def __init__(self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool) -> None:
+        super().__init__()
+        check_image_shape(shape)
+        channels, height, image_width = shape
+        self.code_shape = tuple(code_shape)
+        self.patch = patch_size(height, image_width)
+        sizes = stage_sizes(shape, code_shape)
+        widths = stage_widths(width, len(sizes))
+        self.stem = nn.Conv2d(channels * self.patch**2, width, 3, padding=1)
+        self.stages = nn.ModuleList()
+        for i, _ in enumerate(sizes):
+            down: nn.Module = Down(widths[i - 1], widths[i]) if i else nn.Identity()
+            self.stages.append(nn.Sequential(down, *(ResBlock(widths[i], norm=norm) for _ in range(blocks))))
+        h, w = sizes[-1]
+        self.head: nn.Module
+        if len(code_shape) == 1:
+            self.head = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * h * w, code_shape[0]))
+        else:
+            self.head = nn.Conv2d(widths[-1], code_shape[0], 3, padding=1)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The maps (N, c, h, w) after every stage, finest first."""
+        h = self.stem(F.pixel_unshuffle(x, self.patch))
+        maps = []
+        for stage in self.stages:
+            h = stage(h)
+            maps.append(h)
+        return maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x)[-1])
+
+
+class Decoder(nn.Module):
+    """G: codes (N, d) or (N, c, h, w) to images (N, C, H, W), unbounded (the data lie in [-1, 1]; clip to show).
+
+    The mirror of `Encoder`; `overlap` adds one residual convolution at half the image's size, so that
+    neighbouring patches see each other.
+
+    Args:
+        shape, code_shape, width, blocks, norm: as for `Encoder`.
+        overlap: channels of that convolution; 0 leaves it out.
+    """
+
+    def __init__(
+        self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool, overlap: int
+    ) -> None:
+        super().__init__()
+        check_image_shape(shape)
+        channels, height, image_width = shape
+        self.code_shape = tuple(code_shape)
+        self.patch = patch_size(height, image_width)
+        sizes = stage_sizes(shape, code_shape)[::-1]
+        widths = stage_widths(width, len(sizes))[::-1]
+        self.grid = (widths[0], *sizes[0])
+        self.head: nn.Module
+        if len(code_shape) == 1:
+            self.head = nn.Linear(code_shape[0], math.prod(self.grid))
+        else:
+            self.head = nn.Conv2d(code_shape[0], widths[0], 3, padding=1)
+        self.stages = nn.ModuleList()
+        for i, size in enumerate(sizes):
+            up: nn.Module = Up(widths[i - 1], widths[i], size) if i else nn.Identity()
+            self.stages.append(nn.Sequential(up, *(ResBlock(widths[i], norm=norm) for _ in range(blocks))))
+        self.tail: nn.Module
+        if overlap:
+            self.tail = nn.Sequential(
+                nn.SiLU(),
+                nn.Conv2d(widths[-1], overlap * (self.patch // 2) ** 2, 3, padding=1),
+                nn.PixelShuffle(self.patch // 2),
+                nn.SiLU(),
+                nn.Conv2d(overlap, channels * 4, 3, padding=1),
+                nn.PixelShuffle(2),
+            )
+        else:
+            self.tail = nn.Sequential(
+                nn.SiLU(),
+                nn.Conv2d(widths[-1], channels * self.patch**2, 3, padding=1),
+                nn.PixelShuffle(self.patch),
+            )
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.head(z).view(-1, *self.grid)
+        h = h.contiguous(memory_format=torch.channels_last)
+        for stage in self.stages:
+            h = stage(h)
+        return self.tail(h)
+
+
+class VectorEncoder(nn.Module):
+    """E for vectors: (N, D) to codes (N, d), a residual MLP around a linear map."""
+
+    def __init__(self, dim: int, code_dim: int, *, width: int, blocks: int) -> None:
+        super().__init__()
+        self.code_shape = (code_dim,)
+        self.net = _mlp(dim, code_dim, width, blocks)
+        self.skip = nn.Linear(dim, code_dim)
+        if dim == code_dim:
+            nn.init.eye_(self.skip.weight)
+            nn.init.zeros_(self.skip.bias)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The hidden vectors (N, width) before the last layer."""
+        return [self.net[:-1](x)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.skip(x) + self.net(x)
+
+
+class VectorDecoder(nn.Module):
+    """G for vectors: codes (N, d) to (N, D), unbounded."""
+
+    def __init__(self, dim: int, code_dim: int, *, width: int, blocks: int) -> None:
+        super().__init__()
+        self.code_shape = (code_dim,)
+        self.net = _mlp(code_dim, dim, width, blocks)
+        self.skip = nn.Linear(code_dim, dim)
+        if dim == code_dim:
+            nn.init.eye_(self.skip.weight)
+            nn.init.zeros_(self.skip.bias)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.skip(z) + self.net(z)
+
+
+def _mlp(inputs: int, outputs: int, width: int, blocks: int) -> nn.Sequential:
+    last = nn.Linear(width, outputs)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(
+        nn.Linear(inputs, width), *(ResidualMLPBlock(width) for _ in range(blocks)), nn.LeakyReLU(0.2), last
+    )
+
+
+def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:
+    """The grids between an image of `shape` and its code, finest first; `UserError` if the code fits none."""
+    _, height, width = shape
+    if len(code_shape) == 1:
+        return grids(height, width)
+    sizes = grids(height, width, coarsest=1)
+    if tuple(code_shape[1:]) not in sizes:
+        known = ", ".join(f"{h}x{w}" for h, w in sizes)
+        raise UserError(
+            f"A code of shape {tuple(code_shape)} does not fit images of {height}x{width}.",
+            f"Its grid can be {known}.",
+        )
+    return sizes[: sizes.index(tuple(code_shape[1:])) + 1]  # type: ignore[arg-type]
+
+
+def build_decoder(
+    shape: Sequence[int],
+    code_shape: Sequence[int] | None = None,
+    *,
+    width: int = 64,
+    blocks: int = 1,
+    norm: bool = True,
+    overlap: int = 0,
+) -> Decoder | VectorDecoder:
+    """The decoder that `build_autoencoder` makes, alone: also the generator of the pixel GAN."""
+    shape = tuple(shape)
+    code = tuple(code_shape) if code_shape else default_code_shape(shape)
+    if len(shape) == 1:
+        return VectorDecoder(shape[0], code[0], width=2 * width, blocks=blocks)
+    decoder = Decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap)
+    return decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def build_autoencoder(
+    shape: Sequence[int],
+    code_shape: Sequence[int] | None = None,
+    *,
+    width: int = 64,
+    blocks: int = 1,
+    norm: bool = True,
+    overlap: int = 0,
+) -> tuple[Encoder | VectorEncoder, Decoder | VectorDecoder]:
+    """Encoder and decoder for data of `shape`.
+
+    Args:
+        shape: (C, H, W), sides multiples of 4, or (D,).
+        code_shape: (d,) or (c, h, w); None: `default_code_shape(shape)`.
+        width: channels of the finest stage (twice that below it, and in the MLPs).
+        blocks: residual blocks a stage.
+        norm: group normalisation in the residual blocks.
+        overlap: channels of the decoder's extra convolution at half the image's size; 0: none.
+
+    >>> E, G = build_autoencoder((3, 20, 12))
+    >>> x = torch.zeros(2, 3, 20, 12)
+    >>> E(x).shape, G(E(x)).shape
+    (torch.Size([2, 64]), torch.Size([2, 3, 20, 12]))
+    """
+    shape = tuple(shape)
+    code = tuple(code_shape) if code_shape else default_code_shape(shape)
+    decoder = build_decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap)
+    if len(shape) == 1:
+        return VectorEncoder(shape[0], code[0], width=2 * width, blocks=blocks), decoder
+    encoder = Encoder(shape, code, width=width, blocks=blocks, norm=norm)
+    return encoder.to(memory_format=torch.channels_last), decoder  # type: ignore[call-overload]

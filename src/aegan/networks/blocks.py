@@ -1,0 +1,116 @@
+"""The few blocks that every network here is built from.
+
+Images are (N, C, H, W). All blocks keep (H, W); only `Down` and `Up` change it, and both accept odd sizes, so that
+any image whose sides are multiples of 4 passes through. Convolutions are fastest on CPU with at least 32 channels
+at 16x16 and below, in `torch.channels_last`: the builders convert their networks to it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def groups(channels: int) -> int:
+    """Groups for `GroupNorm`: eight, or the largest divisor of `channels` below that.
+
+    >>> groups(64), groups(12), groups(7)
+    (8, 6, 7)
+    """
+    return next(g for g in range(min(8, channels), 0, -1) if channels % g == 0)
+
+
+class ResBlock(nn.Module):
+    """x + conv(silu(norm(conv(silu(norm(x)))))), the identity at the start because the last convolution is zero.
+
+    Args:
+        channels: of input and output.
+        norm: group normalisation before each activation; without it the zero start alone keeps the scale.
+    """
+
+    def __init__(self, channels: int, *, norm: bool = True) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups(channels), channels) if norm else nn.Identity()
+        self.norm2 = nn.GroupNorm(groups(channels), channels) if norm else nn.Identity()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(h)))
+
+
+class CriticBlock(nn.Module):
+    """x + conv(a(conv(a(x)))), a = leaky ReLU 0.2, no normalisation (gradient penalties need samples apart).
+
+    Fix-up start (Zhang et al. 2019; R3GAN, arXiv 2501.05441): the first convolution is scaled by depth^(-1/4)... of a
+    two-layer branch, depth^(-1/2), and the last one is zero.
+
+    Args:
+        channels: of input and output.
+        depth: number of residual blocks of the whole network.
+    """
+
+    def __init__(self, channels: int, *, depth: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.normal_(self.conv1.weight, std=math.sqrt(2 / (9 * channels)) * depth**-0.5)
+        nn.init.zeros_(self.conv1.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
+
+
+class Down(nn.Module):
+    """Halves height and width, rounding up, by a 3x3 convolution of stride 2."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class Up(nn.Module):
+    """A 3x3 convolution and a pixel shuffle to twice the height and width, cropped to `size`.
+
+    Args:
+        inputs, outputs: channels.
+        size: (height, width) of the output, which undoes the rounding of `Down`.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+        self.conv = nn.Conv2d(inputs, outputs * 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.conv(x), 2)[..., : self.size[0], : self.size[1]]
+
+
+class ResidualMLPBlock(nn.Module):
+    """x + W2 a(W1 a(x)) on vectors (N, width); W2 starts at zero. `a` is leaky ReLU 0.2 or SiLU.
+
+    Args:
+        width: of input and output.
+        norm: layer normalisation first (generators and autoencoders; never critics).
+    """
+
+    def __init__(self, width: int, *, norm: bool = False) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
+        self.linear1 = nn.Linear(width, width)
+        self.linear2 = nn.Linear(width, width)
+        nn.init.zeros_(self.linear2.weight)
+        nn.init.zeros_(self.linear2.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.linear2(F.leaky_relu(self.linear1(F.leaky_relu(self.norm(x), 0.2)), 0.2))

@@ -1,0 +1,196 @@
+"""Critics: one number per sample (a logit), or per pack of samples.
+
+No normalisation anywhere: R1 and R2 need every sample's logit to depend on that sample alone. Images first meet an
+overlapping convolution (twice as wide as its stride), since a critic that sees separate patches leaves their grid in
+the generator's pictures; all further work is done at a quarter of the size and below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aegan.errors import UserError
+from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
+
+Shape = tuple[int, ...]
+
+
+class Critic(nn.Module):
+    """D(x, y) = v . h(x) + e_y . h(x) + b: a body h, a linear head, and a projection of the class embedding.
+
+    The projection is that of Miyato & Koyama 2018 (arXiv 1802.05637). With `pack` = m > 1 the m consecutive samples
+    x[m*i : m*(i+1)] are judged together, stacked along channels (PacGAN, arXiv 1712.04086), and the embeddings of
+    their classes are averaged.
+
+    Args:
+        body: (N, m * C, ...) to a list of maps; the last is the vector (N, width) that the head reads.
+        width: of that vector.
+        classes: number of classes, 0 for none.
+        pack: samples judged together.
+    """
+
+    def __init__(self, body: CriticBody, width: int, *, classes: int, pack: int) -> None:
+        super().__init__()
+        self.pack = pack
+        self.classes = classes
+        self.body = body
+        self.linear = nn.Linear(width, 1)
+        nn.init.normal_(self.linear.weight, std=width**-0.5)
+        nn.init.zeros_(self.linear.bias)
+        self.embed = nn.Embedding(classes, width) if classes else None
+        if self.embed is not None:
+            nn.init.normal_(self.embed.weight, std=0.1 * width**-0.5)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Hidden maps (N / pack, c, h, w), finest first, and the vector (N / pack, width) last."""
+        if self.pack > 1:
+            if len(x) % self.pack:
+                raise ValueError(f"a batch of {len(x)} cannot be packed by {self.pack}")
+            x = x.reshape(len(x) // self.pack, self.pack * x.shape[1], *x.shape[2:])
+        return self.body(x)
+
+    def head(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        """Logits (N / pack,) from the last of `features`."""
+        logit = self.linear(h).squeeze(1)
+        if self.embed is not None:
+            if y is None:
+                raise ValueError("a critic with classes needs labels")
+            e = self.embed(y).view(len(h), self.pack, -1).mean(1)
+            logit = logit + (e * h).sum(1)
+        return logit
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.head(self.features(x)[-1], y)
+
+
+class CriticBody(nn.Module):
+    """Base of the bodies: forward returns the list of hidden maps, the vector for the head last."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        raise NotImplementedError
+
+
+class ImageBody(CriticBody):
+    """Overlapping stem to a quarter of the size, then residual stages at 1/4, 1/8, ... down to about 4x4.
+
+    Args:
+        shape: (C, H, W) with the pack already counted in C.
+        width: channels at a quarter of the size; twice that below.
+        blocks: residual blocks a stage.
+    """
+
+    def __init__(self, shape: Shape, *, width: int, blocks: int) -> None:
+        super().__init__()
+        channels, h, w = shape
+        self.stem = nn.ModuleList()
+        if min(h, w) >= 16:
+            self.stem.append(nn.Conv2d(channels, width // 2, 4, stride=2, padding=1))
+            h, w = h // 2, w // 2
+        self.stem.append(nn.Conv2d(width // 2 if len(self.stem) else channels, width, 4, stride=2, padding=1))
+        h, w = h // 2, w // 2
+        plan = [(h, w)]
+        while max(h, w) > 4:
+            h, w = max(1, h // 2), max(1, w // 2)
+            plan.append((h, w))
+        widths = [width * min(2**i, 2) for i in range(len(plan))]
+        depth = blocks * len(plan)
+        self.stages = nn.ModuleList()
+        for i, _ in enumerate(plan):
+            down: nn.Module = (
+                nn.Conv2d(widths[i - 1], widths[i], 4, stride=2, padding=1) if i else nn.Identity()
+            )
+            self.stages.append(
+                nn.Sequential(down, *(CriticBlock(widths[i], depth=depth) for _ in range(blocks)))
+            )
+        for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]:
+            nn.init.kaiming_normal_(conv.weight, a=0.2)
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        self.out = nn.Linear(widths[-1] * h * w, 2 * width)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        h = x.contiguous(memory_format=torch.channels_last)
+        maps = []
+        for i, conv in enumerate(self.stem):
+            h = conv(F.leaky_relu(h, 0.2) if i else h)
+        for i, stage in enumerate(self.stages):
+            h = stage(F.leaky_relu(h, 0.2) if i else h)
+            maps.append(h)
+        maps.append(F.leaky_relu(self.out(F.leaky_relu(h, 0.2).flatten(1)), 0.2))
+        return maps
+
+
+class GridBody(CriticBody):
+    """For spatial codes (c, h, w): residual convolutions at the code's own size, then stride 2 down to about 4x4."""
+
+    def __init__(self, shape: Shape, *, width: int, blocks: int) -> None:
+        super().__init__()
+        channels, h, w = shape
+        self.stem = nn.Conv2d(channels, width, 3, padding=1)
+        layers: list[nn.Module] = [CriticBlock(width, depth=2 * blocks) for _ in range(blocks)]
+        while max(h, w) > 4:
+            layers += [nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, stride=2, padding=1)]
+            h, w = math.ceil(h / 2), math.ceil(w / 2)
+            layers += [CriticBlock(width, depth=2 * blocks) for _ in range(blocks)]
+        self.net = nn.Sequential(*layers)
+        self.out = nn.Linear(width * h * w, 2 * width)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        h = self.net(self.stem(x.contiguous(memory_format=torch.channels_last)))
+        return [h, F.leaky_relu(self.out(F.leaky_relu(h, 0.2).flatten(1)), 0.2)]
+
+
+class VectorBody(CriticBody):
+    """For vectors (D,): a linear layer and residual MLP blocks."""
+
+    def __init__(self, dim: int, *, width: int, blocks: int) -> None:
+        super().__init__()
+        self.stem = nn.Linear(dim, width)
+        self.net = nn.Sequential(*(ResidualMLPBlock(width) for _ in range(blocks)))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [F.leaky_relu(self.net(self.stem(x)), 0.2)]
+
+
+def build_critic(
+    shape: Sequence[int],
+    *,
+    width: int = 64,
+    blocks: int = 1,
+    classes: int = 0,
+    pack: int = 1,
+    codes: bool = False,
+) -> Critic:
+    """A critic for images (C, H, W), for vectors or flat codes (D,), or with `codes` for spatial codes (c, h, w).
+
+    Args:
+        shape: of one sample.
+        width: channels at a quarter of the image's size (twice that below, and for vectors; four times that in
+            the vectors' hidden layers).
+        blocks: residual blocks a stage.
+        classes: number of classes for the projection, 0: unconditional.
+        pack: samples judged together; the batch must be a multiple of it.
+
+    >>> D = build_critic((1, 32, 32), width=16, classes=10)
+    >>> D(torch.zeros(4, 1, 32, 32), torch.zeros(4, dtype=torch.long)).shape
+    torch.Size([4])
+    """
+    if pack < 1:
+        raise UserError(f"pack must be at least 1, not {pack}.", "Use --pack 1 for no packing.")
+    first, *rest = shape
+    packed = (first * pack, *rest)
+    body: CriticBody
+    if not rest:
+        body = VectorBody(packed[0], width=4 * width, blocks=max(2, blocks))
+        return Critic(body, 4 * width, classes=classes, pack=pack)
+    if codes:
+        body = GridBody(packed, width=2 * width, blocks=blocks)
+        critic = Critic(body, 4 * width, classes=classes, pack=pack)
+    else:
+        body = ImageBody(packed, width=width, blocks=blocks)
+        critic = Critic(body, 2 * width, classes=classes, pack=pack)
+    return critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,106 @@
+"""Generators: the residual f of a latent GAN, and a decoder that takes noise and a class.
+
+`build_residual(code_shape)` makes f(z, y) with a last layer of zeros, so that G(z) = z + f(z, y) starts exactly at the
+prior of z. `ConditionalGenerator` turns a decoder into the generator of a pixel GAN. Their cost depends on the code
+only; the decoder's grows with the pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from aegan.networks.autoencoders import Decoder, VectorDecoder
+from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
+
+
+class ResidualMLP(nn.Module):
+    """f: (N, d) and optional classes (N,) to (N, d), zero at the start."""
+
+    def __init__(self, dim: int, *, width: int, blocks: int, classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Linear(dim, width)
+        self.embed = nn.Embedding(classes, width) if classes else None
+        self.net = nn.Sequential(*(ResidualMLPBlock(width) for _ in range(blocks)))
+        self.last = nn.Linear(width, dim)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        h = self.stem(z)
+        if self.embed is not None and y is not None:
+            h = h + self.embed(y)
+        return self.last(nn.functional.leaky_relu(self.net(h), 0.2))
+
+
+class ResidualConv(nn.Module):
+    """f: (N, c, h, w) and optional classes (N,) to (N, c, h, w), zero at the start.
+
+    A linear layer across the whole grid joins the first block, as 3x3 convolutions alone see too little of it.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], *, width: int, blocks: int, classes: int) -> None:
+        super().__init__()
+        channels, h, w = shape
+        self.stem = nn.Conv2d(channels, width, 3, padding=1)
+        self.whole = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(shape), 2 * width),
+            nn.LeakyReLU(0.2),
+            nn.Linear(2 * width, width * h * w),
+        )
+        self.embed = nn.Embedding(classes, width) if classes else None
+        self.net = nn.Sequential(*(CriticBlock(width, depth=blocks) for _ in range(blocks)))
+        self.last = nn.Conv2d(width, channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        h = self.stem(z)
+        h = h + self.whole(z).view_as(h)
+        if self.embed is not None and y is not None:
+            h = h + self.embed(y)[:, :, None, None]
+        return self.last(nn.functional.leaky_relu(self.net(h), 0.2))
+
+
+def build_residual(
+    code_shape: Sequence[int], *, width: int = 128, blocks: int = 2, classes: int = 0
+) -> ResidualMLP | ResidualConv:
+    """f for codes of `code_shape`: an MLP for (d,), convolutions for (c, h, w).
+
+    >>> f = build_residual((8,), width=16)
+    >>> bool((f(torch.randn(4, 8)) == 0).all())
+    True
+    """
+    if len(code_shape) == 1:
+        return ResidualMLP(code_shape[0], width=2 * width, blocks=blocks, classes=classes)
+    channels, h, w = code_shape
+    net = ResidualConv((channels, h, w), width=width // 2, blocks=blocks, classes=classes)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+class ConditionalGenerator(nn.Module):
+    """G(z, y) = decoder(z + e_y): noise of the decoder's code shape, plus an embedding of the class.
+
+    Args:
+        decoder: from `build_decoder`.
+        classes: number of classes, 0: unconditional.
+    """
+
+    def __init__(self, decoder: Decoder | VectorDecoder, *, classes: int = 0) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.code_shape: tuple[int, ...] = tuple(decoder.code_shape)
+        self.embed = nn.Embedding(classes, math.prod(self.code_shape)) if classes else None
+
+    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """z ~ N(0, I), (count, *code_shape)."""
+        return torch.randn(count, *self.code_shape, generator=generator)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.embed is not None and y is not None:
+            z = z + self.embed(y).view(-1, *self.code_shape)
+        return self.decoder(z)

@@ -1,0 +1,126 @@
+"""The adversarial games: what critic and generator minimise, given the critic's logits.
+
+D(x) and D(G(z)) are logits, (N,); sp(t) = log(1 + e^t); sigma the logistic function. Every function returns one
+value per sample, (N,), to be averaged by the caller.
+
+============== ======================================= ============================ =================================
+name           critic minimises                        generator minimises          source
+============== ======================================= ============================ =================================
+minimax        sp(-D(x)) + sp(D(G(z)))                 -sp(D(G(z)))                 Goodfellow 2014, arXiv 1406.2661
+nonsaturating  sp(-D(x)) + sp(D(G(z)))                 sp(-D(G(z)))                 the same, section 3
+lsgan          ((D(x) - 1)^2 + D(G(z))^2) / 2          (D(G(z)) - 1)^2 / 2          Mao 2017, arXiv 1611.04076
+hinge          (1 - D(x))_+ + (1 + D(G(z)))_+          -D(G(z))                     Lim & Ye 2017, arXiv 1705.02894
+wgan           D(G(z)) - D(x)                          -D(G(z))                     Arjovsky 2017, arXiv 1701.07875
+rpgan          sp(D(G(z)) - D(x))                      sp(D(x) - D(G(z)))           Jolicoeur-Martineau 2018, 1807.00734
+============== ======================================= ============================ =================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from aegan.errors import unknown
+
+sp = F.softplus
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """One game: `critic(real, fake)` and `generator(fake, real)`, logits (N,) to values (N,).
+
+    The generator's value depends on `real` only where `relative` is true; elsewhere it may be None.
+    """
+
+    name: str
+    critic: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor | None], Tensor]
+    relative: bool = False
+
+
+def minimax_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """L_D = sp(-D(x)) + sp(D(G(z))) = -log sigma(D(x)) - log(1 - sigma(D(G(z))))."""
+    return sp(-real) + sp(fake)
+
+
+def minimax_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """L_G = -sp(D(G(z))) = log(1 - sigma(D(G(z)))); its gradient vanishes where the critic is sure."""
+    return -sp(fake)
+
+
+def nonsaturating_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """L_G = sp(-D(G(z))) = -log sigma(D(G(z)))."""
+    return sp(-fake)
+
+
+def lsgan_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """L_D = ((D(x) - 1)^2 + D(G(z))^2) / 2."""
+    return 0.5 * ((real - 1).square() + fake.square())
+
+
+def lsgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """L_G = (D(G(z)) - 1)^2 / 2."""
+    return 0.5 * (fake - 1).square()
+
+
+def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """L_D = (1 - D(x))_+ + (1 + D(G(z)))_+."""
+    return F.relu(1 - real) + F.relu(1 + fake)
+
+
+def wgan_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """L_D = D(G(z)) - D(x), for a critic that a penalty keeps 1-Lipschitz."""
+    return fake - real
+
+
+def wgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """L_G = -D(G(z)); also that of the hinge game."""
+    return -fake
+
+
+def rpgan_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """L_D = sp(-(D(x) - D(G(z)))), real i paired with fake i."""
+    return sp(fake - real)
+
+
+def rpgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """L_G = sp(-(D(G(z)) - D(x))); D(x) scales the gradient, so it must be given."""
+    if real is None:
+        raise ValueError("rpgan needs the real samples' logits for the generator too")
+    return sp(real - fake)
+
+
+ADVERSARIAL: dict[str, Adversarial] = {
+    game.name: game
+    for game in (
+        Adversarial("minimax", minimax_critic, minimax_generator),
+        Adversarial("nonsaturating", minimax_critic, nonsaturating_generator),
+        Adversarial("lsgan", lsgan_critic, lsgan_generator),
+        Adversarial("hinge", hinge_critic, wgan_generator),
+        Adversarial("wgan", wgan_critic, wgan_generator),
+        Adversarial("rpgan", rpgan_critic, rpgan_generator, relative=True),
+    )
+}
+
+
+def adversarial(name: str) -> Adversarial:
+    """The game called `name`; `UserError` if there is none.
+
+    >>> adversarial("rpgan").relative
+    True
+    """
+    if name not in ADVERSARIAL:
+        raise unknown("adversarial loss", name, ADVERSARIAL)
+    return ADVERSARIAL[name]
+
+
+def value(real: Tensor, fake: Tensor) -> Tensor:
+    """V(G, D) = log D(x) + log(1 - D(G(z))) per pair, in nats, where D is sigma of the logits given here.
+
+    Its mean lies between -inf (the critic is always wrong) and 0 (always right); a critic that cannot tell the two
+    apart gets -log 4 = -1.386.
+    """
+    return -sp(-real) - sp(fake)

@@ -1,0 +1,93 @@
+"""How far a reconstruction is from its image: one value per sample, (N,), a *mean* over the sample's values.
+
+Means, not sums, so that weights do not depend on the size of the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def per_sample(t: Tensor) -> Tensor:
+    """The mean over everything but the first axis."""
+    return t.flatten(1).mean(1)
+
+
+def l1(x: Tensor, y: Tensor) -> Tensor:
+    """mean |x - y|."""
+    return per_sample((x - y).abs())
+
+
+def l2(x: Tensor, y: Tensor) -> Tensor:
+    """mean (x - y)^2."""
+    return per_sample((x - y).square())
+
+
+def gradient_difference(x: Tensor, y: Tensor) -> Tensor:
+    """mean |grad (x - y)|: the L1 distance of the differences between neighbouring pixels, both directions."""
+    d = x - y
+    return per_sample((d[..., 1:, :] - d[..., :-1, :]).abs()) + per_sample((d[..., 1:] - d[..., :-1]).abs())
+
+
+def laplacian_l1(x: Tensor, y: Tensor, levels: int = 3) -> Tensor:
+    """sum_j 2^(-j) mean |L_j(x) - L_j(y)|, L_j the Laplacian pyramid, finest band j = 0, the rest last.
+
+    Weighted so that a level counts by the sharpness it carries; of Bojanowski et al. 2018 (arXiv 1707.05776), who
+    weigh 2^(2j) sums instead. Sizes below 4 end the pyramid.
+    """
+    d = x - y
+    total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+    for j in range(levels):
+        if min(d.shape[-2:]) < 4:
+            break
+        low = F.avg_pool2d(d, 2, ceil_mode=True)
+        band = d - F.interpolate(low, size=d.shape[-2:], mode="nearest")
+        total = total + 2.0**-j * per_sample(band.abs())
+        d = low
+    return total + per_sample(d.abs())
+
+
+def ssim_loss(x: Tensor, y: Tensor, *, window: int = 7, value_range: float = 2.0) -> Tensor:
+    """1 - SSIM(x, y), with a uniform window (Wang et al. 2004; K1 = 0.01, K2 = 0.03).
+
+    Args:
+        x, y: (N, C, H, W).
+        window: side of the averaging window.
+        value_range: of the pixels; 2 for [-1, 1].
+    """
+    c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
+
+    def mean(t: Tensor) -> Tensor:
+        return F.avg_pool2d(t, window, 1)
+
+    mx, my = mean(x), mean(y)
+    scale = window**2 / (window**2 - 1)
+    vx, vy = scale * (mean(x * x) - mx * mx), scale * (mean(y * y) - my * my)
+    cov = scale * (mean(x * y) - mx * my)
+    ssim = (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    return 1 - per_sample(ssim)
+
+
+def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor], *, power: int = 1) -> Tensor:
+    """sum_l mean |f_l(x) - f_l(y)|^p / mean |f_l(x)|^p: a learned distance, from a critic's or an encoder's maps.
+
+    The real side is a target (no gradient). Dividing by its own mean over the batch makes layers count equally, so
+    that the weight does not follow the critic's scale. VAE/GAN, Larsen et al. 2016 (arXiv 1512.09300).
+
+    Args:
+        real, fake: maps of the same shapes, (N, ...).
+        power: 1 or 2.
+    """
+    total: Tensor | None = None
+    for a, b in zip(real, fake, strict=True):
+        a = a.detach().to(torch.promote_types(a.dtype, torch.float32))
+        d = (b.to(a.dtype) - a).abs()
+        term = per_sample(d**power) / (a.abs() ** power).mean().clamp_min(1e-8)
+        total = term if total is None else total + term
+    if total is None:
+        raise ValueError("no maps to compare")
+    return total
