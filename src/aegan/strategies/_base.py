@@ -59,7 +59,7 @@ class Phase:
         betas: Adam's.
         weight_decay: AdamW's.
         every: runs at the steps that this number divides.
-        start: runs from this step of the stage on.
+        hold: waits until the stage's warm-up is over, then has its own: a critic's head start.
         clip: the gradient's norm is clipped to it, if given.
         final: last learning rate of the schedule as a share of `lr`.
     """
@@ -71,7 +71,7 @@ class Phase:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     every: int = 1
-    start: int = 0
+    hold: bool = False
     clip: float | None = None
     final: float = 0.0
 

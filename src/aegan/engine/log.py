@@ -1,0 +1,168 @@
+"""What a run says: `log.jsonl` for programs, a progress display for people, TensorBoard events if that is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from torch import Tensor
+
+from aegan.engine.state import explained, write_atomically
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """All lines of a `log.jsonl`; a last line cut short by a crash is left out."""
+    lines: list[dict[str, Any]] = []
+    if path.exists():
+        for line in path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                lines.append(json.loads(line))
+    return lines
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become words, so that every parser reads the log."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+class RunLog:
+    """Appends JSON objects to RUN/log.jsonl.
+
+    Args:
+        path: the file.
+        step: when resuming, lines behind this step are dropped, since those steps will be taken again.
+    """
+
+    def __init__(self, path: Path, step: int | None = None) -> None:
+        self.path = path
+        if step is not None and path.exists():
+            kept = [line for line in read_log(path) if line.get("step", 0) <= step]
+            write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "a", buffering=1)  # noqa: SIM115  closed by `close`
+        self._board = _tensorboard(path.parent)
+
+    def write(self, **line: Any) -> None:
+        """One line. Terms, watched values and rates also go to TensorBoard."""
+        with explained(self.path):
+            self._file.write(json.dumps(_finite(line)) + "\n")
+        if self._board is not None:
+            for group in ("terms", "watch", "rates"):
+                for key, value in line.get(group, {}).items():
+                    self._board.add_scalar(f"{line['stage']}/{group}/{key}", value, line["step"])
+
+    def close(self) -> None:
+        """Flushes and closes."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A TensorBoard writer where the package is installed, else None."""
+    # importing tensorboard takes seconds, so it is asked for, not assumed
+    if os.environ.get("AEGAN_TENSORBOARD", "auto") == "0":
+        return None
+    from importlib.util import find_spec
+
+    if find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them.
+
+    >>> clock(59), clock(61), clock(3700)
+    ('0:59', '1:01', '1:01:40')
+    """
+    s = int(seconds)
+    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" if s >= 3600 else f"{s // 60}:{s % 60:02d}"
+
+
+class Display:
+    """Shows a run's progress: a live bar on a terminal, a line now and then elsewhere, nothing when `quiet`."""
+
+    every = 10.0  # seconds between lines where there is no terminal
+
+    def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, quiet=quiet)
+        self._live = self.console.is_terminal and not quiet
+        self._progress: Progress | None = None
+        self._task: Any = None
+        self._last = -math.inf
+
+    def say(self, text: str) -> None:
+        """One line of its own."""
+        self.console.print(text, highlight=False)
+
+    def start(self, stage: str, note: str = "") -> None:
+        """A stage begins."""
+        self.close()
+        self._last = -math.inf
+        if self._live:
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("[bold]{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[text]}"),
+                console=self.console,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task(stage, total=1.0, text=note)
+        else:
+            self.say(f"{stage}: {note or 'started'}")
+
+    def update(self, stage: str, progress: float, text: str) -> None:
+        """Progress in [0, 1] and what to say beside it."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=progress, text=text)
+        elif time.monotonic() - self._last > self.every:
+            self._last = time.monotonic()
+            self.say(f"{stage} {progress:4.0%}  {text}")
+
+    def close(self) -> None:
+        """A stage has ended."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+class Means:
+    """Means of logged values between two lines of the log, kept on the device until the line is due."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, dict[str, tuple[Tensor, int]]] = {}
+
+    def add(self, group: str, values: dict[str, Tensor]) -> None:
+        into = self._sums.setdefault(group, {})
+        for key, value in values.items():
+            total, count = into.get(key, (torch.zeros_like(value), 0))
+            into[key] = (total + value, count + 1)
+
+    def flush(self) -> dict[str, dict[str, float]]:
+        out = {g: {k: round(float(t) / n, 6) for k, (t, n) in v.items()} for g, v in self._sums.items()}
+        self._sums = {}
+        return out
+
+
+def short(value: Any) -> str:
+    """A value in a line for people."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)

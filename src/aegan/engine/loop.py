@@ -1,0 +1,503 @@
+"""The one training loop. Read `Engine.run` from the top; a strategy only says which phases run and what they minimise."""
+
+from __future__ import annotations
+
+import io
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aegan.config import RunConfig
+from aegan.data.loader import Batch, Loader, to_items
+from aegan.data.loader import batches as read_batches
+from aegan.data.spec import Data
+from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
+from aegan.engine.ema import Ema
+from aegan.engine.guard import LOOK_EVERY, Guard
+from aegan.engine.log import Display, Means, RunLog, clock, short
+from aegan.engine.schedule import REPLAN_AT, Plan, Timing
+from aegan.engine.state import (
+    Checkpoints,
+    load_optimizer_state,
+    load_random_state,
+    optimizer_state,
+    random_state,
+    write_atomically,
+)
+from aegan.engine.view import DataView, take, to_device
+from aegan.errors import UserError
+from aegan.strategies import Clock, Fit, Networks, Phase, Stage, Strategy
+
+PREVIEWS = 6  # pictures a stage
+SHOWN = 64  # examples in a picture
+
+
+class Interrupted(Exception):
+    """The run was stopped by a signal, after writing a checkpoint.
+
+    Args:
+        signum: the signal's number.
+        step: of the checkpoint.
+    """
+
+    def __init__(self, signum: int, step: int) -> None:
+        super().__init__(f"stopped at step {step}")
+        self.signum, self.step = signum, step
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves in memory.
+
+    Args:
+        networks: by name, with averaged weights where a stage keeps averages.
+        notes: what the closed-form stages found, by stage.
+        steps, seconds, images: what it took.
+        plans: steps of each stage, by which the run can be repeated.
+    """
+
+    networks: Networks
+    notes: dict[str, dict[str, Any]]
+    steps: int
+    seconds: float
+    images: int
+    plans: dict[str, Plan]
+
+
+@dataclass
+class Counters:
+    """The scalar part of the training state."""
+
+    stage: int = 0
+    stage_step: int = 0
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    rate_scale: float = 1.0
+    rollbacks: int = 0
+
+
+@dataclass
+class Running:
+    """What exists only while one stage runs."""
+
+    stage: Stage
+    optimizers: dict[str, torch.optim.Optimizer]
+    ema: Ema
+    guard: Guard
+    scaler: torch.amp.GradScaler | None
+
+
+class Engine:
+    """Trains one strategy on one data set into one folder.
+
+    Args:
+        strategy: its hyper-parameters are its fields.
+        data: an opened data set.
+        config: the run's settings; either `minutes` or `steps` is set.
+        folder: RUN; exists and holds no other run.
+        plans: steps of each stage from an earlier run, to repeat it; takes the place of minutes and steps.
+        display: shows progress.
+        save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        data: Data,
+        config: RunConfig,
+        folder: Path,
+        *,
+        plans: dict[str, Plan] | None = None,
+        display: Display | None = None,
+        save_model: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
+    ) -> None:
+        self.strategy, self.data, self.config, self.folder = strategy, data, config, folder
+        self.display = display or Display(quiet=True)
+        self.save_model = save_model
+        self.device = pick_device(config.device)
+        self.precision = pick_precision(config.precision, self.device)
+        self.spec = data.spec if config.classes else type(data.spec)(data.spec.shape, (), data.spec.count)
+        self.stages = strategy.stages(self.spec)
+        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.view = DataView(data, self.device)
+        self.notes: dict[str, dict[str, Any]] = {}
+        self.plans = dict(plans or self._plans_of_steps())
+        self.counters = Counters()
+        self._stop: int | None = None
+        self._saved_at = 0.0
+
+        torch.manual_seed(config.seed)
+        self.networks: Networks = {k: net.to(self.device) for k, net in strategy.build(self.spec).items()}
+        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed)
+        self.shown = self._shown()
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def run(self, resume: bool = False) -> Outcome:
+        """Trains to the end of the budget.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+            UserError: training diverged for good, or the folder cannot be written.
+        """
+        tensors: dict[str, Tensor] | None = None
+        if resume:
+            tensors = self._load(passed_over=self.display.say)
+        self.log = RunLog(self.folder / "log.jsonl", self.counters.step if resume else None)
+        self.log.write(event="start", resumed=resume, precision=self.precision, **describe_machine(self.device))
+        self._began = time.monotonic() - self.counters.seconds
+        try:
+            with self._signals():
+                for i in range(self.counters.stage, len(self.stages)):
+                    stage = self.stages[i]
+                    if tensors is None:
+                        self.counters.stage, self.counters.stage_step = i, 0
+                    self.log.write(event="stage", stage=stage.name, step=self.counters.step, seconds=self._seconds())
+                    if isinstance(stage, Fit):
+                        self._fit(stage)
+                    else:
+                        self._train(stage, tensors)
+                    tensors = None
+                    if self.save_model is not None:
+                        self.save_model(self.networks, self.counters, self.notes)
+                self.counters.stage = len(self.stages)
+                self._save(None)
+                self.log.write(
+                    event="done", step=self.counters.step, seconds=self._seconds(), images=self.counters.images
+                )
+        finally:
+            self.display.close()
+            self.log.close()
+        c = self.counters
+        return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans)
+
+    def _fit(self, stage: Fit) -> None:
+        self._save(None)
+        self.display.start(stage.name, "fitting")
+        before = self._seconds()
+        with torch.no_grad():
+            notes = stage.run(self.networks, self.view)
+        self.notes[stage.name] = notes
+        self._note(stage.name, {**notes, "took": round(self._seconds() - before, 2)})
+        self._check_stop(None)
+
+    def _train(self, stage: Stage, tensors: dict[str, Tensor] | None) -> None:
+        c = self.counters
+        run = self._start_stage(stage)
+        if tensors is not None and tensors.keys():
+            self._restore_stage(run, tensors)
+        plan = self.plans.setdefault(stage.name, Plan(stage.warmup))
+        if tensors is None:
+            self._save(run)
+        self.display.start(stage.name)
+        timing = Timing(self._stage_seconds() if not plan.knots else 0.0, c.stage_step)
+        lines = Means()
+        since = (time.monotonic(), c.images)
+        while not plan.knots or c.stage_step < plan.total:
+            if not plan.knots or timing.active:
+                self._replan(plan, timing)
+            batch = to_device(self.loader.next(), self.device)
+            at = Clock(c.stage_step, plan.progress(c.stage_step))
+            for phase in stage.phases:
+                held = phase.hold and c.stage_step < plan.warmup
+                if not held and c.stage_step % phase.every == 0:
+                    self._turn(run, phase, plan, batch, at, lines)
+            run.ema.update()
+            c.stage_step += 1
+            c.step += 1
+            c.images += len(batch.x)
+
+            if c.stage_step % LOOK_EVERY == 0 and run.guard.gives_up:
+                self._roll_back(run)
+                continue
+            last = bool(plan.knots) and c.stage_step >= plan.total
+            every = max(1, min(20, plan.total // 20)) if plan.knots else 20
+            if c.stage_step % every == 0 or last:
+                now = time.monotonic()
+                speed = (c.images - since[1]) / max(now - since[0], 1e-9)
+                since = (now, c.images)
+                self._report(run, plan, lines, speed)
+            if last or self._preview_due(plan):
+                self._preview(run)
+            if self._seconds() - self._saved_at > self.config.checkpoint_every and run.guard.healthy:
+                self._save(run)
+            self._check_stop(run)
+        run.ema.adopt()
+
+    def _turn(self, run: Running, phase: Phase, plan: Plan, batch: Batch, at: Clock, lines: Means) -> None:
+        """One phase of one step: unfreeze, forward, backward, step."""
+        for name, net in self.networks.items():
+            net.requires_grad_(name in phase.trains)
+        optimizer = run.optimizers[phase.name]
+        parameters = optimizer.param_groups[0]["params"]
+        optimizer.zero_grad(set_to_none=True)
+        with autocast(self.device, self.precision):
+            loss = phase.loss(self.networks, batch, at)
+        total = loss.total()
+        (run.scaler.scale(total) if run.scaler else total).backward()
+        if run.scaler:
+            run.scaler.unscale_(optimizer)
+        norm = run.guard.admit(optimizer, total.detach(), parameters, phase.clip)
+        # a phase that waited for the warm-up has its own afterwards
+        rate = plan.rate(at.step, phase.final)
+        if phase.hold:
+            rate *= min(1.0, (at.step - plan.warmup + 1) / max(plan.warmup, 1))
+        optimizer.param_groups[0]["lr"] = phase.lr * rate * self.counters.rate_scale
+        if run.scaler:
+            run.scaler.step(optimizer)
+            run.scaler.update()
+        else:
+            optimizer.step()
+        lines.add("terms", {f"{phase.name}.{k}": v.detach().float().mean() for k, v in loss.terms.items()})
+        lines.add("terms", {f"{phase.name}.|grad|": norm})
+        lines.add("watch", {k: v.detach().float().mean() for k, v in loss.watch.items()})
+
+    # --- budgets --------------------------------------------------------------------------------------------------
+
+    def _plans_of_steps(self) -> dict[str, Plan]:
+        if self.config.steps is None:
+            return {}
+        stages = [s for s in self.stages if isinstance(s, Stage)]
+        whole = sum(s.share for s in stages)
+        return {s.name: Plan.of_steps(max(1, round(self.config.steps * s.share / whole)), s.warmup) for s in stages}
+
+    def _stage_seconds(self) -> float:
+        """Seconds that the current stage may take: its share of what is left."""
+        if self.config.minutes is None:
+            raise UserError("A run needs a budget.", "Give --minutes or --steps.")
+        here = self.counters.stage
+        left = self.config.minutes * 60 - self._seconds()
+        return max(0.0, left) * self.stages[here].share / sum(s.share for s in self.stages[here:])
+
+    def _replan(self, plan: Plan, timing: Timing) -> None:
+        """Times the first steps, then sets the number of steps; looks again at `REPLAN_AT`."""
+        step = self.counters.stage_step
+        first = not plan.knots
+        if first:
+            ready = timing.ready(step, plan.warmup)
+        else:
+            ready = timing.active and plan.progress(step) >= REPLAN_AT[timing.looks - 1]
+        if ready:
+            plan.replan(step, *timing.look(step))
+            self.log.write(
+                event="plan", stage=self.stages[self.counters.stage].name, step=self.counters.step, knots=plan.knots
+            )
+
+    # --- state ----------------------------------------------------------------------------------------------------
+
+    def _start_stage(self, stage: Stage) -> Running:
+        optimizers: dict[str, torch.optim.Optimizer] = {}
+        for phase in stage.phases:
+            parameters = [p for name in phase.trains for p in self.networks[name].parameters()]
+            optimizers[phase.name] = torch.optim.AdamW(
+                parameters, lr=phase.lr, betas=phase.betas, weight_decay=phase.weight_decay, fused=True
+            )
+        scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
+        return Running(stage, optimizers, Ema(self.networks, stage.ema, stage.ema_decay), Guard(self.device), scaler)
+
+    def _save(self, run: Running | None) -> None:
+        """Writes a checkpoint; `run` is None between stages."""
+        c = self.counters
+        c.seconds = self._seconds()
+        tensors = {f"net/{k}/{key}": v for k, net in self.networks.items() for key, v in net.state_dict().items()}
+        tensors |= {f"random/{k}": v for k, v in random_state(self.device).items()}
+        meta: dict[str, Any] = {
+            "counters": asdict(c),
+            "plans": {k: asdict(p) for k, p in self.plans.items()},
+            "loader": self.loader.state_dict(),
+            "data": self.data.fingerprint,
+            "notes": self.notes,
+            "stages": [s.name for s in self.stages],
+        }
+        if run is not None and c.stage_step > 0:
+            tensors |= {f"ema/{k}": v for k, v in run.ema.tensors().items()}
+            for name, optimizer in run.optimizers.items():
+                tensors |= {f"opt/{name}/{k}": v for k, v in optimizer_state(optimizer).items()}
+            tensors |= {"guard/in_row": run.guard.in_row, "guard/skipped": run.guard.skipped}
+            meta["ema_updates"] = run.ema.updates
+            meta["scaler"] = run.scaler.state_dict() if run.scaler else None
+        self.checkpoints.save(c.step, tensors, meta)
+        self._saved_at = c.seconds
+
+    def _load(self, passed_over: Callable[[str], None] | None = None) -> dict[str, Tensor]:
+        """Takes the newest whole checkpoint; returns the tensors of the stage it stands in."""
+        tensors, meta, damaged = self.checkpoints.newest()
+        for message in damaged if passed_over else ():
+            self.display.say(f"{message} Going on from the checkpoint before it.")
+        if meta["data"] != self.data.fingerprint:
+            raise UserError(
+                f"The data is not what this run was trained on ({self.data.source} has changed).",
+                "Train in a new folder with --out, or bring the data back.",
+            )
+        if meta["stages"] != [s.name for s in self.stages]:
+            raise UserError(
+                "The run's stages are not those of this version.", "Start again in a new folder with --out."
+            )
+        self.counters = Counters(**meta["counters"])
+        self.notes = meta["notes"]
+        self.plans = {
+            k: Plan(p["warmup"], [(int(a), float(b)) for a, b in p["knots"]]) for k, p in meta["plans"].items()
+        }
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            kind, _, rest = key.partition("/")
+            if kind == "net":
+                name, _, rest = rest.partition("/")
+                groups.setdefault(f"net/{name}", {})[rest] = value
+            else:
+                groups.setdefault(kind, {})[rest] = value
+        for name, net in self.networks.items():
+            net.load_state_dict(groups.get(f"net/{name}", {}))
+        self.loader.load_state_dict(meta["loader"])
+        load_random_state(groups["random"], self.device)
+        self._stage_meta = meta
+        return {f"{kind}/{k}": v for kind in ("ema", "opt", "guard") for k, v in groups.get(kind, {}).items()}
+
+    def _restore_stage(self, run: Running, tensors: dict[str, Tensor]) -> None:
+        """The inverse of the second half of `_save`."""
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+        run.ema.load(under("ema/"), self._stage_meta["ema_updates"])
+        for name, optimizer in run.optimizers.items():
+            load_optimizer_state(optimizer, under(f"opt/{name}/"))
+        run.guard.in_row.copy_(tensors["guard/in_row"])
+        run.guard.skipped.copy_(tensors["guard/skipped"])
+        if run.scaler and self._stage_meta["scaler"]:
+            run.scaler.load_state_dict(self._stage_meta["scaler"])
+
+    def _roll_back(self, run: Running) -> None:
+        """Back to the last good checkpoint of this run, with half the rates; the data goes on, so other batches follow."""
+        at, kept = self.counters, self.loader.state_dict()
+        if at.rollbacks >= Guard.rollbacks:
+            raise UserError(
+                f"Training diverged {at.rollbacks + 1} times in stage '{run.stage.name}' (step {at.step}): "
+                "the loss or its gradient is not finite.",
+                "Lower the rates (--set), or train with --precision fp32.",
+            )
+        seconds, rollbacks, rate_scale = self._seconds(), at.rollbacks + 1, at.rate_scale / 2
+        tensors = self._load()
+        if tensors:
+            self._restore_stage(run, tensors)
+        else:
+            fresh = self._start_stage(run.stage)
+            run.optimizers, run.ema, run.guard, run.scaler = fresh.optimizers, fresh.ema, fresh.guard, fresh.scaler
+        self.loader.load_state_dict(kept)
+        self.counters.rollbacks, self.counters.rate_scale = rollbacks, rate_scale
+        self.counters.seconds = seconds
+        torch.manual_seed(self.config.seed + 1000 * rollbacks)
+        self.log.write(
+            event="guard", stage=run.stage.name, step=self.counters.step, action="rollback", from_step=at.step,
+            rate_scale=rate_scale,
+        )  # fmt: skip
+        self.display.say(
+            f"{run.stage.name}: not finite at step {at.step}; back to step {self.counters.step} with rates × {rate_scale:g}"
+        )
+
+    def _check_stop(self, run: Running | None) -> None:
+        if self._stop is None:
+            return
+        if run is None or run.guard.healthy:
+            if run is None:  # the stage is over
+                self.counters.stage += 1
+                self.counters.stage_step = 0
+            self._save(run)
+        raise Interrupted(self._stop, self.counters.step)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and the first Ctrl-C ask the loop to stop after its step; a second Ctrl-C stops at once."""
+
+        def ask(signum: int, frame: FrameType | None) -> None:
+            if self._stop is not None:
+                raise KeyboardInterrupt
+            self._stop = signum
+
+        kept = {}
+        try:
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                kept[signum] = signal.signal(signum, ask)
+        except ValueError:  # not in the main thread, where Python allows no handlers
+            pass
+        try:
+            yield
+        finally:
+            for signum, handler in kept.items():
+                signal.signal(signum, handler)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    # --- what people see ------------------------------------------------------------------------------------------
+
+    def _note(self, stage: str, notes: dict[str, Any]) -> None:
+        self.log.write(event="note", stage=stage, step=self.counters.step, **notes)
+        self.display.say(f"{stage}: " + ", ".join(f"{k} {short(v)}" for k, v in notes.items()))
+
+    def _report(self, run: Running, plan: Plan, lines: Means, speed: float) -> None:
+        c = self.counters
+        values = lines.flush()
+        skipped = int(run.guard.skipped)
+        rates = {k: float(o.param_groups[0]["lr"]) for k, o in run.optimizers.items()}
+        self.log.write(
+            step=c.step, stage=run.stage.name, stage_step=c.stage_step, seconds=round(self._seconds(), 3), images=c.images,
+            images_per_second=round(speed, 1), **values, rates=rates, **({"skipped": skipped} if skipped else {}),
+        )  # fmt: skip
+        if plan.knots:
+            left = (plan.total - c.stage_step) * self.strategy.batch_size / max(speed, 1e-9)
+            count, rest = f"{c.stage_step}/{plan.total}", f"{clock(left)} left"
+        else:
+            count, rest = f"{c.stage_step}", "timing the first steps"
+        shown = {**values.get("terms", {}), **values.get("watch", {})}
+        losses = "  ".join(f"{k} {short(v)}" for k, v in shown.items() if "|grad|" not in k)
+        trouble = f"  skipped {skipped}" if skipped else ""
+        self.display.update(
+            run.stage.name,
+            plan.progress(c.stage_step),
+            f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}",
+        )
+
+    def _preview_due(self, plan: Plan) -> bool:
+        if not plan.knots:
+            return False
+        here, before = (
+            int(plan.progress(s) * PREVIEWS) for s in (self.counters.stage_step, self.counters.stage_step - 1)
+        )
+        return here > before
+
+    def _shown(self) -> Batch:
+        """The held-out examples that pictures of reconstructions show, always the same."""
+        split = self.data.held_out if len(self.data.held_out) else self.data.train
+        index = np.linspace(0, len(split) - 1, min(SHOWN // 2, len(split))).astype(np.int64)
+        return to_device(next(read_batches(take(split, index), len(index))), self.device)
+
+    @torch.no_grad()
+    def _preview(self, run: Running) -> None:
+        """A picture from fixed noise (or of fixed examples and their reconstructions), made with the averaged weights."""
+        from aegan.report.grids import grid, scatter
+
+        with run.ema.applied(), autocast(self.device, self.precision):
+            if run.stage.preview == "sample":
+                rng = torch.Generator(self.device).manual_seed(0)
+                n = SHOWN if self.spec.is_image else 2000
+                made = self.strategy.sample(self.networks, n, None, 1.0, rng)
+            else:
+                back = self.strategy.decode(self.networks, self.strategy.encode(self.networks, self.shown.x))
+                made = torch.cat([t for pair in zip(self.shown.x.split(8), back.split(8), strict=True) for t in pair])
+        items = to_items(made, self.data.mean, self.data.scale)
+        picture = grid(items) if self.spec.is_image else scatter(items, self.data.train.items)
+        path = self.folder / "samples" / f"{self.counters.step:07d}-{run.stage.name}.png"
+        with io.BytesIO() as buffer:
+            picture.save(buffer, "PNG")
+            write_atomically(path, buffer.getvalue())

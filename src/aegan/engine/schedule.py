@@ -1,0 +1,98 @@
+"""Budgets as steps, and learning rates as a function of steps.
+
+`--minutes` is what people have, `--steps` is what repeats. A stage that has minutes times its first steps, then plans how
+many it will take; it looks again at a third and at two thirds, since laptops slow down when they get warm. Each look adds
+a knot (step, progress) to the plan, progress between knots is linear, and the rates depend on progress alone: so a run that
+is repeated or resumed from its recorded plan sees exactly the same rates.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+REPLAN_AT = (1 / 3, 2 / 3)
+
+
+@dataclass
+class Plan:
+    """How one stage's steps map to its progress.
+
+    Args:
+        knots: (step, progress) pairs; the last has progress 1 at the total number of steps. Empty: not planned yet.
+        warmup: steps of linear warm-up.
+    """
+
+    warmup: int
+    knots: list[tuple[int, float]] = field(default_factory=list)
+
+    @classmethod
+    def of_steps(cls, total: int, warmup: int) -> Plan:
+        """A plan for a known number of steps; a short stage has a short warm-up.
+
+        >>> plan = Plan.of_steps(100, warmup=10)
+        >>> plan.total, plan.progress(50), round(plan.rate(4), 2), round(plan.rate(100, final=0.1), 2)
+        (100, 0.5, 0.5, 0.1)
+        """
+        return cls(min(warmup, total // 5), [(0, 0.0), (total, 1.0)])
+
+    @property
+    def total(self) -> int:
+        """Steps of the stage."""
+        return self.knots[-1][0]
+
+    def progress(self, step: int) -> float:
+        """Progress in [0, 1]; 0 while the stage is still being timed."""
+        if not self.knots:
+            return 0.0
+        steps, values = zip(*self.knots, strict=True)
+        return float(np.interp(step, steps, values))
+
+    def rate(self, step: int, final: float = 0.0) -> float:
+        """Learning rate at `step`, as a share of the peak: linear warm-up, then a cosine down to `final`."""
+        cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * self.progress(step)))
+        return cosine * min(1.0, (step + 1) / max(self.warmup, 1))
+
+    def replan(self, step: int, seconds_per_step: float, seconds_left: float) -> None:
+        """Sets the end of the stage anew from `step` on, so that it takes `seconds_left` more."""
+        here = self.progress(step)
+        left = max(1, round(seconds_left / max(seconds_per_step, 1e-9)))
+        self.knots = [k for k in self.knots if k[0] < step] + [(step, here), (step + left, 1.0)]
+
+
+class Timing:
+    """Measures a stage's seconds per step, and says when there is enough to plan on.
+
+    Args:
+        seconds: what the stage may take; 0: it is planned already.
+        step: where the stage stands.
+    """
+
+    def __init__(self, seconds: float, step: int) -> None:
+        self.seconds, self.looks = seconds, 0
+        self.start = self.mark = time.monotonic()
+        self.at = step
+        self._skipped = False
+
+    @property
+    def active(self) -> bool:
+        return self.seconds > 0 and self.looks <= len(REPLAN_AT)
+
+    def ready(self, step: int, warmup: int) -> bool:
+        """After the warm-up, or 4 % of the time if that comes first; the very first steps are slow and not counted."""
+        if not self._skipped and step - self.at >= 3:
+            self._skipped, self.mark, self.at = True, time.monotonic(), step
+            return False
+        spent = time.monotonic() - self.start
+        enough = step >= max(warmup, 16) or spent > 0.04 * self.seconds
+        return self._skipped and step - self.at >= 3 and enough
+
+    def look(self, step: int) -> tuple[float, float]:
+        """(seconds per step since the last look, seconds left)."""
+        now = time.monotonic()
+        rate = (now - self.mark) / max(step - self.at, 1)
+        self.mark, self.at, self.looks = now, step, self.looks + 1
+        return rate, max(0.0, self.seconds - (now - self.start))
