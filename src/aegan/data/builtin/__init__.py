@@ -1,0 +1,146 @@
+"""Data sets that go by a name. Each is one function that returns its splits; `NAMES` finds them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.data.split import MOST
+from aegan.data.toys import TOYS
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+FASHION_CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot",
+)  # fmt: skip
+FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+FASHION_FILES = {"train": "train", "test": "t10k"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split as its source has it: images uint8 (N, H, W, C) or vectors float32 (N, D), and labels int64 (N,)."""
+
+    items: Array
+    labels: Array
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A named data set.
+
+    Args:
+        title: one line for lists.
+        classes: names of the labels.
+        read: given `data_dir` (or None), returns the training part and the held-out part; a held-out part of None asks
+            for the usual split by content.
+    """
+
+    title: str
+    classes: tuple[str, ...]
+    read: Callable[[str | None], tuple[Part, Part | None]]
+
+
+def read_idx(path: Path) -> Array:
+    """An array of bytes in the IDX format of MNIST, gzipped or not.
+
+    The format: two zero bytes, the type (8: unsigned byte), the rank, then each dimension as four bytes, then the data.
+
+    Raises:
+        UserError: it isn't one, or is cut short.
+    """
+    damaged = UserError(f"{path} is not a whole IDX file of bytes.", "Fetch it again.")
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, ValueError) as why:
+        raise damaged from why
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
+        raise damaged
+    shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", raw[3], offset=4))
+    if len(raw) != 4 + 4 * raw[3] + int(np.prod(shape)):
+        raise damaged
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
+
+
+def find_fashion(data_dir: str | None) -> dict[str, tuple[Path, Path]]:
+    """The files of images and of labels of each part of Fashion-MNIST.
+
+    Raises:
+        UserError: not all four were found; tells where they were looked for.
+    """
+    folders = [Path(data_dir).expanduser()] if data_dir else []
+    folders += [each / "fashion-mnist" for each in folders] + [FASHION_FOLDER]
+    for folder in folders:
+        found = {}
+        for part, stem in FASHION_FILES.items():
+            kinds = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+            files = [next((p for p in (folder / f"{k}.gz", folder / k) if p.is_file()), None) for k in kinds]
+            if files[0] and files[1]:
+                found[part] = (files[0], files[1])
+        if len(found) == len(FASHION_FILES):
+            return found
+    raise UserError(
+        f"The four files of Fashion-MNIST are not in {' or '.join(map(str, folders))}.",
+        "On Debian or Ubuntu: apt install dataset-fashion-mnist. Elsewhere: name the folder that holds "
+        "train-images-idx3-ubyte.gz and its three companions as the data folder, or use the built-in 'fashion'.",
+    )
+
+
+def _padded(images: Array) -> Array:
+    """28×28 images (N, 28, 28) in the middle of 32×32 (N, 32, 32, 1): the black border goes on, nothing is resampled."""
+    return np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None]
+
+
+def _fashion(data_dir: str | None) -> tuple[Part, Part]:
+    with (
+        resources.as_file(resources.files(__package__) / "fashion.npz") as path,
+        np.load(path, allow_pickle=False) as npz,
+    ):
+        train, test = (
+            Part(_padded(npz[f"{part}_images"]), npz[f"{part}_labels"].astype(np.int64)) for part in ("train", "test")
+        )
+    return train, test
+
+
+def _fashion_full(data_dir: str | None) -> tuple[Part, Part]:
+    files = find_fashion(data_dir)
+    train, test = (Part(_padded(read_idx(i)), read_idx(y).astype(np.int64)) for i, y in (files["train"], files["test"]))
+    return train, Part(test.items[:MOST], test.labels[:MOST])
+
+
+def _digits(data_dir: str | None) -> tuple[Part, None]:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as why:
+        raise UserError(
+            "The built-in 'digits' comes with scikit-learn, which is missing.", "pip install scikit-learn"
+        ) from why
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # stored as 0 … 16
+    return Part(images[..., None], digits.target.astype(np.int64)), None
+
+
+def _toy(name: str) -> BuiltIn:
+    def read(data_dir: str | None) -> tuple[Part, Part]:
+        return Part(*TOYS[name].draw(100_000)), Part(*TOYS[name].draw(MOST, stream=1))
+
+    toy = TOYS[name]
+    classes = tuple(f"mode-{i}" for i in range(len(toy.centres)))
+    return BuiltIn(f"{len(classes)} Gaussians in the plane, 100,000 points", classes, read)
+
+
+NAMES: dict[str, BuiltIn] = {
+    "fashion": BuiltIn("10,000 clothes of Fashion-MNIST, carried in the package", FASHION_CLASSES, _fashion),
+    "fashion-full": BuiltIn("all 60,000 clothes of Fashion-MNIST, from its files", FASHION_CLASSES, _fashion_full),
+    "digits": BuiltIn("1,797 digits of 8×8 pixels, from scikit-learn", tuple("0123456789"), _digits),
+    "ring": _toy("ring"),
+    "grid": _toy("grid"),
+}

@@ -1,0 +1,114 @@
+"""What was found in a data source: counts, sizes, classes, duplicates, what was skipped and why. Plain Python only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Files left out for one reason.
+
+    Args:
+        count: how many.
+        names: the first of them.
+    """
+
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `aegan check` tells of a data set.
+
+    Args:
+        kind: "images" or "vectors".
+        count: examples that can be used, held-out ones included.
+        held_out: of these, how many are kept for evaluation.
+        size: side of the square images a model will see, pixels; None for vectors.
+        suggested_size: the side chosen where none is asked for; None for vectors.
+        channels: 1 (grey) or 3 (colour); D for vectors.
+        widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
+        modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
+        classes: name of each class, with the count of its examples; empty where there are no labels.
+        duplicates: examples that repeat an earlier one exactly, as the model sees them.
+        skipped: what was left out, by reason.
+        notes: what was done to the data, and what deserves a thought before training on it.
+    """
+
+    kind: str
+    count: int
+    held_out: int
+    size: int | None
+    suggested_size: int | None
+    channels: int
+    widths: tuple[int, ...] = ()
+    heights: tuple[int, ...] = ()
+    modes: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    skipped: Mapping[str, Skipped] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def skipped_count(self) -> int:
+        return sum(each.count for each in self.skipped.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, of lists, dicts, numbers and text, ready for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()} | {
+            "skipped": {why: {"count": s.count, "names": list(s.names)} for why, s in self.skipped.items()}
+        }
+
+    @staticmethod
+    def from_dict(plain: Mapping[str, Any]) -> Inspection:
+        """The inverse of `as_dict`.
+
+        >>> i = Inspection("images", 9, 1, 32, 32, 3, skipped={"empty file": Skipped(1, ("a.png",))})
+        >>> Inspection.from_dict(i.as_dict()) == i
+        True
+        """
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
+        }
+        values["skipped"] = {
+            why: Skipped(each["count"], tuple(each["names"])) for why, each in plain["skipped"].items()
+        }
+        return Inspection(**values)
+
+    def lines(self) -> list[str]:
+        """The same for people, one fact a line."""
+        if self.kind == "images":
+            colour = "grey" if self.channels == 1 else "colour"
+            out = [f"{self.count:,} images, used as {colour} {self.size}×{self.size}"]
+            if self.widths:
+                (w0, w1, w2), (h0, h1, h2) = self.widths, self.heights
+                same = (w0, h0) == (w2, h2)
+                out.append(
+                    f"stored as {w0}×{h0}"
+                    if same
+                    else f"widths {w0} to {w2} (median {w1}), heights {h0} to {h2} (median {h1})"
+                )
+            if self.modes:
+                out.append("modes: " + ", ".join(f"{mode} {n:,}" for mode, n in self.modes.items()))
+            if self.suggested_size != self.size:
+                out.append(f"suggested size: {self.suggested_size}")
+        else:
+            out = [f"{self.count:,} vectors of {self.channels} numbers"]
+        out.append(f"{self.count - self.held_out:,} to learn from, {self.held_out:,} held out for evaluation")
+        if self.classes:
+            shown = [f"{name} {n:,}" for name, n in list(self.classes.items())[:12]]
+            more = f", … ({len(self.classes)} in all)" if len(self.classes) > 12 else ""
+            out.append(f"{len(self.classes)} classes: {', '.join(shown)}{more}")
+        if self.duplicates:
+            out.append(f"{self.duplicates:,} exact duplicates")
+        for why, each in self.skipped.items():
+            shown = list(each.names[:3])
+            more = f", … {each.count - 3:,} more" if each.count > 3 else ""
+            out.append(f"skipped {each.count:,}: {why} ({', '.join(shown)}{more})")
+        return out + list(self.notes)

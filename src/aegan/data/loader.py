@@ -1,0 +1,150 @@
+"""Batches of tensors from a split: shuffled without end, or once through in order. The only module here that needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aegan.data.spec import Split
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples.
+
+    Args:
+        x: images, float32 (N, C, H, W) in [-1, 1]; or standardised vectors, float32 (N, D).
+        y: labels, int64 (N,), or None.
+        index: the places of the examples in their split, int64 (N,).
+    """
+
+    x: Tensor
+    y: Tensor | None
+    index: Array
+
+
+def to_tensor(items: Array, mean: Array | None = None, scale: Array | None = None) -> Tensor:
+    """Items of a split as a network takes them.
+
+    Args:
+        items: images, uint8 (N, H, W, C); or vectors (N, D).
+        mean, scale: vectors only: give (x - mean) / scale.
+
+    Returns:
+        float32: images (N, C, H, W), 0 → -1 and 255 → 1; vectors (N, D).
+
+    >>> to_tensor(np.array([[[[0]], [[255]]]], np.uint8)).flatten().tolist()
+    [-1.0, 1.0]
+    """
+    if items.ndim == 4:
+        x = torch.from_numpy(np.array(items, copy=not items.flags.writeable)).permute(0, 3, 1, 2)
+        return x.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+    vectors: Array = np.asarray(items, np.float32)
+    if mean is not None and scale is not None:
+        vectors = (vectors - mean) / scale
+    return torch.from_numpy(np.array(vectors, copy=not vectors.flags.writeable))
+
+
+def to_items(x: Tensor, mean: Array | None = None, scale: Array | None = None) -> Array:
+    """The inverse of `to_tensor`: what a network made, as items of a split.
+
+    Args:
+        x: images (N, C, H, W), about [-1, 1], any float type, any device; or vectors (N, D).
+        mean, scale: vectors only: give x * scale + mean.
+
+    Returns:
+        images, uint8 (N, H, W, C), rounded and clipped; vectors, float32 (N, D).
+
+    >>> items = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    >>> bool((to_items(to_tensor(items)) == items).all())
+    True
+    """
+    x = x.detach().to("cpu", torch.float32)
+    if x.ndim == 4:
+        pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
+    vectors: Array = x.numpy().copy()
+    return vectors if mean is None or scale is None else np.asarray(vectors * scale + mean, np.float32)
+
+
+class Loader:
+    """Shuffled batches without end.
+
+    The order of an epoch is a permutation drawn by Philox, a generator whose stream is a pure function of its key,
+    (seed, epoch). So where it stands is two integers, and going on from them repeats every later batch bit for bit.
+    The last examples of an epoch that do not fill a batch are left out of that epoch; a split smaller than one batch
+    is instead read round and round, through as many epochs as a batch needs.
+
+    Args:
+        split: where from.
+        batch_size: examples in every batch.
+        seed: two loaders of the same seed give the same batches.
+        flip: mirror each image left to right with probability 1/2, drawn by the same generator.
+    """
+
+    def __init__(self, split: Split, batch_size: int, seed: int = 0, flip: bool = False) -> None:
+        if batch_size < 1 or len(split) < 1:
+            raise ValueError(f"batch_size {batch_size} and {len(split)} examples: both must be at least 1")
+        self.split, self.batch_size, self.seed, self.flip = split, batch_size, seed, flip
+        self._items = np.asarray(split.items)  # a memmap's own class makes each small gather slower
+        self._start(epoch=0, offset=0)
+
+    def _start(self, epoch: int, offset: int) -> None:
+        self.epoch, self.offset = epoch, offset
+        rng = np.random.Generator(np.random.Philox(key=np.array([self.seed % 2**64, epoch], np.uint64)))
+        self._order = rng.permutation(len(self.split))
+        self._mirror = rng.random(len(self.split)) < 0.5 if self.flip and self._items.ndim == 4 else None
+
+    def next(self) -> Batch:
+        """The next batch."""
+        left, n = len(self.split) - self.offset, self.batch_size
+        if left < n <= len(self.split) or left == 0:
+            self._start(self.epoch + 1, 0)
+        parts = [self._take(n)]
+        while (missing := n - sum(len(index) for index, _ in parts)) > 0:
+            self._start(self.epoch + 1, 0)
+            parts.append(self._take(missing))
+        index = np.concatenate([index for index, _ in parts])
+        items = self._items[index]  # a gather: always a fresh array
+        if self._mirror is not None:
+            mirror = np.concatenate([mirror for _, mirror in parts])
+            items[mirror] = items[mirror][:, :, ::-1]
+        return _batch(self.split, items, index)
+
+    def _take(self, most: int) -> tuple[Array, Array]:
+        here = slice(self.offset, self.offset + most)
+        index = self._order[here]
+        self.offset += len(index)
+        return index, index if self._mirror is None else self._mirror[here]
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            yield self.next()
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the loader stands: the epoch, and how many of its examples have been given."""
+        return {"epoch": self.epoch, "offset": self.offset}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on from where another loader of the same split, batch size, seed and flip stood."""
+        self._start(int(state["epoch"]), int(state["offset"]))
+
+
+def batches(split: Split, batch_size: int) -> Iterator[Batch]:
+    """A split once through, in its own order; the last batch may be smaller."""
+    for start in range(0, len(split), batch_size):
+        index = np.arange(start, min(start + batch_size, len(split)))
+        yield _batch(split, np.array(split.items[start : start + batch_size]), index)
+
+
+def _batch(split: Split, items: Array, index: Array) -> Batch:
+    x = to_tensor(items, split.mean, split.scale)
+    return Batch(x, None if split.labels is None else torch.from_numpy(split.labels[index]), index)

@@ -1,0 +1,167 @@
+"""What a data set is, once opened: its shape, its two splits and where they came from. Imports numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.data.inspection import Inspection
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The shape of one example and the names of its classes: all that a strategy needs to build networks.
+
+    Args:
+        shape: (C, H, W) of an image, or (D,) of a vector.
+        classes: class names, index = label; empty where there are no labels.
+        count: number of training examples.
+
+    >>> DataSpec((1, 32, 32), ("cat", "dog"), 100).size
+    32
+    """
+
+    shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    count: int = 0
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+    @property
+    def is_vector(self) -> bool:
+        return len(self.shape) == 1
+
+    @property
+    def channels(self) -> int:
+        """C of an image; D of a vector."""
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """H (= W) of an image; 1 for a vector."""
+        return self.shape[1] if self.is_image else 1
+
+
+class Numbered(Sequence[str]):
+    """Names of examples that have none: their places in the source, as text.
+
+    >>> list(Numbered(np.array([3, 7])))
+    ['3', '7']
+    """
+
+    def __init__(self, places: Array) -> None:
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Numbered: ...
+    def __getitem__(self, index: int | slice) -> str | Numbered:
+        return Numbered(self.places[index]) if isinstance(index, slice) else str(self.places[index])
+
+
+class FileNames(Sequence[str]):
+    """Names kept in a file of lines, read when asked for: a million paths would weigh more than their images' headers.
+
+    Args:
+        text: the names, UTF-8, one after another, nothing between (uint8).
+        ends: where each ends in `text` (int64); the first starts at `start`.
+        start: where the first begins.
+    """
+
+    def __init__(self, text: Array, ends: Array, start: int = 0) -> None:
+        self.text, self.ends, self.start = text, ends, start
+
+    @staticmethod
+    def pack(names: Iterable[str]) -> tuple[Array, Array]:
+        """(text, ends) of some names.
+
+        >>> list(FileNames(*FileNames.pack(["a.png", "é.png"])))
+        ['a.png', 'é.png']
+        """
+        # surrogateescape: file names on Linux are bytes, and need not be UTF-8
+        coded = [name.encode("utf-8", "surrogateescape") for name in names]
+        ends = np.cumsum([len(name) for name in coded], dtype=np.int64)
+        return np.frombuffer(b"".join(coded), np.uint8), ends
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = range(len(self))[index]
+        start = self.start if i == 0 else int(self.ends[i - 1])
+        return bytes(self.text[start : int(self.ends[i])]).decode("utf-8", "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples that serve one purpose: to learn from, or to be judged against.
+
+    Args:
+        items: images, uint8 (N, H, W, C), in memory or memory-mapped; or vectors, float32 (N, D), as they came.
+        labels: int64 (N,), or None.
+        names: a file's path inside the source, or the place in it, of each item.
+        mean, scale: vectors only: a loader gives (x - mean) / scale. Both splits carry those of the training split.
+    """
+
+    items: Array
+    labels: Array | None
+    names: Sequence[str]
+    mean: Array | None = None
+    scale: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True)
+class Data:
+    """An opened data set.
+
+    Args:
+        name: a short name, for titles.
+        source: what was asked for: a path or a built-in name.
+        spec: shape, classes and count.
+        train, held_out: what to learn from, and what only evaluation may see.
+        inspection: what was found in the source, and what was done about it.
+        fingerprint: hexadecimal hash of the decoded contents, the labels, the split and the shape.
+        mean, scale: vectors only: the per-axis mean (D,) and the one common standard deviation (), float32, of the
+            training split, by which a loader standardises; x * scale + mean returns to the source's units.
+    """
+
+    name: str
+    source: str
+    spec: DataSpec
+    train: Split
+    held_out: Split
+    inspection: Inspection
+    fingerprint: str
+    mean: Array | None = None
+    scale: Array | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file or folder that was opened; None for a built-in name or an array."""
+        path = Path(self.source)
+        return path if path.exists() else None

@@ -1,0 +1,93 @@
+"""Which examples are held out for evaluation: decided by their content, so that it never depends on order or names."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+SHARE = 0.10  # of the examples are held out,
+MOST = 2_000  # but no more than this: what the evaluation's protocol uses
+LEAST = 8  # different examples without which there is nothing to learn: statistics of fewer are undefined or absurd
+COPIES = (
+    10  # an example repeated more often (a placeholder, as a rule) stays in training, lest it fill the held-out split
+)
+DIGEST = 16  # bytes of a content hash
+
+
+def content_hash(item: Array) -> bytes:
+    """The hash of one image (H, W, C) uint8 or vector (D,), 16 bytes: equal pixels, equal hash.
+
+    A colour image whose channels are equal hashes as the grey one: whether a set is stored grey or in colour does not
+    move an image from one split to the other.
+
+    >>> grey = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
+    >>> content_hash(grey) == content_hash(np.repeat(grey, 3, axis=2))
+    True
+    """
+    if item.ndim == 3 and item.shape[2] == 3 and is_grey(item):
+        item = item[:, :, :1]
+    return hashlib.blake2b(np.ascontiguousarray(item).tobytes(), digest_size=DIGEST).digest()
+
+
+def is_grey(pixels: Array) -> bool:
+    """Whether the three channels of (H, W, 3) are equal."""
+    return bool((pixels[:, :, 0] == pixels[:, :, 1]).all() and (pixels[:, :, 1] == pixels[:, :, 2]).all())
+
+
+def content_hashes(items: Array) -> Array:
+    """`content_hash` of each of (N, ...): uint8 (N, 16)."""
+    joined = b"".join(content_hash(item) for item in items)
+    return np.frombuffer(joined, np.uint8).reshape(len(items), DIGEST)
+
+
+def held_out(hashes: Array) -> Array:
+    """Chooses the examples that evaluation keeps for itself.
+
+    An example is held out when its hash, read as a number, lies in the lowest tenth of all possible hashes: a fair
+    draw that needs no random numbers. All copies of an example fall on the same side. Adding examples never moves one
+    from training to held-out, so nothing that a model has learned from is ever used to judge a later one: over `MOST`,
+    those of the lowest hashes stay and the others return to training; where none lies so low, the lowest one is taken.
+
+    Args:
+        hashes: uint8 (N, 16), of `content_hashes`.
+
+    Returns:
+        bool (N,), true where held out.
+
+    Raises:
+        UserError: fewer than `LEAST` different examples.
+    """
+    values, group, copies = np.unique(ranks(hashes), return_inverse=True, return_counts=True)
+    if len(values) < LEAST:
+        found = f"{len(hashes):,} usable example{'' if len(hashes) == 1 else 's'}"
+        found += f", {len(values)} different" if len(values) < len(hashes) else ""
+        raise UserError(
+            f"Too few to train on: {found}.", f"Give at least {LEAST} different ones; hundreds are sensible."
+        )
+    fit = np.flatnonzero(copies <= COPIES) if (copies <= COPIES).any() else np.arange(len(values))
+    low = fit[values[fit] < int(SHARE * 2**64)]  # ascending, as `values` is
+    low = low[np.cumsum(copies[low]) <= MOST] if len(low) else fit[:1]
+    chosen = np.zeros(len(values), bool)
+    chosen[low] = True
+    return np.asarray(chosen[group])
+
+
+def duplicates(hashes: Array) -> int:
+    """How many examples repeat an earlier one.
+
+    >>> duplicates(content_hashes(np.zeros((3, 2, 2, 1), np.uint8)))
+    2
+    """
+    return len(hashes) - len(np.unique(ranks(hashes)))
+
+
+def ranks(hashes: Array) -> Array:
+    """The first 8 bytes of each hash as a number, uint64 (N,): equal only for equal examples, up to chance of n²/2⁶⁵."""
+    return np.ascontiguousarray(hashes[:, :8]).view(">u8").ravel().astype(np.uint64)
