@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from aegan.errors import UserError
 from aegan.report import grid, scatter
 from aegan.report.grids import GAP, INK, STRAY

@@ -27,7 +27,7 @@ def grid(
     """One picture of N images, row by row from the top left.
 
     Args:
-        images: uint8 (N, H, W, C) with C = 1, 3 or 4, or (N, H, W). Of other channel counts the first is shown.
+        images: uint8 (N, H, W, C) with C = 1, 3 or 4, or (N, H, W). Of C = 4 the first three are shown, of C = 2 one.
         columns: images in a row; the last row may be shorter.
         pad: pixels of the finished picture between images.
         scale: whole-number enlargement, nearest neighbour. None: such that an image is at least 64 pixels wide.
@@ -127,7 +127,7 @@ def _thin(points: np.ndarray, limit: int) -> np.ndarray:
     """At most `limit` rows, evenly spaced."""
     if len(points) <= limit:
         return points
-    return points[np.linspace(0, len(points) - 1, limit).astype(int)]
+    return np.asarray(points[np.linspace(0, len(points) - 1, limit).astype(int)])
 
 
 def _plane(points: np.ndarray, frame: np.ndarray) -> np.ndarray:
@@ -139,4 +139,4 @@ def _plane(points: np.ndarray, frame: np.ndarray) -> np.ndarray:
         return np.concatenate([points, spread * np.linspace(-0.4, 0.4, len(points))[:, None]], 1)
     axes = np.linalg.svd(frame - frame.mean(0), full_matrices=False)[2]
     axes = np.resize(axes, (2, points.shape[1])) if len(axes) < 2 else axes[:2]
-    return (points - frame.mean(0)) @ axes.T
+    return np.asarray((points - frame.mean(0)) @ axes.T)
