@@ -1,0 +1,51 @@
+"""The prior that a strategy samples codes from: whitened codes under a mixture, with or without classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aegan.density.mixture import Mixture
+from aegan.density.whitening import Whitening
+
+
+class Prior(nn.Module):
+    """p(z): codes (N, ...) are whitened to u (N, k), and u follows a mixture of Gaussians, per class if there are labels.
+
+    Args:
+        components: numbers of components to try, ascending; held-out likelihood chooses.
+        keep: leading principal components of the codes that are modelled; 0: all that are alive.
+        shrinkage: of the components' covariances, in units of k codes.
+    """
+
+    def __init__(self, *, components: tuple[int, ...], keep: int = 0, shrinkage: float = 1.0) -> None:
+        super().__init__()
+        self.whitening = Whitening(keep=keep)
+        self.mixture = Mixture(components=components, shrinkage=shrinkage)
+
+    def fit(self, codes: Tensor, labels: Tensor | None) -> dict[str, Any]:
+        """Fits to codes (N, ...) and labels (N,); returns what was found, for the report."""
+        self.whitening.fit(codes)
+        self.mixture.fit(self.whitening.encode(codes), labels)
+        return {"dimensions": self.whitening.dim, "components": len(self.mixture), "codes": len(codes)}
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is something to sample from."""
+        return self.mixture.fitted
+
+    def draw(
+        self, n: int, y: Tensor | None = None, truncation: float = 1.0, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """n whitened codes u (n, k) and their classes (n,), None if the prior has no classes."""
+        u, classes = self.mixture.sample_with_classes(n, y, truncation, rng)
+        return u, (None if bool((classes < 0).any()) else classes)
+
+    def sample(
+        self, n: int, y: Tensor | None = None, truncation: float = 1.0, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """n codes (n, ...) and their classes."""
+        u, classes = self.draw(n, y, truncation, rng)
+        return self.whitening.decode(u), classes
