@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -34,7 +34,9 @@ class RunConfig:
     steps: int | None = option(None, "budget in steps instead of minutes: repeats exactly on the same machine")
     size: int | None = option(None, "side of the square training images in pixels; default: suggested by the data")
     seed: int = option(0, "seed of everything random")
-    preset: str | None = option(None, "named numbers for the strategy; see `aegan presets`; default: by the data's size")
+    preset: str | None = option(
+        None, "named numbers for the strategy; see `aegan presets`; default: by the data's size"
+    )
     batch_size: int | None = option(None, "examples per step; default: the strategy's")
     device: Device = option("auto", "cpu, cuda, cuda:1, mps, or auto")
     precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
@@ -67,7 +69,16 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
             raise UserError(f"'{key}' wants {len(kinds)} values, got {value!r}.", f"Write it as {key}=a,b.")
         return tuple(coerce(k, v, key) for k, v in zip(kinds, items, strict=True))
     if kind is bool:
-        words = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+        words = {
+            "true": True,
+            "yes": True,
+            "1": True,
+            "on": True,
+            "false": False,
+            "no": False,
+            "0": False,
+            "off": False,
+        }
         if isinstance(value, bool):
             return value
         if str(value).lower() in words:
@@ -94,7 +105,7 @@ def with_options(instance: T, options: Mapping[str, Any], what: str) -> T:
     return dataclasses.replace(instance, **changes)  # type: ignore[type-var]
 
 
-def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     """`("lr=1e-3", "width=64")` as a dictionary.
 
     >>> parse_settings(("lr=1e-3",))

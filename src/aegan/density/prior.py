@@ -1,4 +1,4 @@
-"""The prior that a strategy samples codes from: whitened codes under a mixture, with or without classes."""
+"""What a strategy draws from: whitened codes under a mixture, and classes as often as the data has them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Prior(nn.Module):
         self, n: int, y: Tensor | None = None, truncation: float = 1.0, rng: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """n whitened codes u (n, k) and their classes (n,), None if the prior has no classes."""
-        u, classes = self.mixture.sample_with_classes(n, y, truncation, rng)
+        with torch.autocast(self.whitening.mean.device.type, enabled=False):
+            u, classes = self.mixture.sample_with_classes(n, y, truncation, rng)
         return u, (None if bool((classes < 0).any()) else classes)
 
     def sample(
@@ -48,4 +49,30 @@ class Prior(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """n codes (n, ...) and their classes."""
         u, classes = self.draw(n, y, truncation, rng)
-        return self.whitening.decode(u), classes
+        with torch.autocast(u.device.type, enabled=False):
+            return self.whitening.decode(u), classes
+
+
+class Frequencies(nn.Module):
+    """p(y): how often each class is, for strategies that draw noise and class apart.
+
+    Args:
+        classes: number of classes; with 0 it draws None.
+    """
+
+    counts: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.ones(classes))
+
+    def fit(self, labels: Tensor) -> dict[str, Any]:
+        """Counts labels (N,)."""
+        self.counts.copy_(torch.bincount(labels, minlength=len(self.counts)).float())
+        return {"classes": len(self.counts)}
+
+    def sample(self, n: int, rng: torch.Generator | None = None) -> Tensor | None:
+        """n classes (n,), or None if there are none."""
+        if not len(self.counts):
+            return None
+        return torch.multinomial(self.counts, n, replacement=True, generator=rng)

@@ -487,7 +487,7 @@ class Engine:
         """A picture from fixed noise (or of fixed examples and their reconstructions), made with the averaged weights."""
         from aegan.report.grids import grid, scatter
 
-        with run.ema.applied(), autocast(self.device, self.precision):
+        with run.ema.applied():
             if run.stage.preview == "sample":
                 rng = torch.Generator(self.device).manual_seed(0)
                 n = SHOWN if self.spec.is_image else 2000

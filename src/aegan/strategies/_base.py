@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 
@@ -124,6 +125,7 @@ class Fit:
     run: Callable[[Networks, View], dict[str, Any]]
 
 
+@dataclass(frozen=True)
 class Strategy(ABC):
     """Base of all strategies; subclasses are frozen dataclasses decorated with `@register`."""
 
@@ -133,7 +135,8 @@ class Strategy(ABC):
     where: ClassVar[str]  # where the autoencoder enters the game, for the catalogue
     capabilities: ClassVar[frozenset[Capability]]
     vectors: ClassVar[bool] = True  # works on (D,) data too
-    batch_size: int
+
+    batch_size: int = option(128, "examples per step")
 
     @abstractmethod
     def build(self, spec: DataSpec) -> Networks:

@@ -1,14 +1,17 @@
-"""What several strategies do in the same words: compress, and fit a density to the codes."""
+"""What several strategies do in the same words: compress, fit a density to the codes, play the game."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from aegan.objectives.adversarial import Adversarial, value
+from aegan.objectives.penalties import r1, r2
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1
-from aegan.strategies._base import Networks, View
+from aegan.strategies._base import Clock, Loss, Networks, View
 
 
 def reconstruction(x: Tensor, back: Tensor, *, w1: float, w2: float, perceptual: float) -> dict[str, Tensor]:
@@ -25,17 +28,70 @@ def noisy(z: Tensor, sigma: float) -> Tensor:
     return z + sigma * z.detach().std(0, keepdim=True) * torch.randn_like(z)
 
 
-def all_codes(nets: Networks, view: View, encoder: str, limit: int) -> tuple[Tensor, Tensor | None]:
-    """Codes (N, ...) and labels of at most `limit` training examples."""
+Encode = Callable[[Networks, Tensor], Tensor]
+
+
+def all_codes(nets: Networks, view: View, encode: Encode, limit: int) -> tuple[Tensor, Tensor | None]:
+    """Codes (N, ...) and labels (N,) of at most `limit` training examples."""
     codes, labels = [], []
     for batch in view.batches("train", limit):
-        codes.append(nets[encoder](batch.x).float())
-        labels.append(batch.y)
-    known = bool(view.spec.classes) and labels[0] is not None
-    return torch.cat(codes), torch.cat([y for y in labels if y is not None]) if known else None
+        codes.append(encode(nets, batch.x).float())
+        if view.spec.classes and batch.y is not None:
+            labels.append(batch.y)
+    return torch.cat(codes), torch.cat(labels) if labels else None
 
 
-def fit_prior(nets: Networks, view: View, limit: int) -> dict[str, Any]:
-    """Fits the prior P to the codes that E gives the training examples."""
-    codes, labels = all_codes(nets, view, "E", limit)
-    return nets["P"].fit(codes, labels)  # type: ignore[operator, no-any-return]
+def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[str, Any]:
+    """Fits the prior P to the codes of the training examples."""
+    codes, labels = all_codes(nets, view, encode, limit)
+    return nets["P"].fit(codes, labels)  # type: ignore[operator]
+
+
+def count_classes(nets: Networks, view: View) -> dict[str, Any]:
+    """Fills the class frequencies Y, from which a generator without a prior of codes draws its classes."""
+    labels = [batch.y for batch in view.batches("train") if batch.y is not None]
+    if not view.spec.classes or not labels:
+        return {"classes": 0}
+    return nets["Y"].fit(torch.cat(labels))  # type: ignore[operator]
+
+
+def critic_loss(
+    D: nn.Module,
+    game: Adversarial,
+    real: Tensor,
+    fake: Tensor,
+    y: Tensor | None,
+    clock: Clock,
+    *,
+    gamma1: float,
+    gamma2: float,
+    every: int,
+) -> Loss:
+    """L_D of the game, with R1 = γ₁/2 |∇D(x)|² and R2 = γ₂/2 |∇D(G(z))|² at every `every`-th step, that many times as heavy.
+
+    Args:
+        D: from examples and classes to logits.
+        real, fake: (N, ...), pair by pair of the same class `y` (N,).
+    """
+    d_x, d_g = D(real, y).float(), D(fake, y).float()
+    terms = {"L_D": game.critic(d_x, d_g)}
+    if clock.step % every == 0:
+        with in_fp32(real):
+            if gamma1:
+                terms["R1"] = every * r1(lambda x: D(x, y), real.float(), gamma1)
+            if gamma2:
+                terms["R2"] = every * r2(lambda x: D(x, y), fake.float(), gamma2)
+    return Loss(terms, watch={"V(G,D)": value(d_x.detach(), d_g.detach()), "margin": (d_x - d_g).detach()})
+
+
+def in_fp32(x: Tensor) -> torch.autocast:
+    """Autocast off: gradients of gradients lose too much in 16 bits."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def generator_logits(
+    D: Callable[[Tensor, Tensor | None], Tensor], game: Adversarial, fake: Tensor, real: Tensor, y: Tensor | None
+) -> Tensor:
+    """L_G of the game, (N,). The relativistic game also needs D(x), which sends no gradient to the generator."""
+    d_x = D(real, y).float().detach() if game.relative else None
+    return game.generator(D(fake, y).float(), d_x)

@@ -60,7 +60,7 @@ class Autoencoder(Strategy):
                 phases=(Phase("AE", ("E", "G"), self.compress, lr=self.lr, weight_decay=self.weight_decay),),
                 preview="reconstruct",
             ),
-            Fit("fit", share=0.15, run=partial(fit_prior, limit=self.fit_limit)),
+            Fit("fit", share=0.15, run=partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
         )
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

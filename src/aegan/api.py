@@ -1,0 +1,77 @@
+"""The Python API: `fit` trains, `load` opens. What they return is in `aegan.run` and `aegan.model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aegan.config import RunConfig
+from aegan.engine.log import Display
+from aegan.errors import UserError
+from aegan.model import Array, Model
+from aegan.run import Run, train
+
+
+def fit(
+    data: str | Path | Array,
+    *,
+    strategy: str = "latent",
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    preset: str | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    options: Mapping[str, Any] | None = None,
+    evaluate: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Trains a strategy on some data, and returns the run.
+
+    Args:
+        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name, or an array: uint8 images
+            (N, H, W[, C]) or float vectors (N, D).
+        strategy: see `aegan strategies`.
+        out: folder for the run; default: a new one under `runs/`.
+        minutes, steps: the budget, one of them; default 3 minutes.
+        size: side of the square training images.
+        seed: of everything random.
+        preset, options: numbers for the strategy: a named set, and single ones over it.
+        batch_size: examples per step.
+        device, precision: where and how to compute.
+        evaluate: also score the model and write the report.
+        progress: show it.
+
+    Raises:
+        UserError: something about the data, the settings or the folder must be mended first.
+    """
+    source = data if isinstance(data, np.ndarray) else str(data)
+    config = RunConfig(
+        data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
+        minutes=minutes, steps=steps, size=size, seed=seed, preset=preset, batch_size=batch_size, device=device,
+        precision=precision,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return train(config, options or {}, source=source, evaluate=evaluate, display=Display(quiet=not progress))
+
+
+def load(path: str | Path, device: str = "auto") -> Model:
+    """The model of a run folder, or of a model folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or it is from a newer version.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist.", "Give the folder of a run.")
+    if (path / "model.safetensors").exists():
+        return Model.read(path, device)
+    return Run(path, device).model
+
+
+__all__ = ["Model", "Run", "fit", "load"]

@@ -1,0 +1,131 @@
+"""What several commands share: arguments, and writing results to where --out says."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from aegan.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from aegan.data.spec import Data, DataSpec
+    from aegan.model import Model
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of a model.", show_default=False)]
+DataPath = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="Folder, .zip, .npy/.npz, parquet, or a built-in name.", show_default=False),
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
+Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+
+
+def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command one option for each field of a dataclass, with the field's own default and help.
+
+    Args:
+        cls: the dataclass; the decorated function receives an instance as its first argument.
+        argument: the field that is positional.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(cls)
+        own = inspect.signature(command, eval_str=True).parameters
+        _, *others = own.values()
+        parameters = []
+        for f in dataclasses.fields(cls):
+            kind: Any = typer.Argument if f.name == argument else typer.Option
+            extra = {"metavar": "DATA"} if f.name == argument else {}
+            annotation = Annotated[hints[f.name], kind(help=f.metadata["help"], **extra)]
+            parameters.append(
+                inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)
+            )
+        parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
+
+        def filled(**values: Any) -> None:
+            mine = {f.name: values.pop(f.name) for f in dataclasses.fields(cls)}
+            command(cls(**mine), **values)
+
+        filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        filled.__annotations__ = {p.name: p.annotation for p in parameters}
+        filled.__name__, filled.__doc__ = command.__name__, command.__doc__
+        return filled
+
+    return decorate
+
+
+def open_for(model: Model, source: str) -> Data:
+    """Data in the shape that a model takes."""
+    from aegan.data import open_data
+
+    spec: DataSpec = model.spec
+    if spec.is_vector:
+        return open_data(source)
+    return open_data(source, size=spec.size, channels=spec.channels, progress=True)
+
+
+def whole(data: Data) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
+    """Items, labels and names of both splits: to a trained model, its split is a thing of the past."""
+    import numpy as np
+
+    splits = [s for s in (data.train, data.held_out) if len(s)]
+    items = np.concatenate([s.items for s in splits])
+    labels = None if splits[0].labels is None else np.concatenate([s.labels for s in splits if s.labels is not None])
+    return items, labels, [name for s in splits for name in s.names]
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """A compressed .npz, whole or not at all."""
+    import numpy as np
+
+    from aegan.engine.state import write_atomically
+
+    with io.BytesIO() as buffer:
+        np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})
+        write_atomically(path, buffer.getvalue())
+
+
+def write_picture(path: Path, picture: Any, **how: Any) -> None:
+    """An image file, whole or not at all; the suffix says which kind, `how` is Pillow's."""
+    from aegan.engine.state import write_atomically
+
+    with io.BytesIO() as buffer:
+        picture.save(buffer, format={".jpg": "JPEG"}.get(path.suffix.lower(), path.suffix[1:].upper()), **how)
+        write_atomically(path, buffer.getvalue())
+
+
+def write_items(out: Path, items: NDArray[Any], *, columns: int = 8, names: list[str] | None = None) -> None:
+    """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
+
+    Raises:
+        UserError: the folder is there and not empty, or vectors are asked for as pictures in a folder.
+    """
+    from PIL import Image
+
+    from aegan.report.grids import grid, scatter
+
+    images = items.ndim == 4
+    if out.suffix.lower() == ".npz":
+        write_arrays(out, **{"images" if images else "vectors": items})
+    elif out.suffix.lower() in {".png", ".jpg", ".webp"}:
+        write_picture(out, grid(items, columns=columns) if images else scatter(items))
+    elif out.suffix:
+        raise UserError(f"Cannot write {out.suffix} files.", "Use .png, .npz, or a folder.")
+    elif not images:
+        raise UserError("Vectors cannot be written as a folder of pictures.", "Use --out points.npz or points.png")
+    else:
+        if out.is_file() or (out.is_dir() and any(out.iterdir())):
+            raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
+        width = len(str(len(items) - 1))
+        for i, item in enumerate(items):
+            name = Path(names[i]).stem if names else f"{i:0{width}d}"
+            write_picture(out / f"{name}.png", Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item))
+    typer.echo(f"wrote {len(items)} to {out}")

@@ -1,0 +1,67 @@
+"""`aegan`: the commands put together, and how mistakes are told."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+
+from aegan.cli import check, encode, evaluate, interpolate, presets, reconstruct, report, sample, strategies, train
+from aegan.errors import UserError
+from aegan.version import __version__
+
+app = typer.Typer(
+    name="aegan",
+    help="Train a generator on your own images in minutes, by learning to compress them first.",
+    epilog="Start with: aegan train photos/ --minutes 3",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aegan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Train a generator on your own images in minutes, by learning to compress them first."""
+
+
+for module in (train, check, sample, reconstruct, encode, interpolate, evaluate, report, strategies, presets):
+    app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
+
+
+def run() -> None:
+    """The console script. A user's mistake is one or two lines and exit code 2, never a traceback."""
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
+            raise
+        _fail(f"{error.strerror}: {error.filename or 'while writing'}\nFree space, or choose another place.")
+
+
+def _fail(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True)
+    first, *rest = message.splitlines()
+    console.print(Text("Error: ", style="bold red").append(first, style="default"))
+    for line in rest:
+        console.print(Text(line))
+    sys.exit(2)

@@ -1,0 +1,111 @@
+"""aegan train"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from aegan.cli._shared import from_fields
+from aegan.config import RunConfig, parse_settings
+from aegan.errors import UserError
+
+EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
+
+
+@from_fields(RunConfig, argument="data")
+def command(
+    config: RunConfig,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.")
+    ] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
+    evaluate: Annotated[bool, typer.Option(help="Score the model and write report.html afterwards.")] = True,
+) -> None:
+    """Train a generator, an encoder and a decoder on some images."""
+    from aegan.engine.log import Display
+    from aegan.engine.loop import Interrupted
+    from aegan.run import RunSettings, run_folder, train
+
+    options = parse_settings(set or [])
+    given = _given()
+    repeat = None
+    if resume:
+        _only(given, {"out", "device", "resume", "evaluate"}, "A resumed run keeps its settings")
+        if config.out is None and not (run_folder(config) / "config.yaml").exists():
+            raise UserError("--resume needs to know which run.", "Add --out RUN.")
+    elif config_file is not None:
+        _only(given, {"out", "device", "config_file", "evaluate", "dry_run"}, "A repeated run keeps its settings")
+        repeat = RunSettings.read(config_file)
+        config = dataclasses.replace(repeat.run, out=config.out, device=config.device)
+    if dry_run:
+        _describe(config, options)
+        return
+    display = Display()
+    try:
+        run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
+    except Interrupted as stop:
+        folder = config.out or run_folder(config)
+        display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {folder}")
+        raise typer.Exit(128 + stop.signum) from None
+    display.say(f"model   {run.path / 'model'}")
+    if evaluate:
+        display.say(f"report  {run.path / 'report.html'}")
+
+
+def _given() -> set[str]:
+    """Names of the options that were typed, not defaulted."""
+    context = click.get_current_context()
+    source = click.core.ParameterSource.COMMANDLINE
+    return {name for name in context.params if context.get_parameter_source(name) == source}
+
+
+def _only(given: set[str], allowed: set[str], why: str) -> None:
+    extra = sorted(given - allowed)
+    if extra:
+        words = ", ".join("--" + e.replace("_", "-") for e in extra)
+        raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
+
+
+def _describe(config: RunConfig, options: dict[str, str]) -> None:
+    """What --dry-run prints: data, networks, stages, every hyper-parameter."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from aegan.data import open_data
+    from aegan.run import resolve
+    from aegan.strategies import Stage
+
+    console = Console()
+    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True)
+    settings = resolve(config, data, options)
+    strategy = settings.strategy()
+    spec = data.spec
+    console.print(
+        f"[bold]{data.name}[/]: {len(data.train)} to train on, {len(data.held_out)} held out, shape {spec.shape}"
+    )
+    networks = strategy.build(spec)
+    console.print(
+        f"[bold]{strategy.name}[/], preset {settings.run.preset}: "
+        + ", ".join(
+            f"{k} {sum(p.numel() for p in net.parameters()) / 1e3:,.0f}k weights" for k, net in networks.items()
+        )
+    )
+    table = Table("stage", "share", "trains")
+    stages = strategy.stages(spec)
+    shares = sum(s.share for s in stages)
+    for s in stages:
+        what = ", ".join(f"{p.name}({'+'.join(p.trains)})" for p in s.phases) if isinstance(s, Stage) else "fitted"
+        table.add_row(s.name, f"{s.share / shares:.0%}", what)
+    console.print(table)
+    for f in dataclasses.fields(strategy):
+        console.print(
+            f"  {f.name} = {getattr(strategy, f.name)}  [dim]{f.metadata.get('help', '')}[/]", highlight=False
+        )

@@ -1,0 +1,46 @@
+"""model/: `model.safetensors` and `config.json`, all that `aegan.load` needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from aegan.engine.state import read_tensors, write_atomically, write_tensors
+from aegan.errors import UserError
+
+FORMAT = 1
+
+
+def write_bundle(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
+    """Writes both files. The weights carry the configuration too, so a pair that does not belong together is noticed."""
+    config = {"format": FORMAT, **config}
+    write_tensors(folder / "model.safetensors", tensors, {"config": config})
+    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+
+
+def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and configuration of a model folder, checked.
+
+    Raises:
+        UserError: a file is missing or damaged, or is from a newer version.
+    """
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} holds no model: {name} is missing.", "Give the folder of a finished run.")
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        version = config["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / 'config.json'} is damaged and cannot be read.") from error
+    if version > FORMAT:
+        raise UserError(
+            f"{folder} has format {version}, newer than this aegan knows ({FORMAT}).",
+            "Update: pip install --upgrade aegan",
+        )
+    tensors, header = read_tensors(folder / "model.safetensors")
+    if header["config"] != config:
+        raise UserError(f"{folder}: config.json does not belong to model.safetensors.", "Copy both from the same run.")
+    return tensors, dict(config)

@@ -1,0 +1,231 @@
+"""A trained model: makes, encodes, decodes and reconstructs.
+
+Everything goes in and comes out as numpy arrays: images uint8 (N, H, W, C), vectors float32 (N, D), in the data's own units.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aegan.config import as_plain, with_options
+from aegan.data import DataSpec
+from aegan.data.loader import to_items, to_tensor
+from aegan.engine.device import pick_device
+from aegan.errors import UserError, unknown
+from aegan.hub.bundle import read_bundle, write_bundle
+from aegan.strategies import Networks, Strategy, strategy
+from aegan.version import __version__
+
+Array = NDArray[Any]
+
+
+class Model:
+    """A trained strategy: its networks and what they know of the data.
+
+    Args:
+        strategy: the method, with its hyper-parameters.
+        spec: shape and classes of the data.
+        networks: with trained weights.
+        mean, scale: vectors only: how the data was standardised.
+        notes: what the closed-form stages found.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        spec: DataSpec,
+        networks: Networks,
+        *,
+        mean: Array | None = None,
+        scale: Array | None = None,
+        notes: Mapping[str, Any] | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.strategy, self.spec = strategy, spec
+        self.mean, self.scale, self.notes = mean, scale, dict(notes or {})
+        self.device = pick_device(device)
+        self.networks = {k: net.to(self.device).eval().requires_grad_(False) for k, net in networks.items()}
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the strategy can do, of: sample, encode, decode, score."""
+        return frozenset(self.strategy.capabilities)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        label: str | int | Sequence[int] | None = None,
+        truncation: float = 1.0,
+        batch_size: int = 500,
+    ) -> Array:
+        """New examples; the same seed gives the same ones, whatever else was drawn before.
+
+        Args:
+            n: how many.
+            seed: of the noise.
+            label: a class name or index for all, or one index for each; None draws classes as often as the data has them.
+            truncation: in (0, 1]; less than 1 trades diversity for typicality.
+            batch_size: how many are computed at once.
+
+        Returns:
+            uint8 (n, H, W, C), or float32 (n, D) for vectors.
+        """
+        if not 0 < truncation <= 1:
+            raise UserError(f"Truncation is in (0, 1], not {truncation:g}.")
+        labels = self._labels(n, label)
+        rng = torch.Generator(self.device).manual_seed(seed)
+
+        def make(start: int, stop: int) -> Tensor:
+            y = None if labels is None else labels[start:stop]
+            return self.strategy.sample(self.networks, stop - start, y, truncation, rng)
+
+        return self._items(self._batched(n, make, batch_size))
+
+    def encode(self, items: Array, *, batch_size: int = 500) -> Array:
+        """Codes, float32 (N, d) or (N, c, h, w), of examples as `sample` returns them."""
+        self._can("encode")
+        self._fits(items)
+
+        def make(start: int, stop: int) -> Tensor:
+            x = to_tensor(np.asarray(items[start:stop]), self.mean, self.scale).to(self.device)
+            return self.strategy.encode(self.networks, x)
+
+        return np.concatenate([t.float().cpu().numpy() for t in self._batched(len(items), make, batch_size)])
+
+    def decode(self, codes: Array, *, batch_size: int = 500) -> Array:
+        """Examples of codes as `encode` returns them."""
+        self._can("decode")
+
+        def make(start: int, stop: int) -> Tensor:
+            z = torch.as_tensor(np.asarray(codes[start:stop], np.float32), device=self.device)
+            return self.strategy.decode(self.networks, z)
+
+        return self._items(self._batched(len(codes), make, batch_size))
+
+    def reconstruct(self, items: Array, *, batch_size: int = 500) -> Array:
+        """Examples through their codes and back."""
+        self._can("encode", "decode")
+        parts = [
+            self.decode(self.encode(items[i : i + batch_size]), batch_size=batch_size)
+            for i in range(0, len(items), batch_size)
+        ]
+        return np.concatenate(parts)
+
+    def interpolate(
+        self, rows: int = 8, steps: int = 10, *, seed: int = 0, start: Array | None = None, end: Array | None = None
+    ) -> Array:
+        """Straight walks between codes.
+
+        Args:
+            rows: number of walks, if no examples are given.
+            steps: examples in a walk, both ends included.
+            seed: draws the ends.
+            start, end: examples (rows, ...) to walk between instead.
+
+        Returns:
+            rows * steps examples, row by row.
+        """
+        self._can("encode", "decode")
+        if start is None or end is None:
+            ends = self.sample(2 * rows, seed=seed)
+            start, end = ends[:rows], ends[rows:]
+        a, b = self.encode(start), self.encode(end)
+        t = np.linspace(0, 1, steps, dtype=np.float32).reshape(1, steps, *(1,) * (a.ndim - 1))
+        codes = a[:, None] * (1 - t) + b[:, None] * t
+        return self.decode(codes.reshape(-1, *a.shape[1:]))
+
+    # --- storing --------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the model's two files; `load` reads them back."""
+        write_model(Path(folder), self.strategy, self.spec, self.networks, self.mean, self.scale, self.notes)
+        return Path(folder)
+
+    @classmethod
+    def read(cls, folder: Path, device: str = "auto") -> Model:
+        """A model from its two files."""
+        tensors, config = read_bundle(folder)
+        chosen = with_options(strategy(config["strategy"])(), config["options"], f"strategy '{config['strategy']}'")
+        s = config["spec"]
+        spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
+        networks = chosen.build(spec)
+        for name, net in networks.items():
+            net.load_state_dict({k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")})
+        mean = None if config["mean"] is None else np.asarray(config["mean"], np.float32)
+        scale = None if config["scale"] is None else np.float32(config["scale"])
+        return cls(chosen, spec, networks, mean=mean, scale=scale, notes=config["notes"], device=device)
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _can(self, *needed: str) -> None:
+        for capability in needed:
+            if capability not in self.capabilities:
+                raise UserError(
+                    f"A model of strategy '{self.strategy.name}' cannot {capability}.",
+                    "Strategies with an encoder can; see `aegan strategies`.",
+                )
+
+    def _fits(self, items: Array) -> None:
+        spec = self.spec
+        wanted = (*spec.shape[1:], spec.shape[0]) if spec.is_image else spec.shape
+        if tuple(items.shape[1:]) != wanted or (spec.is_image and items.dtype != np.uint8):
+            raise UserError(
+                f"This model takes {'uint8 ' if spec.is_image else ''}{('N', *wanted)}, got {items.dtype} {items.shape}.",
+                "aegan.open_data(..., size=, channels=) converts.",
+            )
+
+    def _labels(self, n: int, label: str | int | Sequence[int] | None) -> Tensor | None:
+        if label is None:
+            return None
+        if not self.spec.classes:
+            raise UserError("This model was trained without classes, so it cannot sample one.")
+        if isinstance(label, str):
+            if label not in self.spec.classes:
+                raise unknown("class", label, self.spec.classes)
+            label = self.spec.classes.index(label)
+        y = torch.as_tensor(label, device=self.device).expand(n) if isinstance(label, int) else torch.as_tensor(label)
+        if y.shape != (n,) or int(y.min()) < 0 or int(y.max()) >= len(self.spec.classes):
+            raise UserError(f"Labels are {n} indices from 0 to {len(self.spec.classes) - 1}.")
+        return y.long().to(self.device)
+
+    def _batched(self, n: int, make: Callable[[int, int], Tensor], batch_size: int) -> list[Tensor]:
+        with torch.inference_mode():
+            return [make(i, min(i + batch_size, n)).cpu() for i in range(0, n, batch_size)]
+
+    def _items(self, parts: list[Tensor]) -> Array:
+        shape = (0, *self.spec.shape)
+        return np.concatenate([to_items(t, self.mean, self.scale) for t in parts or [torch.empty(shape)]])
+
+
+def write_model(
+    folder: Path,
+    strategy: Strategy,
+    spec: DataSpec,
+    networks: Networks,
+    mean: Array | None,
+    scale: Array | None,
+    notes: Mapping[str, Any],
+) -> None:
+    """Writes networks, finished or still in training, as a model folder."""
+    config = {
+        "aegan": __version__,
+        "strategy": strategy.name,
+        "options": as_plain(dataclasses.asdict(strategy)),
+        "spec": {"shape": list(spec.shape), "classes": list(spec.classes), "count": spec.count},
+        "mean": None if mean is None else np.asarray(mean, float).tolist(),
+        "scale": None if scale is None else float(scale),
+        "notes": as_plain(notes),
+    }
+    tensors = {f"{k}/{key}": v for k, net in networks.items() for key, v in net.state_dict().items()}
+    write_bundle(folder, tensors, config)

@@ -1,0 +1,227 @@
+"""A run folder: what it was told, what it wrote, and how it is trained, resumed and repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from numpy.typing import NDArray
+
+from aegan.config import RunConfig, as_plain, read_preset, with_options
+from aegan.data import Data, open_data
+from aegan.engine import Engine
+from aegan.engine.log import Display, read_log
+from aegan.engine.loop import Counters
+from aegan.engine.schedule import Plan
+from aegan.engine.state import write_atomically
+from aegan.errors import UserError
+from aegan.model import Model, write_model
+from aegan.strategies import Networks, Strategy, strategies, strategy
+from aegan.version import __version__
+
+Array = NDArray[Any]
+MINUTES = 3.0  # the budget when none is given
+
+
+class Run:
+    """A run folder: its settings, its log, its model.
+
+    Args:
+        path: RUN.
+        device: where its model computes.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto") -> None:
+        self.path = Path(path)
+        self.device = device
+        if not (self.path / "config.yaml").is_file():
+            raise UserError(
+                f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
+            )
+
+    @cached_property
+    def config(self) -> RunSettings:
+        """The resolved configuration."""
+        return RunSettings.read(self.path / "config.yaml")
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model."""
+        if not (self.path / "model").exists():
+            raise UserError(
+                f"{self.path} has no model yet: its training has not come that far.",
+                f"Go on with: aegan train --resume --out {self.path}",
+            )
+        return Model.read(self.path / "model", self.device)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl."""
+        return read_log(self.path / "log.jsonl")
+
+    def data(self) -> Data:
+        """The data it was trained on, opened again."""
+        return self.config.open_data()
+
+    @property
+    def evaluation(self) -> dict[str, Any] | None:
+        """evaluation.json, if the run has been evaluated."""
+        path = self.path / "evaluation.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """config.yaml: what was asked for, everything that was chosen, and the plan by which the run can be repeated.
+
+    Args:
+        run: the command's settings.
+        options: every hyper-parameter of the strategy.
+        plans: steps of each stage, known once they are planned.
+    """
+
+    run: RunConfig
+    options: dict[str, Any]
+    plans: dict[str, Plan] = dataclasses.field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        plans = {k: dataclasses.asdict(p) for k, p in self.plans.items()}
+        return dict(
+            as_plain(
+                {"aegan": __version__, "run": dataclasses.asdict(self.run), "options": self.options, "plans": plans}
+            )
+        )
+
+    def write(self, path: Path) -> None:
+        """As YAML."""
+        write_atomically(path, yaml.safe_dump(self.to_dict(), sort_keys=False).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> RunSettings:
+        """From YAML; unknown keys fail, naming the nearest."""
+        try:
+            content = yaml.safe_load(path.read_text())
+            run, options, plans = content["run"], content["options"], content.get("plans") or {}
+        except OSError:
+            raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
+        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is damaged or is no configuration of aegan.") from error
+        known = {k: Plan(p["warmup"], [(int(a), float(b)) for a, b in p["knots"]]) for k, p in plans.items()}
+        return cls(with_options(RunConfig(), run, "a run"), dict(options), known)
+
+    def strategy(self) -> Strategy:
+        """The strategy with these options."""
+        return with_options(strategy(self.run.strategy)(), self.options, f"strategy '{self.run.strategy}'")
+
+    def open_data(self, progress: bool = False) -> Data:
+        """The data, as it was trained on."""
+        r = self.run
+        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress)
+
+
+def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSettings:
+    """Settles everything that was left open: budget, preset, every hyper-parameter."""
+    if config.minutes is not None and config.steps is not None:
+        raise UserError("Both --minutes and --steps were given.", "Give one of them.")
+    for what, value in (("--minutes", config.minutes), ("--steps", config.steps), ("--batch-size", config.batch_size)):
+        if value is not None and not value > 0:
+            raise UserError(f"{what} is {value:g}; it must be more than 0.")
+    kind = strategy(config.strategy)
+    spec = data.spec
+    if spec.is_vector and not kind.vectors:
+        able = ", ".join(name for name, s in strategies().items() if s.vectors)
+        raise UserError(
+            f"Strategy '{kind.name}' works on images, and this data is vectors.", f"These take vectors: {able}."
+        )
+    name = config.preset or kind().preset(spec)
+    chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
+    chosen = with_options(chosen, options, f"strategy '{kind.name}'")
+    if config.batch_size is not None:
+        chosen = with_options(chosen, {"batch_size": config.batch_size}, f"strategy '{kind.name}'")
+    minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
+    run = dataclasses.replace(config, minutes=minutes, preset=name, size=spec.size if spec.is_image else config.size)
+    return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def run_folder(config: RunConfig) -> Path:
+    """`--out`, or runs/DATA-STRATEGY, numbered if that is taken."""
+    if config.out is not None:
+        return Path(config.out)
+    stem = f"{Path(config.data).stem or 'data'}-{config.strategy}"
+    folder, i = Path("runs") / stem, 2
+    while (folder / "config.yaml").exists():
+        folder, i = Path("runs") / f"{stem}-{i}", i + 1
+    return folder
+
+
+def train(
+    config: RunConfig,
+    options: Mapping[str, Any],
+    *,
+    source: str | Array | None = None,
+    resume: bool = False,
+    repeat: RunSettings | None = None,
+    evaluate: bool = True,
+    display: Display | None = None,
+) -> Run:
+    """What `fit` and `aegan train` do.
+
+    Args:
+        config, options: the settings; when resuming, those of the run's config.yaml are used instead.
+        source: an array in place of `config.data`.
+        resume: go on from the newest whole checkpoint of `config.out`.
+        repeat: the configuration of an earlier run, to be repeated with its recorded steps.
+        evaluate: score the model and write the report afterwards.
+        display: shows progress.
+    """
+    display = display or Display()
+    folder = run_folder(config)
+    if resume:
+        settings = Run(folder).config
+        device, settings = config.device, settings
+        settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, device=device, out=str(folder)))
+        data = open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
+    else:
+        if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
+            raise UserError(
+                f"{folder} already holds a run; nothing was changed.",
+                f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
+            )
+        if folder.is_file():
+            raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
+        data = open_data(
+            config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True
+        )
+        settings = resolve(config, data, options)
+        if repeat is not None:
+            settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
+        settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
+    chosen = settings.strategy()
+
+    def save_model(networks: Networks, counters: Counters, notes: dict[str, dict[str, Any]]) -> None:
+        trained = {"steps": counters.step, "seconds": round(counters.seconds, 2), "images": counters.images}
+        if "P" not in networks or getattr(networks["P"], "fitted", True):
+            found = {**notes, "training": trained}
+            write_model(folder / "model", chosen, engine.spec, networks, data.mean, data.scale, found)
+
+    engine = Engine(
+        chosen, data, settings.run, folder, plans=settings.plans or None, display=display, save_model=save_model
+    )
+    if not resume:
+        settings.write(folder / "config.yaml")
+    outcome = engine.run(resume)
+    dataclasses.replace(settings, plans=outcome.plans).write(folder / "config.yaml")
+    run = Run(folder, config.device)
+    if evaluate:
+        from aegan.evaluation import evaluate_run
+        from aegan.report import write_report
+
+        evaluate_run(run, data=data, device=str(engine.device), progress=not display.console.quiet)
+        write_report(folder)
+    return run
