@@ -15,6 +15,7 @@ from aegan.errors import UserError
 CHUNK = 8192  # training items looked at together
 SIDE = 32  # images are averaged down to at most this side before they are compared
 NEIGHBOURS = 50
+FEW = 4
 TAIL = 0.01
 
 
@@ -53,13 +54,16 @@ def nearest_items(
             index = index.gather(1, keep)
         if progress:
             progress(min(start + CHUNK, len(items)), len(items))
-    # the expanded square loses digits near zero, where copies are: measure the k found again, by subtraction
-    distance = torch.empty(len(q), k, dtype=torch.float64)
+    best, order = best.sort(dim=1)
+    index = index.gather(1, order)
+    distance = (best + q.square().sum(1, keepdim=True)).clamp_min(0).sqrt().double()
+    # the expanded square loses digits near zero, where copies are: measure the nearest few again, by subtraction
+    few = min(k, FEW)
     for i in range(len(q)):
-        found = _flat(items[index[i].numpy()]).double()
-        distance[i] = (found - q[i].double()).norm(dim=1)
-    order = distance.argsort(stable=True, dim=1)
-    return index.gather(1, order).numpy(), distance.gather(1, order).numpy()
+        found = _flat(items[index[i, :few].numpy()]).double()
+        distance[i, :few], order = (found - q[i].double()).norm(dim=1).sort()
+        index[i, :few] = index[i, :few][order]
+    return index.numpy(), distance.numpy()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,153 @@
+"""What an evaluation found: figures, each with its floor, its counts and its meaning; as a table and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from aegan.engine.state import write_atomically
+from aegan.errors import UserError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number and what is needed to read it.
+
+    Attributes:
+        name: short, unique: fd, fd_reconstructions, psnr, ...
+        title: for people.
+        value: None where it could not be had; `why` says the reason.
+        floor: what a perfect model would get under the same counts; None where there is no such number.
+        better: which way is good; "near" is near to the floor.
+        unit: "", "dB", "%" (then value and floor are shares in [0, 1]), ...
+        count, against: how many items were measured, and against how many.
+        meaning: one sentence.
+    """
+
+    name: str
+    title: str
+    value: float | None
+    floor: float | None = None
+    better: Literal["lower", "higher", "near"] = "lower"
+    unit: str = ""
+    count: int = 0
+    against: int = 0
+    meaning: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one run and the conditions under which they were measured.
+
+    Attributes:
+        figures: in the order in which they are shown.
+        data: name, source, fingerprint, number of training and of held-out items, and which of them served as what.
+        counts: samples, reference (training items), held_out (held-out items) that were measured.
+        extractor: name, sha256 of the weights, resizing; empty for raw vectors.
+        seed: of the samples and of the choice of items.
+        weights: which weights made the samples.
+        remarks: what a reader must know, such as a count that had to be lowered.
+        seconds: that the evaluation took.
+        version: of aegan.
+        machine: versions and hardware.
+    """
+
+    figures: tuple[Figure, ...]
+    data: dict[str, Any]
+    counts: dict[str, int]
+    extractor: dict[str, str]
+    seed: int
+    weights: str
+    remarks: tuple[str, ...]
+    seconds: float
+    version: str
+    machine: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Figure:
+        for figure in self.figures:
+            if figure.name == name:
+                return figure
+        raise KeyError(name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as evaluation.json holds them: figures by name, no NaN or infinity."""
+        out = dataclasses.asdict(self)
+        figures = {f["name"]: {k: _finite(v) for k, v in f.items() if k != "name"} for f in out.pop("figures")}
+        return {"format": FORMAT, "aegan": out.pop("version"), "figures": figures, **out}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Evaluation:
+        """The inverse of `as_dict`."""
+        rest = dict(content)
+        if rest.pop("format", None) != FORMAT:
+            raise UserError("This evaluation was written in another format.", "Evaluate again: aegan evaluate RUN")
+        figures = tuple(Figure(name=name, **f) for name, f in rest.pop("figures").items())
+        return cls(figures=figures, version=rest.pop("aegan"), remarks=tuple(rest.pop("remarks")), **rest)
+
+    def write(self, path: Path) -> None:
+        """As JSON, whole or not at all."""
+        write_atomically(path, (json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Evaluation:
+        """From JSON."""
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except OSError:
+            raise UserError(f"There is no {path}.", "Evaluate the run first: aegan evaluate RUN") from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UserError(f"{path} is damaged.", "Evaluate again: aegan evaluate RUN") from error
+
+    def __rich__(self) -> Table:
+        c, d = self.counts, self.data
+        what = f"{self.extractor['name']} features" if self.extractor else "raw vectors"
+        table = Table(
+            title=f"{d.get('name', 'data')}: {c['samples']:,} samples against {c['reference']:,} training items",
+            caption="\n".join([f"{what}, seed {self.seed}, {self.seconds:.0f} s", *self.remarks]),
+            title_justify="left",
+            caption_justify="left",
+        )
+        table.add_column("figure")
+        for head in ("value", "perfect", "better"):
+            table.add_column(head, justify="right" if head != "better" else "left")
+        for f in self.figures:
+            shown = f"none: {f.why}" if f.value is None else show(f.value, f.unit)
+            table.add_row(f.title, shown, "" if f.floor is None else show(f.floor, f.unit), f.better)
+        return table
+
+    def __str__(self) -> str:
+        console = Console(width=100, no_color=True, force_terminal=False, highlight=False)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get().rstrip()
+
+
+def show(value: float, unit: str = "") -> str:
+    """A figure as people read it.
+
+    >>> show(318.26), show(0.9889, "%"), show(0.0123), show(24.04, "dB"), show(8, "modes")
+    ('318', '98.9 %', '0.0123', '24.0 dB', '8 modes')
+    """
+    if unit == "%":
+        return f"{100 * value:.1f} %"
+    if value == int(value) and abs(value) < 1e6:
+        text = f"{int(value):,}"
+    elif abs(value) >= 100:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{text} {unit}".rstrip()
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
