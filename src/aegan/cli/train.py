@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from aegan.cli._shared import from_fields
@@ -19,6 +18,7 @@ EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 @from_fields(RunConfig, argument="data")
 def command(
     config: RunConfig,
+    context: typer.Context,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.")
     ] = None,
@@ -35,7 +35,7 @@ def command(
     from aegan.run import RunSettings, run_folder, train
 
     options = parse_settings(set or [])
-    given = _given()
+    given = _given(context)
     repeat = None
     if resume:
         _only(given, {"out", "device", "resume", "evaluate"}, "A resumed run keeps its settings")
@@ -60,11 +60,14 @@ def command(
         display.say(f"report  {run.path / 'report.html'}")
 
 
-def _given() -> set[str]:
+def _given(context: typer.Context) -> set[str]:
     """Names of the options that were typed, not defaulted."""
-    context = click.get_current_context()
-    source = click.core.ParameterSource.COMMANDLINE
-    return {name for name in context.params if context.get_parameter_source(name) == source}
+    return {name for name in context.params if _source(context, name) == "COMMANDLINE"}
+
+
+def _source(context: typer.Context, name: str) -> str:
+    source = context.get_parameter_source(name)
+    return source.name if source else ""
 
 
 def _only(given: set[str], allowed: set[str], why: str) -> None:

@@ -20,16 +20,25 @@ class Prior(nn.Module):
         shrinkage: of the components' covariances, in units of k codes.
     """
 
+    spread: Tensor
+
     def __init__(self, *, components: tuple[int, ...], keep: int = 0, shrinkage: float = 1.0) -> None:
         super().__init__()
         self.whitening = Whitening(keep=keep)
         self.mixture = Mixture(components=components, shrinkage=shrinkage)
+        self.register_buffer("spread", torch.ones(()))  # standard deviation of a code's numbers, all together
 
     def fit(self, codes: Tensor, labels: Tensor | None) -> dict[str, Any]:
         """Fits to codes (N, ...) and labels (N,); returns what was found, for the report."""
         self.whitening.fit(codes)
+        self.spread.copy_((codes.flatten(1) - self.whitening.mean).square().mean().sqrt())
         self.mixture.fit(self.whitening.encode(codes), labels)
         return {"dimensions": self.whitening.dim, "components": len(self.mixture), "codes": len(codes)}
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the codes it was fitted to had labels."""
+        return bool((self.mixture.classes >= 0).all())
 
     @property
     def fitted(self) -> bool:
@@ -51,6 +60,20 @@ class Prior(nn.Module):
         u, classes = self.draw(n, y, truncation, rng)
         with torch.autocast(u.device.type, enabled=False):
             return self.whitening.decode(u), classes
+
+    def normalise(self, z: Tensor) -> Tensor:
+        """Codes as a latent GAN should see them: flat ones whitened, (N, d) with zeros in dead dimensions; spatial ones
+        centred and of unit variance, in their own shape."""
+        if z.ndim == 2:
+            u = self.whitening.encode(z)
+            return nn.functional.pad(u, (0, z.shape[1] - u.shape[1]))
+        return (z - self.whitening.mean.view(z.shape[1:])) / self.spread
+
+    def restore(self, v: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        if v.ndim == 2:
+            return self.whitening.decode(v[:, : self.whitening.dim])
+        return v * self.spread + self.whitening.mean.view(v.shape[1:])
 
 
 class Frequencies(nn.Module):

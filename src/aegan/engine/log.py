@@ -109,7 +109,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line of its own."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def start(self, stage: str, note: str = "") -> None:
         """A stage begins."""

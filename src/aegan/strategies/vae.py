@@ -70,7 +70,7 @@ class VAE(Strategy):
         return mu + (0.5 * log_var).exp() * torch.randn_like(mu)
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, its best variance put in."""
+        """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance."""
         mu, log_var = self.posterior(nets, batch.x)
         z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)
         mse = (nets["G"](z).float() - batch.x).square().mean()
