@@ -1,58 +1,126 @@
-"""The last step of opening: from examples and their hashes to a `Data`."""
+"""The last step of opening: from examples and their hashes to two splits, in memory or on disk."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.data import cache
+from aegan.data.fit import with_channels
 from aegan.data.inspection import Inspection
-from aegan.data.spec import Data, DataSpec, Split
+from aegan.data.spec import Data, DataSpec, FileNames, Numbered, Split
+from aegan.data.split import duplicates, held_out
 from aegan.errors import UserError
 
 Array = NDArray[Any]
 
 FEW = 1_000  # examples under which a generator tends to memorise
 FEW_OF_CLASS = 10
+CHUNK = 2**24  # bytes copied at a time
+PARTS = ("train", "held-out")
 
 
-def assemble(
-    name: str,
-    source: str,
-    train: Split,
-    held: Split,
-    hashes: Sequence[Array],
-    classes: tuple[str, ...],
-    found: Inspection,
-) -> Data:
-    """A `Data` of two splits.
+@dataclass(frozen=True)
+class Draft:
+    """Examples not yet divided.
 
     Args:
-        train, held: the splits, vectors as they came.
-        hashes: content hashes of each, uint8 (N, 16).
-        found: the inspection; it already counts everything.
+        rows: images uint8 (N, S, S, C), in memory or memory-mapped, or vectors float32 (N, D).
+        hashes: content hashes, uint8 (N, 16).
+        labels: int64 (N,), or None.
+        classes: class names.
+        names: of each example.
+        inspection: all but what follows from the division and the labels.
+        held: bool (N,), what is held out; None: by content.
     """
-    shape = train.items.shape[1:]
-    if len(shape) == 3:
-        shape = (shape[2], shape[0], shape[1])
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr((1, shape, classes, len(train), len(held))).encode())
-    for split, each in zip((train, held), hashes, strict=True):
-        digest.update(np.ascontiguousarray(each).tobytes())
-        digest.update(b"" if split.labels is None else split.labels.tobytes())
-    mean = scale = None
-    if len(shape) == 1:
-        mean, scale = standardisation(train.items)
-        train, held = (replace(split, mean=mean, scale=scale) for split in (train, held))
-    spec = DataSpec(tuple(int(n) for n in shape), classes, len(train))
-    return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
+
+    rows: Array
+    hashes: Array
+    labels: Array | None
+    classes: tuple[str, ...]
+    names: Sequence[str]
+    inspection: Inspection
+    held: Array | None = None
+
+    def places(self) -> tuple[Array, Array]:
+        """Where the training examples and the held-out ones are."""
+        mask = held_out(self.hashes) if self.held is None else self.held
+        return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+    def finished(self, held: int) -> Inspection:
+        """The inspection, complete."""
+        found, count = self.inspection, len(self.rows)
+        counts: dict[str, int] = {}
+        if self.labels is not None:
+            numbers = np.bincount(self.labels, minlength=len(self.classes))
+            counts = {name: int(n) for name, n in zip(self.classes, numbers, strict=True)}
+        notes = (*found.notes, *_warnings(count, counts, found.kind))
+        copies = duplicates(self.hashes)
+        return replace(found, count=count, held_out=held, classes=counts, duplicates=copies, notes=notes)
 
 
-def standardisation(vectors: Array, chunk: int = 65_536) -> tuple[Array, Array]:
+def in_memory(draft: Draft, name: str, source: str) -> Data:
+    """A `Data` whose splits are arrays in memory."""
+    channels, splits, places = draft.inspection.channels, [], draft.places()
+    for here in places:
+        items = draft.rows[here]
+        names = Numbered(here) if isinstance(draft.names, Numbered) else [draft.names[int(i)] for i in here]
+        labels = None if draft.labels is None else draft.labels[here]
+        splits.append(Split(with_channels(items, channels) if items.ndim == 4 else items, labels, names))
+    hashes = [draft.hashes[here] for here in places]
+    return _data(name, source, splits, hashes, draft.classes, draft.finished(len(places[1])))
+
+
+def to_disk(draft: Draft, folder: Path) -> None:
+    """Writes the splits of a draft as a cache: each one contiguous, so that it can be mapped."""
+    folder.mkdir()
+    channels, places = draft.inspection.channels, draft.places()
+    row = (*draft.rows.shape[1:3], channels) if draft.rows.ndim == 4 else draft.rows.shape[1:]
+    for part, here in zip(PARTS, places, strict=True):
+        writer = cache.NpyWriter(folder / f"{part}-items.npy", len(here), row, draft.rows.dtype)
+        try:
+            for some in _chunks(here, draft.rows):
+                items = draft.rows[some]
+                writer.append(with_channels(items, channels) if items.ndim == 4 else items)
+        finally:
+            writer.close()
+        labels = None if draft.labels is None else draft.labels[here]
+        cache.write_split(folder, part, draft.hashes[here], labels, [draft.names[int(i)] for i in here])
+    if draft.rows.ndim == 2:
+        mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r"))
+        np.save(folder / "mean.npy", mean)
+        np.save(folder / "scale.npy", scale)
+    found = draft.finished(len(places[1]))
+    cache.seal(folder, {"classes": list(draft.classes), "inspection": found.as_dict()})
+
+
+def from_disk(final: Path, name: str, source: str) -> Data | None:
+    """The `Data` of a cache; None where there is no sound one."""
+    if (stored := cache.read(final)) is None:
+        return None
+    meta, arrays = stored
+    splits = [
+        Split(
+            # as plain arrays: np.memmap's own class makes each small gather slower
+            np.asarray(arrays[f"{part}-items"]),
+            np.array(arrays[f"{part}-labels"]) if f"{part}-labels" in arrays else None,
+            FileNames(arrays[f"{part}-names"], arrays[f"{part}-ends"]),
+        )
+        for part in PARTS
+    ]
+    hashes = [arrays[f"{part}-hashes"] for part in PARTS]
+    standard = (np.array(arrays["mean"]), np.array(arrays["scale"])) if "mean" in arrays else None
+    found = Inspection.from_dict(meta["inspection"])
+    return _data(name, source, splits, hashes, tuple(meta["classes"]), found, standard)
+
+
+def standardisation(vectors: Array) -> tuple[Array, Array]:
     """The per-axis mean (D,) and the one common standard deviation () of (N, D), float32, read in chunks.
 
     One sd for all axes, because one per axis would change the shape of the distribution.
@@ -60,33 +128,48 @@ def standardisation(vectors: Array, chunk: int = 65_536) -> tuple[Array, Array]:
     Raises:
         UserError: all vectors are the same.
     """
-    total = np.zeros(vectors.shape[1], np.float64)
-    for start in range(0, len(vectors), chunk):
-        total += vectors[start : start + chunk].astype(np.float64).sum(0)
-    mean = total / len(vectors)
-    square = sum(
-        float(np.square(vectors[start : start + chunk] - mean).sum()) for start in range(0, len(vectors), chunk)
-    )
+    chunks = list(_chunks(np.arange(len(vectors)), vectors))
+    mean = sum(vectors[some].sum(0, dtype=np.float64) for some in chunks) / len(vectors)
+    square = sum(float(np.square(vectors[some] - mean).sum()) for some in chunks)
     scale = np.sqrt(square / vectors.size)
     if not scale > 0:
         raise UserError("All vectors are the same.", "Give data that varies.")
-    return mean.astype(np.float32), np.asarray(scale, np.float32)
+    return np.asarray(mean, np.float32), np.asarray(scale, np.float32)
 
 
-def class_counts(labels: Array | None, classes: tuple[str, ...]) -> dict[str, int]:
-    """How many examples each class has, in the order of the labels."""
-    if labels is None:
-        return {}
-    counts = np.bincount(labels, minlength=len(classes))
-    return {name: int(n) for name, n in zip(classes, counts, strict=True)}
+def _data(
+    name: str,
+    source: str,
+    splits: Sequence[Split],
+    hashes: Sequence[Array],
+    classes: tuple[str, ...],
+    found: Inspection,
+    standard: tuple[Array, Array] | None = None,
+) -> Data:
+    train, held = splits
+    shape = tuple(int(n) for n in train.items.shape[1:])
+    shape = (shape[2], shape[0], shape[1]) if len(shape) == 3 else shape
+    digest = hashlib.blake2b(repr((cache.VERSION, shape, classes, len(train), len(held))).encode(), digest_size=16)
+    for split, each in zip(splits, hashes, strict=True):
+        digest.update(np.ascontiguousarray(each).data)
+        if split.labels is not None:
+            digest.update(np.ascontiguousarray(split.labels).data)
+    mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
+    train, held = (replace(split, mean=mean, scale=scale) for split in splits)
+    return Data(name, source, DataSpec(shape, classes, len(train)), train, held, found, digest.hexdigest(), mean, scale)
 
 
-def warnings_for(count: int, counts: Mapping[str, int], noun: str) -> list[str]:
+def _chunks(places: Array, rows: Array) -> Iterator[Array]:
+    step = max(1, CHUNK // max(1, rows[:1].nbytes))
+    return (places[start : start + step] for start in range(0, len(places), step))
+
+
+def _warnings(count: int, counts: Mapping[str, int], kind: str) -> list[str]:
     """What deserves a thought before training on so many examples, in such classes."""
     out = []
     if count < FEW:
-        out.append(f"only {count:,} {noun}: the model is likely to memorise them")
+        out.append(f"only {count:,} {kind}: a model is likely to memorise them")
     if few := [name for name, n in counts.items() if n < FEW_OF_CLASS]:
         shown = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
-        out.append(f"{len(few)} class{'es' if len(few) > 1 else ''} of under {FEW_OF_CLASS} examples: {shown}")
+        out.append(f"{len(few)} class{'es' if len(few) > 1 else ''} of under {FEW_OF_CLASS} {kind}: {shown}")
     return out

@@ -43,11 +43,6 @@ def check_size(size: int | None, channels: int | None) -> None:
         raise UserError(f"Images can't have {channels} channels.", "Ask for 1 (grey) or 3 (colour).")
 
 
-def is_padded(short_side: int, size: int) -> bool:
-    """Whether `fit` pads such an image."""
-    return size * NEAR <= short_side < size
-
-
 def fit(image: Image.Image, size: int) -> Image.Image:
     """The central square of an image, at size × size.
 
@@ -57,7 +52,7 @@ def fit(image: Image.Image, size: int) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
-    if is_padded(side, size):
+    if size * NEAR <= side < size:
         return Image.fromarray(_margin(np.asarray(image.crop(box)), size))
     if side == size:
         return image if image.size == (size, size) else image.crop(box)
@@ -73,7 +68,7 @@ def fit_all(images: Array, size: int) -> Array:
     images = images[:, top : top + side, left : left + side]
     if side == size:
         return np.ascontiguousarray(images)
-    if is_padded(side, size):
+    if size * NEAR <= side < size:
         before = (size - side) // 2
         edge = (before, size - side - before)
         return np.pad(images, ((0, 0), edge, edge, (0, 0)), mode="edge")
@@ -82,6 +77,29 @@ def fit_all(images: Array, size: int) -> Array:
         small = fit(Image.fromarray(image[:, :, 0] if c == 1 else image), size)
         out[i] = np.asarray(small).reshape(size, size, c)
     return out
+
+
+def told(widths: Array, heights: Array, size: int, times: int = 1) -> list[str]:
+    """What `fit` does to images of such widths and heights, in words; each stands for so many of them.
+
+    >>> told(np.array([28, 28, 40]), np.array([28, 28, 40]), 32)
+    ['1 image is larger than 32×32: reduced', '2 images are slightly smaller than 32×32: their border is repeated']
+    """
+    short = np.minimum(widths, heights)
+    done = (
+        (widths != heights, "not square: cropped to the central square"),
+        (short > size, f"larger than {size}×{size}: reduced"),
+        ((short < size) & (short >= size * NEAR), f"slightly smaller than {size}×{size}: their border is repeated"),
+        (short < size * NEAR, f"smaller than {size}×{size}: enlarged, so blurred"),
+    )
+    return [line for which, what in done for line in of_images(int(which.sum()) * times, len(short) * times, what)]
+
+
+def of_images(n: int, count: int, what: str) -> list[str]:
+    """The line that says that n of so many images are something; none where n is 0."""
+    if n == 0:
+        return []
+    return [f"1 image is {what}" if n == 1 else f"{'all' if n == count else f'{n:,}'} images are {what}"]
 
 
 def with_channels(images: Array, channels: int) -> Array:

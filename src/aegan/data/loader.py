@@ -45,8 +45,11 @@ def to_tensor(items: Array, mean: Array | None = None, scale: Array | None = Non
     [-1.0, 1.0]
     """
     if items.ndim == 4:
-        x = torch.from_numpy(np.array(items, copy=not items.flags.writeable)).permute(0, 3, 1, 2)
-        return x.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+        # in numpy, not torch: torch spreads even so small a sum over its threads, and waits for them when cores are busy
+        x = np.ascontiguousarray(items.transpose(0, 3, 1, 2)).astype(np.float32)
+        x /= np.float32(127.5)
+        x -= np.float32(1)
+        return torch.from_numpy(x)
     vectors: Array = np.asarray(items, np.float32)
     if mean is not None and scale is not None:
         vectors = (vectors - mean) / scale

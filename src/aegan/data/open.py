@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.data.assemble import assemble, class_counts, warnings_for
-from aegan.data.builtin import NAMES, Part
-from aegan.data.fit import check_size, fit_all, with_channels
+from aegan.data import arrays, builtin
+from aegan.data.assemble import Draft, in_memory
+from aegan.data.build import Advance, cached, number_labels, open_found
+from aegan.data.cache import key_of
+from aegan.data.decode import SUFFIXES
+from aegan.data.files import in_folder, in_zip, walk
+from aegan.data.fit import check_size, fit_all, suggest, told, with_channels
 from aegan.data.inspection import Inspection
-from aegan.data.spec import Data, Numbered, Split
-from aegan.data.split import content_hashes, duplicates, held_out
+from aegan.data.parquet import in_parquet
+from aegan.data.spec import Data, Numbered
+from aegan.data.split import content_hashes
 from aegan.errors import UserError
 
 Array = NDArray[Any]
 Source = str | os.PathLike[str] | Array
+
+IN_MEMORY = 2**30  # bytes up to which an array that is in memory stays there; a larger one goes through the cache
+KINDS = "a folder of images, a .zip of one, an .npy, .npz or .parquet file"
 
 
 def open_data(
@@ -33,21 +45,50 @@ def open_data(
     """Opens a data set: decodes it, holds a share out for evaluation, and tells what was found.
 
     Args:
-        source: a built-in name (`aegan.data.builtin.NAMES`).
+        source: a folder of images (its sub-folders are classes), a .zip of one, an .npy or .npz file, a parquet file or a
+            folder of them, a NumPy array, or a built-in name (`aegan.data.builtin.NAMES`).
         size: side of the square images, pixels, a multiple of 8; by default what suits the source, at most 64.
         channels: 1 (grey) or 3 (colour); by default colour, unless every image is grey.
-        labels: False leaves labels out.
+        labels: False leaves labels out; with an array, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
         cache_dir: where decoded images are kept; by default `$AEGAN_CACHE`, or `~/.cache/aegan`.
         progress: show a progress bar while decoding.
 
     Raises:
         UserError: nothing usable there; says what, where, and what to do.
+
+    >>> open_data("fashion").spec.shape
+    (1, 32, 32)
     """
     check_size(size, channels)
-    if isinstance(source, str) and source in NAMES:
-        return _open_builtin(source, size, channels, labels is not False, data_dir)
-    raise UserError(f"No data set named {source!r}.")
+    labelled = labels is not False
+    given = None if labels is None or isinstance(labels, bool) else labels
+    if isinstance(source, str) and source in builtin.NAMES:
+        _no_labels(given, f"'{source}'")
+        return _builtin(source, size, channels, labelled, data_dir)
+    if not isinstance(source, str | os.PathLike):
+        stored = arrays.from_array(np.asarray(source))
+        return _array(stored, "array", size, channels, labelled, given, cache_dir, progress)
+    path = Path(source).expanduser()
+    name, shown, suffix = path.resolve().stem, str(path), path.suffix.lower()
+    try:
+        if not path.exists():
+            raise _missing(shown)
+        if suffix in (".npy", ".npz") and path.is_file():
+            stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
+            return _array(stored, name, size, channels, labelled, given, cache_dir, progress, shown)
+        _no_labels(given, shown)
+        if suffix == ".parquet" or (path.is_dir() and _mostly_parquet(path)):
+            found = in_parquet(path)
+        elif path.is_dir():
+            found = in_folder(path)
+        elif suffix == ".zip":
+            found = in_zip(path)
+        else:
+            raise UserError(f"{shown} is a {suffix or 'plain'} file.", f"Name {KINDS}.")
+    except OSError as why:
+        raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+    return open_found(found, name, shown, size, channels, labelled, cache_dir, progress)
 
 
 def inspect_data(
@@ -60,52 +101,162 @@ def inspect_data(
     cache_dir: str | None = None,
     progress: bool = False,
 ) -> Inspection:
-    """What is in a data set. It is decoded as `open_data` does it, into the same cache, so that training starts at once."""
+    """What is in a data set; it is decoded as by `open_data`, into the same cache, so that training starts at once."""
     return open_data(
         source, size=size, channels=channels, labels=labels, data_dir=data_dir, cache_dir=cache_dir, progress=progress
     ).inspection
 
 
-def _open_builtin(name: str, size: int | None, channels: int | None, labelled: bool, data_dir: str | None) -> Data:
-    builtin = NAMES[name]
-    train, held = builtin.read(data_dir)
-    images = train.items.ndim == 4
-    native, stored = train.items.shape[1], "uint8" if images else "float32"
-    if not images and (size or channels):
+def _builtin(name: str, size: int | None, channels: int | None, labelled: bool, data_dir: str | None) -> Data:
+    one = builtin.NAMES[name]
+    parts = [part for part in one.read(data_dir) if part is not None]
+    rows, labels = np.concatenate([p.items for p in parts]), np.concatenate([p.labels for p in parts])
+    held = None if len(parts) == 1 else np.arange(len(rows)) >= len(parts[0].items)
+    names = Numbered(np.concatenate([np.arange(len(p.items)) for p in parts]))
+    if rows.ndim == 2 and (size or channels):
         raise UserError(f"'{name}' is made of points, not images.", "Leave size and channels out.")
+    native = rows.shape[1]
+    if rows.ndim == 4:
+        rows = with_channels(fit_all(rows, size or native), channels or rows.shape[-1])
+    found = _inspection(rows, (native, native) if rows.ndim == 4 else (), "uint8", native, (one.title,))
+    classes = one.classes if labelled else ()
+    draft = Draft(rows, content_hashes(rows), labels if labelled else None, classes, names, found, held)
+    return in_memory(draft, name, name)
 
-    def shaped(items: Array) -> Array:
-        return with_channels(fit_all(items, size or native), channels or items.shape[-1]) if images else items
 
-    parts = [Part(shaped(part.items), part.labels) for part in (train, held) if part is not None]
-    hashes = [content_hashes(part.items) for part in parts]
-    if len(parts) == 1:
-        mask = held_out(hashes[0])
-        places = [np.flatnonzero(~mask), np.flatnonzero(mask)]
-        parts, hashes = [Part(parts[0].items[p], parts[0].labels[p]) for p in places], [hashes[0][p] for p in places]
-    else:
-        places = [np.arange(len(part.items)) for part in parts]
-    classes = builtin.classes if labelled else ()
-    splits = [
-        Split(part.items, part.labels if labelled else None, Numbered(p)) for part, p in zip(parts, places, strict=True)
-    ]
-    count = sum(len(split) for split in splits)
-    counts = class_counts(np.concatenate([part.labels for part in parts]) if labelled else None, classes)
-    notes = [builtin.title]
-    if images and size not in (None, native):
-        notes.append(f"resized from {native}×{native} to {size}×{size}")
-    found = Inspection(
-        kind="images" if images else "vectors",
-        count=count,
-        held_out=len(splits[1]),
-        size=splits[0].items.shape[1] if images else None,
-        suggested_size=native if images else None,
-        channels=splits[0].items.shape[-1],
-        widths=(native,) * 3 if images else (),
-        heights=(native,) * 3 if images else (),
-        modes={stored: count},
-        classes=counts,
-        duplicates=duplicates(np.concatenate(hashes)),
-        notes=(*notes, *warnings_for(count, counts, "images" if images else "points")),
+def _array(
+    stored: arrays.Stored,
+    name: str,
+    size: int | None,
+    channels: int | None,
+    labelled: bool,
+    given: Any,
+    cache_dir: str | None,
+    progress: bool,
+    source: str = "an array",
+) -> Data:
+    """The `Data` of an array: in memory if it was and is small, else through the cache."""
+    how = arrays.plan(stored)
+    if how.vectors and (size or channels):
+        raise UserError(
+            f"{stored.where} holds vectors, not images (shape {stored.shape}).", "Leave size and channels out."
+        )
+    labels, classes, said = _labels(stored, given, labelled)
+    sides = () if how.vectors else stored.shape[2:4] if how.first else stored.shape[1:3]
+    side = size or (suggest(min(sides)) if sides else 0)
+    total = stored.shape[0]
+
+    def make(folder: Path | None, advance: Advance) -> Draft:
+        pieces, hashes, transparent, row = [], [], 0, (0,)
+        for chunk in stored.rows():
+            items, clear = arrays.examples(chunk, how)
+            items = items if how.vectors else fit_all(items, side)
+            items = with_channels(items, channels) if channels else items
+            hashes.append(content_hashes(items))
+            transparent += clear
+            row = items.shape[1:]
+            if folder is None:
+                pieces.append(items)
+            else:
+                with open(folder / "raw", "ab") as file:
+                    file.write(np.ascontiguousarray(items).data)
+            advance(len(items))
+        dtype = np.float32 if how.vectors else np.uint8
+        rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", dtype, "r", shape=(total, *row))
+        clear_note = (f"{transparent:,} images are partly transparent: laid on white",) if transparent else ()
+        found = _inspection(rows, tuple(sides), str(stored.dtype), None, (*how.notes, *said, *clear_note), channels)
+        return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
+
+    need = total * (4 * stored.shape[1] if how.vectors else side * side * (channels or stored.shape[-1])) * 2
+    if not stored.mark and need <= 2 * IN_MEMORY:
+        return in_memory(make(None, lambda _: None), name, source)
+    mark = stored.mark or _digest(stored)
+    fixed = None if labels is None else hashlib.blake2b(labels.tobytes(), digest_size=16).hexdigest()
+    return cached(key_of(mark, side, channels, fixed, classes), name, source, need, total, make, cache_dir, progress)
+
+
+def _inspection(
+    rows: Array,
+    sides: tuple[int, ...],
+    stored: str,
+    native: int | None,
+    notes: Sequence[str],
+    channels: int | None = None,
+) -> Inspection:
+    """What can be told of an array of examples; images are all of one size, `sides` = (H, W) as stored."""
+    if rows.ndim == 2:
+        return Inspection(
+            "vectors", len(rows), 0, None, None, rows.shape[1], modes={stored: len(rows)}, notes=tuple(notes)
+        )
+    size, (height, width) = rows.shape[1], sides
+    step = max(1, 2**24 // max(1, rows[:1].nbytes))
+    chunks = (rows[i : i + step] for i in range(0, len(rows), step))
+    grey = rows.shape[3] == 1 or (channels is None and all((chunk == chunk[..., :1]).all() for chunk in chunks))
+    return Inspection(
+        kind="images",
+        count=len(rows),
+        held_out=0,
+        size=size,
+        suggested_size=native or suggest(min(sides)),
+        channels=channels or (1 if grey else 3),
+        widths=(width,) * 3,
+        heights=(height,) * 3,
+        modes={stored: len(rows)},
+        notes=(*notes, *told(np.array([width]), np.array([height]), size, len(rows))),
     )
-    return assemble(name, name, splits[0], splits[1], hashes, classes, found)
+
+
+def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | None, tuple[str, ...], list[str]]:
+    """The labels given with an array, or stored beside it, as numbers from 0."""
+    values = given if given is not None else stored.labels
+    if values is None or not labelled:
+        return None, (), []
+    values = np.asarray(values)
+    if values.shape != stored.shape[:1] or values.dtype.kind not in "uibUS":
+        raise UserError(
+            f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
+            f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
+        )
+    return number_labels(values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes)
+
+
+def _digest(stored: arrays.Stored) -> str:
+    digest = hashlib.blake2b(repr((stored.shape, stored.dtype)).encode(), digest_size=16)
+    for chunk in stored.rows():
+        digest.update(np.ascontiguousarray(chunk).data)
+    return digest.hexdigest()
+
+
+def _mostly_parquet(folder: Path) -> bool:
+    """Whether a folder holds more bytes of parquet than of images."""
+    weight = {".parquet": 0, "image": 0}
+    for _, path, why in walk(folder):
+        suffix = path.suffix.lower()
+        kind = "image" if suffix in SUFFIXES else suffix
+        if not why and kind in weight and path.exists():
+            weight[kind] += path.stat().st_size
+    return weight[".parquet"] > weight["image"]
+
+
+def _no_labels(given: Any, shown: str) -> None:
+    if given is not None:
+        raise UserError(f"Labels can be given for arrays only, and {shown} has its own.", "Leave labels out.")
+
+
+def _missing(shown: str) -> UserError:
+    path = Path(shown)
+    if os.sep not in shown and not path.suffix:
+        near = difflib.get_close_matches(shown, builtin.NAMES, n=1, cutoff=0.5)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        known = ", ".join(builtin.NAMES)
+        return UserError(
+            f"No file or folder '{shown}', nor a built-in data set of that name.", f"{hint}Built in: {known}."
+        )
+    beside = os.listdir(path.parent) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
+    hint = (
+        f"Did you mean '{path.parent / near[0]}'?"
+        if near
+        else f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}."
+    )
+    return UserError(f"There is no {shown}.", hint)

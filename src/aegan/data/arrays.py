@@ -1,0 +1,256 @@
+"""Arrays of images or of vectors: from Python, .npy or .npz; read in chunks, never unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+CHUNK = 2**24  # bytes read at a time
+MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
+LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array that is read from its beginning, in chunks of rows.
+
+    Args:
+        where: what to call it in messages.
+        shape, dtype: of the whole.
+        rows: starts reading anew, and gives the chunks.
+        labels, classes: what came with it.
+        mark: changes whenever the file does; "" for an array in memory.
+    """
+
+    where: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    rows: Callable[[], Iterator[Array]]
+    labels: Array | None = None
+    classes: tuple[str, ...] = ()
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an array becomes examples.
+
+    Args:
+        vectors: it is (N, D).
+        first: channels come before height and width.
+        factor, shift: 8-bit pixels are rint(value * factor + shift).
+        notes: what was decided.
+    """
+
+    vectors: bool
+    first: bool = False
+    factor: float = 1.0
+    shift: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def from_array(array: Array, where: str = "the array") -> Stored:
+    """An array in memory, or one that NumPy maps."""
+    if array.dtype.hasobject:
+        raise _objects(where)
+    step = _step(array.shape, array.dtype)
+    return Stored(where, array.shape, array.dtype, lambda: (array[i : i + step] for i in range(0, len(array), step)))
+
+
+def from_npy(path: Path) -> Stored:
+    """An .npy file."""
+    status = path.stat()
+    mark = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+    with _reading(str(path)), open(path, "rb") as file:
+        shape, fortran, dtype = _header(file, str(path))
+        if (found := status.st_size - file.tell()) < (due := _bytes(shape, dtype)):
+            raise UserError(f"{path} is cut short: {found:,} of {due:,} bytes of data.", "Fetch or save it again.")
+    if fortran:  # columns first: no chunk of rows is contiguous, so let NumPy map it
+        whole = from_array(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
+        return Stored(str(path), shape, dtype, whole.rows, mark=mark)
+
+    def rows() -> Iterator[Array]:
+        with _reading(str(path)), open(path, "rb") as file:
+            _header(file, str(path))
+            yield from _pieces(file, shape, dtype, str(path))
+
+    return Stored(str(path), shape, dtype, rows, mark=mark)
+
+
+def from_npz(path: Path) -> Stored:
+    """The array `images` of an .npz file, or else its first; with `labels` and `classes`, if there are any."""
+    status = path.stat()
+    with _reading(str(path)), zipfile.ZipFile(path) as archive:
+        members = {Path(m.filename).stem: m for m in archive.infolist() if m.filename.endswith(".npy")}
+        data = [name for name in members if name.lower() not in LABELS + CLASSES]
+        if not data:
+            held = ", ".join(archive.namelist()[:5]) or "nothing"
+            raise UserError(
+                f"{path} holds no array of images (it holds {held}).", "Save one: np.savez(path, images=images)."
+            )
+        name = "images" if "images" in data else data[0]
+        where = f"{path}, array '{name}'"
+        with archive.open(members[name]) as file:
+            shape, fortran, dtype = _header(file, where)
+            if members[name].file_size < _bytes(shape, dtype):
+                raise UserError(f"{where} is cut short.", "Fetch or save it again.")
+        extra = [
+            next((_small(archive, members[k], path) for k in keys if k in members), None) for keys in (LABELS, CLASSES)
+        ]
+
+    def rows() -> Iterator[Array]:
+        with _reading(where), zipfile.ZipFile(path) as archive:
+            if fortran:
+                yield from from_array(_small(archive, members[name], path), where).rows()
+                return
+            with archive.open(members[name]) as file:
+                _header(file, where)
+                yield from _pieces(file, shape, dtype, where)
+
+    classes = () if extra[1] is None else tuple(str(each) for each in extra[1])
+    mark = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+    return Stored(where, shape, dtype, rows, extra[0], classes, mark)
+
+
+def plan(stored: Stored) -> Plan:
+    """Decides what an array is, from its shape, its type and its range; reads all of it once, unless it is of bytes.
+
+    Raises:
+        UserError: a shape or type that is neither images nor vectors, NaNs or infinities, or a range that tells nothing.
+    """
+    shape, dtype, where = stored.shape, stored.dtype, stored.where
+    wanted = "Images: (N, H, W) or (N, H, W, C) with C of 1 to 4, uint8 or float. Vectors: (N, D)."
+    if dtype.kind not in "uifb":
+        raise UserError(f"{where} is of type {dtype}, not of numbers.", wanted)
+    if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
+        raise UserError(f"{where} has the shape {shape}.", wanted)
+    if shape[0] == 0:
+        raise UserError(f"{where} has no rows.", wanted)
+    if len(shape) == 2:
+        _range(stored)
+        side = round(shape[1] ** 0.5)
+        flat = side * side == shape[1] >= MANY_AXES
+        hint = f"taken as vectors; if these are images, reshape them to (N, {side}, {side})"
+        return Plan(True, notes=(hint,) if flat else ())
+    notes, first = [], False
+    if len(shape) == 4 and shape[3] not in (1, 2, 3, 4):
+        if shape[1] not in (1, 3):
+            raise UserError(f"{where} has {shape[3]} channels (shape {shape}).", wanted)
+        first = True
+        notes.append("channels come first in the array: they were moved last")
+    if dtype == np.uint8:
+        return Plan(False, first, notes=tuple(notes))
+    if dtype == np.bool_:
+        return Plan(False, first, 255.0, notes=("booleans are taken as black and white", *notes))
+    low, high = _range(stored)
+    kind, floating = f"values from {low:g} to {high:g}", dtype.kind == "f"
+    if floating and low >= 0 and high <= 1:
+        factor, shift, taken = 255.0, 0.0, "[0, 1]"
+    elif floating and low >= -1 and high <= 1:
+        factor, shift, taken = 127.5, 127.5, "[-1, 1]"
+    elif low >= 0 and high <= 255 and dtype != np.uint16:
+        factor, shift, taken = 1.0, 0.0, "[0, 255]"
+    elif dtype == np.uint16:
+        factor, shift, taken = 1 / 257, 0.0, "[0, 65,535]"
+    else:
+        raise UserError(f"{where} has {kind}.", "Images must lie in [0, 255], or, as floats, in [0, 1] or [-1, 1].")
+    return Plan(False, first, factor, shift, (f"{kind} ({dtype}) are taken as of the range {taken}", *notes))
+
+
+def examples(chunk: Array, how: Plan) -> tuple[Array, int]:
+    """A chunk as images uint8 (n, H, W, C), C = 1 or 3, or vectors float32 (n, D); and how many were see-through."""
+    if how.vectors:
+        return np.ascontiguousarray(chunk, np.float32), 0
+    if how.first:
+        chunk = chunk.transpose(0, 2, 3, 1)
+    if chunk.dtype != np.uint8:
+        chunk = np.rint(chunk.astype(np.float32) * np.float32(how.factor) + np.float32(how.shift)).astype(np.uint8)
+    if chunk.ndim == 3:
+        chunk = chunk[..., None]
+    if chunk.shape[3] in (1, 3):
+        return chunk, 0
+    colour, alpha = chunk[..., :-1].astype(np.uint32), chunk[..., -1:].astype(np.uint32)
+    on_white = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+    return on_white.astype(np.uint8), int((alpha < 255).any(axis=(1, 2, 3)).sum())
+
+
+def _range(stored: Stored) -> tuple[float, float]:
+    low, high, row = np.inf, -np.inf, 0
+    for chunk in stored.rows():
+        if chunk.dtype.kind == "f" and not (fine := np.isfinite(chunk)).all():
+            where = row + int(np.flatnonzero(~fine.reshape(len(chunk), -1).all(1))[0])
+            raise UserError(f"{stored.where} holds NaN or infinity, first in row {where}.", "Remove or mend such rows.")
+        low, high, row = min(low, float(chunk.min())), max(high, float(chunk.max())), row + len(chunk)
+    if max(abs(low), abs(high)) > float(np.finfo(np.float32).max):
+        raise UserError(f"{stored.where} holds values beyond the range of float32.", "Rescale them.")
+    return low, high
+
+
+def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject:
+        raise _objects(where)
+    return shape, fortran, dtype
+
+
+def _pieces(file: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> Iterator[Array]:
+    step, row = _step(shape, dtype), _bytes(shape[1:], dtype)
+    for start in range(0, shape[0], step):
+        n = min(step, shape[0] - start)
+        raw = file.read(n * row)
+        if len(raw) < n * row:
+            raise UserError(f"{where} is cut short after row {start + len(raw) // row}.", "Fetch or save it again.")
+        yield np.frombuffer(raw, dtype).reshape(n, *shape[1:])
+
+
+def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
+    with archive.open(member) as file:
+        _header(file, f"{path}, array '{Path(member.filename).stem}'")  # refuses objects by name
+    with archive.open(member) as file:
+        return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+def _step(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    return max(1, CHUNK // max(1, _bytes(shape[1:], dtype)))
+
+
+def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    count = dtype.itemsize
+    for n in shape:
+        count *= n
+    return count
+
+
+def _objects(where: str) -> UserError:
+    return UserError(
+        f"{where} holds Python objects, whose loading could run any program.",
+        "Save it as numbers: np.stack(list(array)) gives one array, if all images have the same shape.",
+    )
+
+
+class _reading:  # used as a function
+    """Around reading a file: what is wrong with its format becomes a `UserError`."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, why: BaseException | None, trace: Any) -> None:
+        if isinstance(why, ValueError | OSError | EOFError | zipfile.BadZipFile | NotImplementedError | SyntaxError):
+            reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
+            raise UserError(f"{self.where} can't be read: {reason}.", "Fetch or save it again.") from why

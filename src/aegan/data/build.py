@@ -1,0 +1,285 @@
+"""Decodes the images of a source, once, in parallel, into the cache."""
+
+from __future__ import annotations
+
+import io
+import os
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.data import cache
+from aegan.data.assemble import Draft, from_disk, to_disk
+from aegan.data.decode import MOST_BYTES, Decoded, Skip, decode, open_image, quiet, too_large
+from aegan.data.files import Entry, Found, Skips, folder_labels
+from aegan.data.fit import of_images, suggest, told
+from aegan.data.inspection import Inspection
+from aegan.data.spec import Data
+from aegan.data.split import DIGEST
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+AT_ONCE = 16  # images in one piece of work
+HEADER = 2**18  # bytes that tell an image's size
+Advance = Callable[[int], None]
+
+
+def open_found(
+    found: Found,
+    name: str,
+    source: str,
+    size: int | None,
+    channels: int | None,
+    labelled: bool,
+    cache_dir: str | None,
+    progress: bool,
+) -> Data:
+    """The `Data` of images in files, from the cache or decoded into it.
+
+    Raises:
+        UserError: nothing, or too little, of it is usable; the cache can't be written.
+    """
+    if not found.total:
+        raise _nothing(found.skips, source)
+    with quiet():
+        side = size or suggest(_short_side(found.sample))
+    key = cache.key_of(found.key, side, channels, labelled, size is None)
+    need = found.total * side * side * (channels or 3) * 2  # as decoded, and again in order
+
+    def make(folder: Path, advance: Advance) -> Draft:
+        with quiet():
+            return _decode_all(found, source, folder, side, channels, labelled, advance)
+
+    return cached(key, name, source, need, found.total, make, cache_dir, progress)
+
+
+def cached(
+    key: str,
+    name: str,
+    source: str,
+    need: int,
+    total: int,
+    make: Callable[[Path, Advance], Draft],
+    cache_dir: str | None,
+    progress: bool,
+) -> Data:
+    """The `Data` of a cache, made if it isn't there or is damaged.
+
+    Args:
+        key: the cache's name.
+        need: bytes that making it writes, about.
+        total: examples in the source, for the progress bar.
+        make: given a folder to write in and a function to report progress to, the examples.
+    """
+    root = cache.cache_root(cache_dir)
+    final = root / key
+    if data := from_disk(final, name, source):
+        return data
+    with cache.unfinished(root, need) as folder:
+        if final.exists():
+            cache.discard(final)
+        with _bar(total, progress) as advance:
+            draft = make(folder, advance)
+        to_disk(draft, folder / "done")
+        cache.publish(folder / "done", final)
+        if data := from_disk(final, name, source):
+            return data
+    raise UserError(
+        f"What was written to {final} could not be read back.", "Is the disk sound? Try another cache folder."
+    )
+
+
+@dataclass
+class Tally:
+    """What is learned of images while they are decoded."""
+
+    widths: Any = field(default_factory=lambda: array("i"))
+    heights: Any = field(default_factory=lambda: array("i"))
+    modes: Counter[str] = field(default_factory=Counter)
+    colour: int = 0
+    transparent: int = 0
+    animated: int = 0
+    flat: int = 0
+
+    def add(self, one: Decoded) -> None:
+        self.widths.append(one.width)
+        self.heights.append(one.height)
+        self.modes[one.mode] += 1
+        self.colour += not one.grey
+        self.transparent += one.transparent
+        self.animated += one.animated
+        self.flat += one.flat
+
+    def inspection(self, size: int, suggested: int | None, channels: int | None, notes: Sequence[str]) -> Inspection:
+        """What `Draft` needs: all but counts that follow from labels and division."""
+        widths, heights = np.array(self.widths), np.array(self.heights)
+        lines = told(widths, heights, size)
+        for n, what in (
+            (self.transparent, "partly transparent: laid on white"),
+            (self.animated, "of several frames: the first is used"),
+            (self.flat, "all of one colour"),
+        ):
+            lines += of_images(n, len(widths), what)
+        if channels == 1 and self.colour:
+            lines.append(f"{self.colour:,} images in colour are used as grey")
+        return Inspection(
+            kind="images",
+            count=len(widths),
+            held_out=0,
+            size=size,
+            suggested_size=suggested or suggest(float(np.median(np.minimum(widths, heights)))),
+            channels=channels or (3 if self.colour else 1),
+            widths=_spread(widths),
+            heights=_spread(heights),
+            modes=dict(self.modes.most_common()),
+            notes=(*notes, *lines),
+        )
+
+
+def _decode_all(
+    found: Found, source: str, folder: Path, size: int, channels: int | None, labelled: bool, advance: Advance
+) -> Draft:
+    """Every image of a source that can be used, in its order; pixels go to a file in `folder`, not to memory."""
+    tally, names, marks, digests = Tally(), [], [], bytearray()
+    raw = folder / "raw"
+    with open(raw, "wb") as file:
+        for name, label, result in _results(found.entries, size, channels):
+            advance(1)
+            if isinstance(result, str):
+                found.skips.add(name, result)
+                continue
+            file.write(result.pixels.tobytes())
+            digests += result.digest
+            names.append(name)
+            marks.append(label)
+            tally.add(result)
+    if not names:
+        raise _nothing(found.skips, source)
+    notes = list(found.notes)
+    labels: Array | None = None
+    classes: tuple[str, ...] = ()
+    if labelled and found.class_depth >= 0:
+        labels, classes = folder_labels(names, found.class_depth)
+    elif labelled and found.labelled:
+        labels, classes, said = number_labels(marks, found.classes)
+        notes += said
+    rows = np.memmap(raw, np.uint8, "r", shape=(len(names), size, size, channels or 3))
+    hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
+    inspection = tally.inspection(size, None, channels, notes)
+    skipped = found.skips.found()
+    return Draft(rows, hashes, labels, classes, names, replace(inspection, skipped=skipped))
+
+
+def number_labels(
+    marks: Sequence[Any] | Array, classes: tuple[str, ...]
+) -> tuple[Array | None, tuple[str, ...], list[str]]:
+    """Labels of any kind as numbers from 0.
+
+    Args:
+        marks: a number or a name for each example; -1: none.
+        classes: names by number, where the source has them.
+
+    Returns:
+        (int64 (N,) or None, class names, notes).
+
+    >>> number_labels(["b", "a", "b", "b"], ())
+    (array([1, 0, 1, 1]), ('a', 'b'), [])
+    """
+    if missing := sum(mark == -1 for mark in marks):
+        return None, (), [f"labels are left out: {missing:,} examples have none"]
+    if classes and all(isinstance(mark, int | np.integer) and 0 <= mark < len(classes) for mark in marks):
+        return np.array(marks, np.int64), classes, []
+    values, labels = np.unique(np.array(marks), return_inverse=True)
+    if len(values) < 2 or len(values) * 2 > len(marks):
+        return None, (), [f"labels are left out: {len(values):,} different ones for {len(marks):,} examples"]
+    return labels.astype(np.int64).ravel(), tuple(str(value) for value in values), []
+
+
+def _results(
+    entries: Iterable[Entry], size: int, channels: int | None
+) -> Iterator[tuple[str, int | str, Decoded | str]]:
+    """(name, label, image or reason to skip it) of every entry, in order, decoded by several threads.
+
+    Threads, not processes: Pillow lets go of the interpreter while it decodes and resamples. Only a few pieces of work
+    are under way at a time, so memory doesn't grow with the source.
+    """
+
+    def work(some: list[Entry]) -> list[tuple[str, int | str, Decoded | str]]:
+        return [(entry.name, entry.label, _one(entry, size, channels)) for entry in some]
+
+    pool = ThreadPoolExecutor(_workers(), thread_name_prefix="decode")
+    try:
+        source, pending = iter(entries), deque[Future[list[tuple[str, int | str, Decoded | str]]]]()
+        while some := list(islice(source, AT_ONCE)):
+            pending.append(pool.submit(work, some))
+            if len(pending) > 2 * _workers():
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _one(entry: Entry, size: int, channels: int | None) -> Decoded | str:
+    try:
+        raw = entry.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
+            raise Skip(too_large())
+        return decode(raw, size, channels, entry.name)
+    except Skip as why:
+        return str(why)
+
+
+def _workers() -> int:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(16, usable)
+
+
+def _short_side(sample: Sequence[Entry]) -> float:
+    """The median shorter side of some images, pixels, from their headers alone."""
+    sides = []
+    for entry in sample:
+        for most in (HEADER, MOST_BYTES):  # nearly always the beginning tells; a TIFF's header may come last
+            with suppress(Skip):
+                sides.append(min(open_image(io.BytesIO(entry.read(most)), entry.name).size))
+                break
+    return float(np.median(sides)) if sides else 0.0
+
+
+def _nothing(skips: Skips, source: str) -> UserError:
+    found = skips.found()
+    if not found:
+        return UserError(
+            f"{source} is empty.", "Name a folder of images, a .zip of one, or an .npy, .npz or .parquet file."
+        )
+    total = sum(each.count for each in found.values())
+    reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
+    return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", "Name a folder of images.")
+
+
+def _spread(values: Array) -> tuple[int, int, int]:
+    return int(values.min()), int(np.median(values)), int(values.max())
+
+
+@contextmanager
+def _bar(total: int, progress: bool) -> Iterator[Advance]:
+    if not progress:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("decoding", total=total)
+        yield lambda n: bar.advance(task, n)

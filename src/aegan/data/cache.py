@@ -1,0 +1,196 @@
+"""Decoded data kept on disk, memory-mapped when read: written whole or not at all, and rebuilt when damaged."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.data.spec import FileNames
+from aegan.data.split import content_hash
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+VERSION = 1  # of the layout and of how pixels are made: a change of either makes older caches stale
+META = "meta.json"
+PROBES = 64  # rows of each array of items that are read again and compared with their hashes
+STALE = 7 * 24 * 3600  # seconds after which an unfinished folder is one that a killed run left
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def cache_root(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """The folder of all caches: the one given, `$AEGAN_CACHE`, or `~/.cache/aegan`."""
+    return Path(cache_dir or os.environ.get("AEGAN_CACHE") or "~/.cache/aegan").expanduser()
+
+
+def key_of(*parts: object) -> str:
+    """The name of a cache: a hash of what determines its content.
+
+    >>> key_of("a", 32) == key_of("a", 32) != key_of("a", 64)
+    True
+    """
+    return hashlib.blake2b(repr((VERSION, *parts)).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@contextmanager
+def unfinished(root: Path, need: int) -> Iterator[Path]:
+    """A fresh folder to write in, removed on leaving whatever happens: what is finished has been renamed by then.
+
+    Args:
+        root: the folder of caches, made if it isn't there.
+        need: bytes that will be written, about.
+
+    Raises:
+        UserError: no room, or no permission.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root)
+        free = shutil.disk_usage(root).free
+        if free < need:
+            raise _refusal(root, f"{_size(need)} needed, {_size(free)} free")
+        folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
+    except OSError as why:
+        raise _refusal(root, why.strerror or str(why)) from why
+    try:
+        yield folder
+    except OSError as why:
+        if why.errno in REFUSED:
+            raise _refusal(root, why.strerror or str(why)) from why
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(folder: Path, final: Path) -> None:
+    """Gives a finished folder its name. Where another run was first, its equal work stays."""
+    try:
+        os.rename(folder, final)
+    except OSError:
+        if not final.is_dir():
+            raise
+
+
+def discard(final: Path) -> None:
+    """Removes a damaged cache: first out of the way in one step, so that nobody opens the half of it."""
+    aside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
+    try:
+        os.rename(final, aside / "damaged")
+    except OSError:
+        pass  # another run was first
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+class NpyWriter:
+    """Writes an .npy file piece by piece, through plain writes: on a full disk a memory map would kill the process.
+
+    Args:
+        path: where to.
+        count: rows in all; as many must be appended.
+        row: shape of a row.
+        dtype: of the elements.
+    """
+
+    def __init__(self, path: Path, count: int, row: tuple[int, ...], dtype: Any) -> None:
+        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115  # closed by close()
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+            "fortran_order": False,
+            "shape": (count, *row),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, rows: Array) -> None:
+        self._file.write(np.ascontiguousarray(rows).data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def write_split(folder: Path, part: str, hashes: Array, labels: Array | None, names: Sequence[str]) -> None:
+    """Everything of a split but its items: hashes uint8 (N, 16), labels int64 (N,), names."""
+    np.save(folder / f"{part}-hashes.npy", hashes)
+    if labels is not None:
+        np.save(folder / f"{part}-labels.npy", labels)
+    text, ends = FileNames.pack(names)
+    np.save(folder / f"{part}-names.npy", text)
+    np.save(folder / f"{part}-ends.npy", ends)
+
+
+def seal(folder: Path, meta: dict[str, Any]) -> None:
+    """Writes the description, last: with it, the size of every file, and the checksum of all but the items."""
+    files = {}
+    for path in sorted(folder.glob("*.npy")):
+        files[path.name] = [path.stat().st_size, "" if path.stem.endswith("items") else _checksum(path)]
+    (folder / META).write_text(json.dumps({"version": VERSION, **meta, "files": files}, indent=1), encoding="utf-8")
+
+
+def read(final: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
+    """(description, arrays by name), the arrays memory-mapped; None where there is no cache, or a damaged one.
+
+    Files are compared by size and, all but the items, by checksum; of the items, which may be larger than memory,
+    `PROBES` rows are compared with their hashes.
+    """
+    try:
+        meta = json.loads((final / META).read_text(encoding="utf-8"))
+        if meta["version"] != VERSION:
+            return None
+        for name, (size, checksum) in meta["files"].items():
+            path = final / name
+            if path.stat().st_size != size or (checksum and _checksum(path) != checksum):
+                return None
+        # an empty array (names of nothing) can't be mapped
+        arrays = {
+            Path(name).stem: np.load(final / name, mmap_mode="r" if size > 256 else None, allow_pickle=False)
+            for name, (size, _) in meta["files"].items()
+        }
+        for part in ("train", "held-out"):
+            items, hashes = arrays[f"{part}-items"], arrays[f"{part}-hashes"]
+            for i in np.unique(np.linspace(0, len(items) - 1, PROBES).astype(int)):
+                if content_hash(items[i]) != bytes(hashes[i]):
+                    return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return meta, arrays
+
+
+def _checksum(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sweep(root: Path) -> None:
+    """Removes what killed runs left."""
+    for folder in root.glob(".unfinished-*"):
+        old = False
+        with suppress(OSError):  # another run sweeps too
+            old = time.time() - folder.stat().st_mtime > STALE
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refusal(root: Path, why: str) -> UserError:
+    return UserError(
+        f"Decoded images can't be kept in {root}: {why}.",
+        "Make room, or name another folder for the cache: the environment variable AEGAN_CACHE, or cache_dir.",
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,201 @@
+"""One stored image, of whatever kind, to square 8-bit pixels; or the reason why not."""
+
+from __future__ import annotations
+
+import functools
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from aegan.data.fit import fit
+from aegan.data.split import content_hash, is_grey
+
+Array = NDArray[Any]
+
+# Named one by one: Pillow would hand PostScript to an external program, and guess at formats that have no signature.
+FORMATS = (
+    "PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "ICNS", "AVIF", "JPEG2000", "QOI", "PCX",
+    "SGI", "XBM", "XPM", "DDS", "IM", "MSP",
+)  # fmt: skip
+SUFFIXES = frozenset(
+    {
+        ".png",
+        ".apng",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".ppm",
+    }
+    | {".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".icns", ".avif", ".jp2", ".j2k", ".qoi", ".pcx", ".sgi", ".xbm", ".xpm"}
+    | {".dds", ".tga"}
+)
+MOST_BYTES = 128 * 2**20  # of one stored image: more is a mistake or an attack
+
+
+class Skip(Exception):
+    """This image can't be used; the text says why, in words that suit a list of reasons."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One image as a model will see it, and what it was.
+
+    Args:
+        pixels: uint8 (S, S, C).
+        digest: its `content_hash`.
+        width, height: as stored, upright, pixels.
+        mode: as stored, Pillow's name.
+        grey: whether all channels are equal.
+        transparent: whether some of it was see-through.
+        animated: whether it had further frames.
+        flat: whether it is all one colour.
+    """
+
+    pixels: Array
+    digest: bytes
+    width: int
+    height: int
+    mode: str
+    grey: bool
+    transparent: bool
+    animated: bool
+    flat: bool
+
+
+def too_large() -> str:
+    return f"more than {MOST_BYTES >> 20} MB"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Around decoding: an image too large by Pillow's limit is refused, its other complaints are not for the user.
+
+    Set once around all threads, because Python's warning filters belong to the process.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def open_image(file: BinaryIO, name: str = "") -> Image.Image:
+    """Reads the header of an image; nothing is decoded yet.
+
+    Raises:
+        Skip: not an image, or one of too many pixels.
+    """
+    suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
+    try:
+        image = Image.open(file, formats=("TGA",) if suffix == ".tga" else _formats())
+    except UnidentifiedImageError as why:
+        raise Skip(
+            "damaged, or not the image its name says" if suffix in SUFFIXES else f"not an image ({suffix})"
+        ) from why
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
+        raise Skip(f"more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels") from why
+    except (
+        Exception
+    ) as why:  # Pillow's parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
+        raise Skip("damaged header") from why
+    if not all(image.size):
+        raise Skip("no pixels")
+    return image
+
+
+def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -> Decoded:
+    """Decodes, turns upright, lays on white what is see-through, brings to 8 bits and to size × size.
+
+    Args:
+        raw: the file's bytes.
+        size: side of the result, pixels.
+        channels: 1 or 3; None gives 3.
+        name: the file's name, for its suffix.
+
+    Raises:
+        Skip: it can't be decoded.
+    """
+    image = open_image(io.BytesIO(raw), name)
+    mode = image.mode
+    try:
+        animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # MPO: a photo and its preview
+        width, height = image.size
+        if image.format == "JPEG" and mode in ("RGB", "L"):
+            image.draft(
+                None, (2 * size, 2 * size)
+            )  # decodes at 1/2, 1/4 or 1/8 where that is still twice the size wanted
+        image.load()
+        if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
+            width, height = height, width
+        ImageOps.exif_transpose(image, in_place=True)
+        plain, transparent = _eight_bits(image)
+        if channels == 1 and plain.mode != "L":
+            plain = plain.convert("L")
+        pixels = np.asarray(fit(plain, size))
+    except Skip:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
+        raise Skip("too many pixels") from why
+    except MemoryError as why:
+        raise Skip("too large for this machine's memory") from why
+    except Exception as why:  # as above: a damaged file can make a decoder raise anything
+        raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why
+    if pixels.ndim == 2:
+        grey, pixels = True, pixels[:, :, None]
+    else:
+        grey = is_grey(pixels)
+    digest, flat = content_hash(pixels), bool((pixels == pixels[0, 0]).all())
+    pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 and channels != 1 else pixels
+    return Decoded(pixels, digest, width, height, mode, grey, transparent, animated, flat)
+
+
+def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
+    """A loaded image in mode L or RGB, and whether some of it was see-through."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_scaled(np.asarray(image), sixteen=image.mode != "F" and image.format == "PNG")), False
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] == 255:
+            return image.convert("RGB"), False
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB"), True
+    if image.mode in ("L", "RGB"):
+        return image, False
+    return image.convert("L" if image.mode == "1" else "RGB"), False
+
+
+def _scaled(values: Array, sixteen: bool) -> Array:
+    """Deep values as 8 bits: 16-bit ones divided by 257, so that 65,535 becomes 255; floats in [0, 1] times 255.
+
+    Args:
+        values: (H, W), integers of 16 or 32 bits, or floats.
+        sixteen: the format says that these are 16-bit values, however small the greatest.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 65_535):  # also where there are NaNs
+        raise Skip("values beyond 16 bits")
+    if sixteen or values.dtype.itemsize == 2 or high > 255:
+        factor = 1 / 257
+    else:
+        factor = 255.0 if values.dtype.kind == "f" and high <= 1 else 1.0
+    return np.rint(values.astype(np.float64) * factor).astype(np.uint8)
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(each for each in FORMATS if each in Image.OPEN)  # some builds and versions of Pillow lack a few

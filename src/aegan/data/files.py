@@ -1,0 +1,256 @@
+"""Images in a folder or a zip archive: what is there, what may be read, and which classes the sub-folders make."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.data.decode import MOST_BYTES, SUFFIXES, Skip, too_large
+from aegan.data.inspection import NAMES_KEPT, Skipped
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+TRAINING, OTHER_SPLITS = {"train", "training"}, {"test", "testing", "val", "valid", "validation", "dev", "eval"}
+IN_CLASSES = 0.9  # the share of the images that must lie in sub-folders for these to be classes
+
+
+class Skips:
+    """Counts what is left out, by reason, keeping the first names of each."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._names: dict[str, list[str]] = {}
+
+    def add(self, name: str, why: str) -> None:
+        self._counts[why] = self._counts.get(why, 0) + 1
+        if len(names := self._names.setdefault(why, [])) < NAMES_KEPT:
+            # what a file is called may hold bytes that no terminal or JSON file can print
+            names.append(name.encode("utf-8", "replace").decode())
+
+    def found(self) -> dict[str, Skipped]:
+        """By reason, the most frequent first."""
+        order = sorted(self._counts, key=lambda why: (-self._counts[why], why))
+        return {why: Skipped(self._counts[why], tuple(self._names[why])) for why in order}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored image.
+
+    Args:
+        name: its path inside the source, with forward slashes.
+        read: gives at most so many of its bytes; raises `Skip`.
+        label: a class number or name, where the source has one; -1: none.
+    """
+
+    name: str
+    read: Callable[[int], bytes]
+    label: int | str = -1
+
+
+@dataclass(frozen=True)
+class Found:
+    """The images of a source, not yet decoded.
+
+    Args:
+        key: changes whenever the source does.
+        entries: every image that may be read, in a fixed order; an iterable, since they need not all be in memory.
+        sample: some of them, spread over the source, at most 1,000.
+        total: how many there are.
+        skips: what has been left out so far.
+        class_depth: the classes are the folders so deep under the source, counted from 0; -1: the folders aren't classes.
+        notes: what was decided about the source.
+        classes: class names by number, where the source has them.
+        labelled: entries carry labels.
+    """
+
+    key: str
+    entries: Iterable[Entry]
+    sample: Sequence[Entry]
+    total: int
+    skips: Skips
+    class_depth: int = -1
+    notes: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    labelled: bool = False
+
+
+def spread(entries: Sequence[Entry], most: int = 1_000) -> list[Entry]:
+    """At most so many, evenly spaced."""
+    return [entries[i * len(entries) // most] for i in range(most)] if len(entries) > most else list(entries)
+
+
+def in_folder(root: Path) -> Found:
+    """The images under a folder; symbolic links that lead out of it are not followed.
+
+    Its key hashes path, size and time of change of every file, not the contents: reading 100 GB to learn that nothing
+    has changed would take longer than training. Contents are hashed when they are decoded, and it is those hashes that
+    decide the split and the fingerprint, so a file rewritten unnoticed (same size, same nanosecond) costs no more than
+    a stale cache.
+    """
+    skips, found, real = Skips(), [], root.resolve()
+    key = hashlib.blake2b(str(real).encode("utf-8", "surrogateescape"), digest_size=16)
+    for name, path, why in walk(root):
+        if why:
+            skips.add(name, why)
+            continue
+        try:
+            if path.is_symlink() and not path.resolve().is_relative_to(real):
+                skips.add(name, "symbolic link that leads out of the folder")
+                continue
+            status = path.stat()
+        except OSError:
+            skips.add(name, "broken symbolic link" if path.is_symlink() else "can't be read")
+            continue
+        if unfit := _unfit(status.st_size, stat.S_ISREG(status.st_mode)):
+            skips.add(name, unfit)
+            continue
+        key.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        found.append(Entry(name, _FileReader(path)))
+    return _chosen(found, skips, key.hexdigest())
+
+
+def in_zip(path: Path) -> Found:
+    """The images in a zip archive, read where they are: nothing is unpacked, so no name in it can lead anywhere.
+
+    Raises:
+        UserError: not a zip archive, or a damaged one.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as why:
+        raise UserError(f"{path} is not a whole zip archive ({why}).", "Fetch or pack it again.") from why
+    skips, found = Skips(), []
+    key = hashlib.blake2b(str(path.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
+    for member in members:
+        name = member.filename.replace("\\", "/")
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
+            skips.add(name, "path that leads out of the archive")
+        elif _hidden(parts):
+            skips.add(name, "hidden")
+        elif member.flag_bits & 1:
+            skips.add(name, "encrypted")
+        elif stat.S_ISLNK(member.external_attr >> 16):
+            skips.add(name, "symbolic link")
+        elif unfit := _unfit(member.file_size, True):
+            skips.add(name, unfit)
+        else:
+            key.update(f"{name}\0{member.file_size}\0{member.CRC}\0".encode("utf-8", "surrogateescape"))
+            found.append(Entry(name, _MemberReader(archive, member)))
+    return _chosen(found, skips, key.hexdigest())
+
+
+def walk(root: Path) -> Iterable[tuple[str, Path, str]]:
+    """(name, path, reason to skip it or "") of every file under a folder, sorted; links to folders are not followed."""
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        here = Path(folder)
+        for each in [each for each in folders if _hidden((each,)) or (here / each).is_symlink()]:
+            folders.remove(each)
+            linked = (here / each).is_symlink()
+            yield (here / each).relative_to(root).as_posix(), here / each, "linked folder" if linked else "hidden"
+        for each in sorted(files):
+            name = (here / each).relative_to(root).as_posix()
+            yield name, here / each, "hidden" if _hidden((each,)) else ""
+
+
+def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple[str, ...]]:
+    """The class of each image: the folder it lies in, so deep under the source.
+
+    Returns:
+        (labels int64 (N,), class names); (None, ()) where there are fewer than two classes.
+
+    >>> folder_labels(["pets/cat/1.png", "pets/dog/2.png", "pets/cat/3.png"], depth=1)
+    (array([0, 1, 0]), ('cat', 'dog'))
+    """
+    own = [name.split("/")[depth] for name in names]
+    classes = sorted(set(own), key=_natural)
+    number = {name: i for i, name in enumerate(classes)}
+    return (np.array([number[name] for name in own], np.int64), tuple(classes)) if len(classes) > 1 else (None, ())
+
+
+def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
+    """Of all files those to train on: of the training split where there are several, of the classes where there are any."""
+    notes = []
+    images = [entry.name for entry in found if PurePosixPath(entry.name).suffix.lower() in SUFFIXES]
+    depth = _wrappers(images)
+    tops = {name.split("/")[depth].lower() for name in images if name.count("/") > depth}
+    if tops & TRAINING and tops & OTHER_SPLITS and tops <= TRAINING | OTHER_SPLITS:
+        here = [e for e in found if any(part.lower() in TRAINING for part in e.name.split("/")[: depth + 1])]
+        for name in sorted({e.name for e in found} - {e.name for e in here}):
+            skips.add(name, "of another split than train")
+        found, images = here, [n for n in images if any(p.lower() in TRAINING for p in n.split("/")[: depth + 1])]
+        notes.append("only the folder 'train' is used: name another folder to use that one")
+        depth = _wrappers(images)
+    deeper = [name for name in images if name.count("/") > depth]
+    classes = {name.split("/")[depth] for name in deeper}
+    in_folders = len(classes) >= 2 and len(deeper) >= IN_CLASSES * len(images) and 2 * len(classes) <= len(images)
+    if in_folders:
+        for entry in [e for e in found if e.name.count("/") <= depth]:
+            skips.add(entry.name, "outside the class folders")
+        found = [e for e in found if e.name.count("/") > depth]
+        notes.append("the sub-folders are taken as classes")
+    likely = [e for e in found if PurePosixPath(e.name).suffix.lower() in SUFFIXES]
+    return Found(key, found, spread(likely or found), len(found), skips, depth if in_folders else -1, notes)
+
+
+def _wrappers(names: Sequence[str]) -> int:
+    """How many folders, from the outermost, hold all of these."""
+    if not names:
+        return 0
+    first, last = min(names).split("/")[:-1], max(names).split("/")[:-1]
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def _hidden(parts: Sequence[str]) -> bool:
+    """Whether a path is one that file managers keep for themselves."""
+    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir") for part in parts)
+
+
+def _unfit(size: int, regular: bool) -> str:
+    if not regular:
+        return "not a file"
+    return "empty" if size == 0 else too_large() if size > MOST_BYTES else ""
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts 2 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+@dataclass(frozen=True)
+class _FileReader:
+    path: Path
+
+    def __call__(self, most: int) -> bytes:
+        try:
+            with open(self.path, "rb") as file:
+                return file.read(most)
+        except OSError as why:
+            raise Skip("can't be read") from why
+
+
+@dataclass(frozen=True)
+class _MemberReader:
+    archive: zipfile.ZipFile
+    member: zipfile.ZipInfo
+
+    def __call__(self, most: int) -> bytes:
+        try:
+            with self.archive.open(self.member) as file:
+                return file.read(most)
+        except Exception as why:  # zipfile lets the errors of its decompressors through
+            raise Skip("damaged in the archive") from why
