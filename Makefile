@@ -1,0 +1,52 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-slow lint types wheel check bench clean
+
+demo: $(VENV)/.aegan  ## train on the built-in images for two minutes, and say where the report is
+	$(BIN)/aegan train fashion --minutes 2
+
+test: $(VENV)/.dev  ## the tests, warnings as errors, doctests included
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev  ## the long tests alone
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench scripts
+	$(BIN)/ruff format --check src tests bench scripts
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+wheel: $(VENV)/.dev  ## build the wheel, install it in a clean environment, run it there
+	rm -rf build dist && $(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	rm -rf build/wheel && $(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	cd build && wheel/bin/aegan --version && wheel/bin/aegan check fashion && wheel/bin/aegan train fashion --steps 4 --no-evaluate --out wheel/run
+	! build/wheel/bin/python -m pip freeze | grep -i torchvision
+
+check: lint types test wheel  ## everything CI runs
+
+bench: $(VENV)/.aegan  ## the README's figures; about an hour
+	$(BIN)/python bench/targets.py
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+
+$(VENV)/.aegan: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) torch
+	$(PIP) --editable ".[eval]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.aegan
+	$(PIP) --editable ".[dev]"
+	touch $@
