@@ -125,7 +125,9 @@ class Engine:
         self.display = display or Display(quiet=True)
         self.save_model = save_model
         self.device = pick_device(config.device)
-        self.precision = pick_precision(config.precision, self.device)
+        # 16 bits are too few for the toys' narrow modes, and small matrices gain nothing
+        narrow = config.precision == "auto" and data.spec.is_vector
+        self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
         self.spec = data.spec if config.classes else type(data.spec)(data.spec.shape, (), data.spec.count)
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
