@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -99,19 +100,18 @@ def open_image(file: BinaryIO, name: str = "") -> Image.Image:
     Raises:
         Skip: not an image, or one of too many pixels.
     """
-    suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
+    suffix = PurePosixPath(name).suffix.lower()
+    foreign = f"not an image ({suffix if 1 < len(suffix) < 8 else 'no known suffix'})"
     try:
         image = Image.open(file, formats=("TGA",) if suffix == ".tga" else _formats())
     except UnidentifiedImageError as why:
-        raise Skip(
-            "damaged, or not the image its name says" if suffix in SUFFIXES else f"not an image ({suffix})"
-        ) from why
+        raise Skip("damaged, or not the image its name says" if suffix in SUFFIXES else foreign) from why
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
         raise Skip(f"more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels") from why
     except (
         Exception
     ) as why:  # Pillow's parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
-        raise Skip("damaged header") from why
+        raise Skip("damaged" if suffix in SUFFIXES else foreign) from why
     if not all(image.size):
         raise Skip("no pixels")
     return image

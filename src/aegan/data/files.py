@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import posixpath
 import re
 import stat
 import zipfile
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.data.decode import MOST_BYTES, SUFFIXES, Skip, too_large
+from aegan.data.decode import SUFFIXES, Skip
 from aegan.data.inspection import NAMES_KEPT, Skipped
+from aegan.data.listing import Listed, hidden, unfit
 from aegan.errors import UserError
 
 Array = NDArray[Any]
@@ -91,33 +92,23 @@ def spread(entries: Sequence[Entry], most: int = 1_000) -> list[Entry]:
     return [entries[i * len(entries) // most] for i in range(most)] if len(entries) > most else list(entries)
 
 
-def in_folder(root: Path) -> Found:
-    """The images under a folder; symbolic links that lead out of it are not followed.
+def in_folder(root: Path, listing: Iterable[Listed]) -> Found:
+    """The images under a folder, of its listing.
 
-    Its key hashes path, size and time of change of every file, not the contents: reading 100 GB to learn that nothing
+    The key hashes path, size and time of change of every file, not the contents: reading 100 GB to learn that nothing
     has changed would take longer than training. Contents are hashed when they are decoded, and it is those hashes that
     decide the split and the fingerprint, so a file rewritten unnoticed (same size, same nanosecond) costs no more than
-    a stale cache.
+    a stale cache. The folder's own path counts too: unpacking may give all files one time, and uncompressed images all
+    have one size.
     """
-    skips, found, real = Skips(), [], root.resolve()
-    key = hashlib.blake2b(str(real).encode("utf-8", "surrogateescape"), digest_size=16)
-    for name, path, why in walk(root):
-        if why:
-            skips.add(name, why)
-            continue
-        try:
-            if path.is_symlink() and not path.resolve().is_relative_to(real):
-                skips.add(name, "symbolic link that leads out of the folder")
-                continue
-            status = path.stat()
-        except OSError:
-            skips.add(name, "broken symbolic link" if path.is_symlink() else "can't be read")
-            continue
-        if unfit := _unfit(status.st_size, stat.S_ISREG(status.st_mode)):
-            skips.add(name, unfit)
-            continue
-        key.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-        found.append(Entry(name, _FileReader(path)))
+    skips, found = Skips(), []
+    key = hashlib.blake2b(str(root.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
+    for each in listing:
+        if each.why:
+            skips.add(each.name, each.why)
+        else:
+            key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
+            found.append(Entry(each.name, _FileReader(each.path)))
     return _chosen(found, skips, key.hexdigest())
 
 
@@ -139,32 +130,18 @@ def in_zip(path: Path) -> Found:
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
             skips.add(name, "path that leads out of the archive")
-        elif _hidden(parts):
+        elif hidden(parts):
             skips.add(name, "hidden")
         elif member.flag_bits & 1:
             skips.add(name, "encrypted")
         elif stat.S_ISLNK(member.external_attr >> 16):
             skips.add(name, "symbolic link")
-        elif unfit := _unfit(member.file_size, True):
-            skips.add(name, unfit)
+        elif reason := unfit(member.file_size, True):
+            skips.add(name, reason)
         else:
             key.update(f"{name}\0{member.file_size}\0{member.CRC}\0".encode("utf-8", "surrogateescape"))
             found.append(Entry(name, _MemberReader(archive, member)))
     return _chosen(found, skips, key.hexdigest())
-
-
-def walk(root: Path) -> Iterable[tuple[str, Path, str]]:
-    """(name, path, reason to skip it or "") of every file under a folder, sorted; links to folders are not followed."""
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        here = Path(folder)
-        for each in [each for each in folders if _hidden((each,)) or (here / each).is_symlink()]:
-            folders.remove(each)
-            linked = (here / each).is_symlink()
-            yield (here / each).relative_to(root).as_posix(), here / each, "linked folder" if linked else "hidden"
-        for each in sorted(files):
-            name = (here / each).relative_to(root).as_posix()
-            yield name, here / each, "hidden" if _hidden((each,)) else ""
 
 
 def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple[str, ...]]:
@@ -185,7 +162,7 @@ def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple
 def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
     """Of all files those to train on: of the training split where there are several, of the classes where there are any."""
     notes = []
-    images = [entry.name for entry in found if PurePosixPath(entry.name).suffix.lower() in SUFFIXES]
+    images = [entry.name for entry in found if _suffix(entry.name) in SUFFIXES]
     depth = _wrappers(images)
     tops = {name.split("/")[depth].lower() for name in images if name.count("/") > depth}
     if tops & TRAINING and tops & OTHER_SPLITS and tops <= TRAINING | OTHER_SPLITS:
@@ -203,7 +180,7 @@ def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
             skips.add(entry.name, "outside the class folders")
         found = [e for e in found if e.name.count("/") > depth]
         notes.append("the sub-folders are taken as classes")
-    likely = [e for e in found if PurePosixPath(e.name).suffix.lower() in SUFFIXES]
+    likely = [e for e in found if _suffix(e.name) in SUFFIXES]
     return Found(key, found, spread(likely or found), len(found), skips, depth if in_folders else -1, notes)
 
 
@@ -215,15 +192,8 @@ def _wrappers(names: Sequence[str]) -> int:
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
-def _hidden(parts: Sequence[str]) -> bool:
-    """Whether a path is one that file managers keep for themselves."""
-    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir") for part in parts)
-
-
-def _unfit(size: int, regular: bool) -> str:
-    if not regular:
-        return "not a file"
-    return "empty" if size == 0 else too_large() if size > MOST_BYTES else ""
+def _suffix(name: str) -> str:
+    return posixpath.splitext(name)[1].lower()
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -233,7 +203,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True)
 class _FileReader:
-    path: Path
+    path: str
 
     def __call__(self, most: int) -> bytes:
         try:

@@ -83,13 +83,13 @@ def told(widths: Array, heights: Array, size: int, times: int = 1) -> list[str]:
     """What `fit` does to images of such widths and heights, in words; each stands for so many of them.
 
     >>> told(np.array([28, 28, 40]), np.array([28, 28, 40]), 32)
-    ['1 image is larger than 32×32: reduced', '2 images are slightly smaller than 32×32: their border is repeated']
+    ['1 image is larger than 32×32: reduced', '2 images are slightly smaller than 32×32: the border is repeated']
     """
     short = np.minimum(widths, heights)
     done = (
         (widths != heights, "not square: cropped to the central square"),
         (short > size, f"larger than {size}×{size}: reduced"),
-        ((short < size) & (short >= size * NEAR), f"slightly smaller than {size}×{size}: their border is repeated"),
+        ((short < size) & (short >= size * NEAR), f"slightly smaller than {size}×{size}: the border is repeated"),
         (short < size * NEAR, f"smaller than {size}×{size}: enlarged, so blurred"),
     )
     return [line for which, what in done for line in of_images(int(which.sum()) * times, len(short) * times, what)]

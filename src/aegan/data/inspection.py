@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+REASONS_SHOWN = 8
 NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
 
 
@@ -107,8 +108,11 @@ class Inspection:
             out.append(f"{len(self.classes)} classes: {', '.join(shown)}{more}")
         if self.duplicates:
             out.append(f"{self.duplicates:,} exact duplicates")
-        for why, each in self.skipped.items():
+        reasons = list(self.skipped.items())
+        for why, each in reasons[:REASONS_SHOWN]:
             shown = list(each.names[:3])
             more = f", … {each.count - 3:,} more" if each.count > 3 else ""
             out.append(f"skipped {each.count:,}: {why} ({', '.join(shown)}{more})")
+        if rest := reasons[REASONS_SHOWN:]:
+            out.append(f"skipped {sum(each.count for _, each in rest):,} for {len(rest)} other reasons")
         return out + list(self.notes)

@@ -17,10 +17,11 @@ from aegan.data.assemble import Draft, in_memory
 from aegan.data.build import Advance, cached, number_labels, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
-from aegan.data.files import in_folder, in_zip, walk
+from aegan.data.files import in_folder, in_zip
 from aegan.data.fit import check_size, fit_all, suggest, told, with_channels
 from aegan.data.inspection import Inspection
-from aegan.data.parquet import in_parquet
+from aegan.data.listing import Listed, walk
+from aegan.data.parquet import in_parquet, may_read
 from aegan.data.spec import Data, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError
@@ -78,10 +79,11 @@ def open_data(
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
             return _array(stored, name, size, channels, labelled, given, cache_dir, progress, shown)
         _no_labels(given, shown)
-        if suffix == ".parquet" or (path.is_dir() and _mostly_parquet(path)):
+        if path.is_dir():
+            listing = list(walk(path))
+            found = in_parquet(path, listing) if _mostly_parquet(listing) else in_folder(path, listing)
+        elif suffix == ".parquet":
             found = in_parquet(path)
-        elif path.is_dir():
-            found = in_folder(path)
         elif suffix == ".zip":
             found = in_zip(path)
         else:
@@ -227,15 +229,10 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
-def _mostly_parquet(folder: Path) -> bool:
+def _mostly_parquet(listing: Sequence[Listed]) -> bool:
     """Whether a folder holds more bytes of parquet than of images."""
-    weight = {".parquet": 0, "image": 0}
-    for _, path, why in walk(folder):
-        suffix = path.suffix.lower()
-        kind = "image" if suffix in SUFFIXES else suffix
-        if not why and kind in weight and path.exists():
-            weight[kind] += path.stat().st_size
-    return weight[".parquet"] > weight["image"]
+    parquet = sum(each.size for each in listing if each.suffix == ".parquet" and may_read(each))
+    return parquet > sum(each.size for each in listing if each.suffix in SUFFIXES and not each.why)
 
 
 def _no_labels(given: Any, shown: str) -> None:

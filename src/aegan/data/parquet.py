@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aegan.data.decode import Skip
-from aegan.data.files import OTHER_SPLITS, TRAINING, Entry, Found, Skips, walk
+from aegan.data.decode import Skip, too_large
+from aegan.data.files import OTHER_SPLITS, TRAINING, Entry, Found, Skips
+from aegan.data.listing import Listed
 from aegan.errors import UserError
 
 ROWS = 64  # read at a time: memory holds this many stored images
@@ -26,7 +27,7 @@ class _Bytes:
         return bytes(self.raw[:most])
 
 
-def in_parquet(path: Path) -> Found:
+def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
     """The images of a parquet file, or of all those in a folder; of its training split where there are several.
 
     Raises:
@@ -37,7 +38,7 @@ def in_parquet(path: Path) -> Found:
     except ImportError as why:
         raise UserError(f"Reading {path} needs pyarrow, which is missing.", "pip install pyarrow") from why
     skips, notes = Skips(), []
-    files = [path] if path.is_file() else [p for _, p, why in walk(path) if not why and p.suffix == ".parquet"]
+    files = [Path(each.path) for each in listing if each.suffix == ".parquet" and may_read(each)] or [path]
     if chosen := _training(files):
         for other in sorted(set(files) - set(chosen)):
             skips.add(other.name, "of another split than train")
@@ -122,6 +123,11 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
     usual = [name for name in ("label", "labels", "fine_label", "class") if name in schema.names]
     label = next((n for n in (*usual, *named) if n in schema.names and holds_labels(schema.field(n).type)), "")
     return (image, label), tuple(str(name) for name in named.get(label) or ())
+
+
+def may_read(each: Listed) -> bool:
+    """Whether a listed parquet file may be read: it may be larger than any one image."""
+    return not each.why or each.why == too_large()
 
 
 def _training(files: Sequence[Path]) -> list[Path]:
