@@ -78,11 +78,11 @@ def _copies(task: Task, step: Steps) -> None:
             "samples that look copied",
             value,
             floor,
-            "near",
+            "lower",
             "%",
             count,
             len(task.data.train),
-            "Samples that sit far closer to one training image than to the others, as 1 % of held-out images do.",
+            "Samples that sit far closer to one training image than to the others, as 1 % of held-out images do by chance.",
             why,
         )
     )

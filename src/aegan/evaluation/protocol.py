@@ -1,7 +1,7 @@
 """How a run is evaluated.
 
 The reference is a fixed choice of *training* items: a model can at best repeat their distribution. The floor is what
-*held-out* items, which no stage has seen, get against the same reference; there are as many of them as of samples,
+*held-out* items, never trained on, get against the same reference; there are as many of them as of samples,
 because a Fréchet distance falls with the count. Reconstructions are those of the held-out items.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -69,6 +70,7 @@ def evaluate_run(
     began = time.monotonic()
     if count < 1 or reference < 1:
         raise UserError("An evaluation needs a count and a reference of at least 1.")
+    device = str(pick_device(device))
     data = data if data is not None else run.data()
     model = run.model
     if tuple(model.spec.shape) != tuple(data.spec.shape):
@@ -120,7 +122,7 @@ def evaluate_run(
         remarks=tuple(task.remarks),
         seconds=round(time.monotonic() - began, 2),
         version=__version__,
-        machine=describe_machine(pick_device(device)),
+        machine=describe_machine(torch.device(device)),
     )
     result.write(run.path / "evaluation.json")
     return result

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from aegan.engine.state import write_atomically
 from aegan.errors import UserError
+from aegan.report.words import show
 
 FORMAT = 1
 
@@ -130,23 +131,6 @@ class Evaluation:
         with console.capture() as capture:
             console.print(self)
         return capture.get().rstrip()
-
-
-def show(value: float, unit: str = "") -> str:
-    """A figure as people read it.
-
-    >>> show(318.26), show(0.9889, "%"), show(0.0123), show(24.04, "dB"), show(8, "modes")
-    ('318', '98.9 %', '0.0123', '24.0 dB', '8 modes')
-    """
-    if unit == "%":
-        return f"{100 * value:.1f} %"
-    if value == int(value) and abs(value) < 1e6:
-        text = f"{int(value):,}"
-    elif abs(value) >= 100:
-        text = f"{value:,.0f}"
-    else:
-        text = f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
-    return f"{text} {unit}".rstrip()
 
 
 def _finite(value: Any) -> Any:

@@ -1,0 +1,163 @@
+"""The sentences of a report: what the figures mean, said no more kindly than they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aegan.report.facts import Facts, number
+
+FEW = 500  # held-out items below which a Fréchet distance is mostly count
+
+
+def show(value: float, unit: str = "") -> str:
+    """A figure as people read it.
+
+    >>> show(318.26), show(0.9889, "%"), show(0.0123), show(24.04, "dB"), show(8, "modes")
+    ('318', '98.9 %', '0.0123', '24.0 dB', '8 modes')
+    """
+    if unit == "%":
+        return f"{100 * value:.1f} %"
+    if value == int(value) and abs(value) < 1e6:
+        text = f"{int(value):,}"
+    elif abs(value) >= 100:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{text} {unit}".rstrip()
+
+
+def plural(n: float, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "image"), plural(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{n:,.0f} {noun}{'' if n == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(1), duration(40), duration(186), duration(7200)
+    ('1 second', '40 seconds', '3.1 minutes', '2.0 hours')
+    """
+    if seconds < 90:
+        return plural(max(round(seconds), 1), "second")
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def figure(facts: Facts, name: str) -> dict[str, Any]:
+    """A figure of the evaluation; empty if it has none of this name."""
+    found = (facts.evaluation or {}).get("figures", {}).get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def values(facts: Facts, name: str) -> tuple[float | None, float | None]:
+    """(value, floor) of a figure."""
+    f = figure(facts, name)
+    return number(f.get("value")), number(f.get("floor"))
+
+
+def item(facts: Facts) -> str:
+    """What one example is called: image, or vector."""
+    shape = facts.spec.get("shape")
+    if isinstance(shape, list):
+        return "image" if len(shape) == 3 else "vector"
+    return "vector" if facts.evaluation is not None and not figure(facts, "psnr") and _raw(facts) else "image"
+
+
+def _raw(facts: Facts) -> bool:
+    return not figure(facts, "copies")
+
+
+def summary(facts: Facts) -> str:
+    """The report in one sentence: strategy, data, count, time."""
+    s = facts.settings
+    data = (facts.evaluation or {}).get("data") or {}
+    count = number(data.get("train")) or number(facts.spec.get("count"))
+    shape = facts.spec.get("shape")
+    size = ""
+    if isinstance(shape, list) and len(shape) == 3:
+        size = f" ({shape[1]} × {shape[2]}, {'grey' if shape[0] == 1 else 'colour'})"
+    of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
+    name = data.get("name") or s.get("data", "unknown data")
+    time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
+    verb = "learned" if facts.finished else "has begun to learn"
+    machine = facts.machine
+    where = machine.get("gpu") or (f"{machine['cores']} CPU cores" if machine.get("cores") else "")
+    return (
+        f"The strategy “{s.get('strategy', 'unknown')}” {verb} {of}{name}{size}{time}{f' on {where}' if where else ''}."
+    )
+
+
+def verdict(facts: Facts) -> list[str]:
+    """What the figures say, in sentences."""
+    out: list[str] = []
+    fd, floor = values(facts, "fd")
+    back, _ = values(facts, "fd_reconstructions")
+    if fd is not None and floor is not None and floor > 0:
+        near = (
+            "as good as this measure can tell"
+            if fd < 1.15 * floor
+            else f"{fd / floor:.1f} times the perfect value; how much that is, the samples below show"
+        )
+        out.append(
+            f"Its samples stand at a Fréchet distance of {_n(fd)} from the training data; real {item(facts)}s that it "
+            f"was never trained on stand at {_n(floor)}. That is {near}."
+        )
+        if back is not None and fd > 1.15 * floor:
+            out.append(
+                f"Its reconstructions stand at {_n(back)}: "
+                + (
+                    "most of the distance is lost in encoding and decoding, the rest in making new codes."
+                    if back - floor > 0.5 * (fd - floor)
+                    else "most of the distance comes from making new codes, less from encoding and decoding."
+                )
+            )
+    modes, of = values(facts, "modes")
+    quality, perfect = values(facts, "quality")
+    if modes is not None and of is not None and quality is not None and perfect is not None:
+        out.append(
+            f"It covers {modes:.0f} of {of:.0f} modes; {100 * quality:.1f} % of its samples lie within 3 standard "
+            f"deviations of one, where a perfect sampler gets {100 * perfect:.1f} %."
+        )
+    spread, _ = values(facts, "spread")
+    if spread is not None and spread < 0.8:
+        out.append(f"The modes have shrunk: their width is {spread:.2f} of the true one.")
+    return out
+
+
+def copies(facts: Facts) -> tuple[str, bool]:
+    """What the test for copies says, and whether it is a warning; empty without a test."""
+    share, chance = values(facts, "copies")
+    if share is None or chance is None:
+        why = figure(facts, "copies").get("why")
+        return (f"Whether samples are copies could not be tested: {why}." if why else "", False)
+    found = f"{100 * share:.1f} % of the samples look copied, where {100 * chance:.0f} % is chance"
+    if share > 0.2:
+        return f"The model seems to have memorised training images: {found}.", True
+    if share > 3 * chance:
+        return f"More samples than expected sit on one training image: {found}.", True
+    return f"No sign of copying: {found}.", False
+
+
+def cautions(facts: Facts) -> list[str]:
+    """What a reader must know before believing the figures."""
+    if facts.evaluation is None:
+        return []
+    out = [str(r) for r in facts.evaluation.get("remarks") or []]
+    held = number((facts.evaluation.get("counts") or {}).get("held_out"))
+    if held is not None and held < FEW and figure(facts, "fd"):
+        out.append(
+            f"With {plural(held, f'held-out {item(facts)}')} a Fréchet distance is mostly chance: compare it with its "
+            "perfect value only, and with nothing that was measured at another count."
+        )
+    for name in ("fd", "fd_reconstructions"):
+        f = figure(facts, name)
+        if f and number(f.get("value")) is None and f.get("why"):
+            out.append(f"There is no {f.get('title', name)}: {f['why']}.")
+    return out
+
+
+def _n(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
