@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,21 +40,21 @@ def command(
     repeat = None
     if resume:
         _only(given, {"out", "device", "resume", "evaluate"}, "A resumed run keeps its settings")
-        if config.out is None and not (run_folder(config) / "config.yaml").exists():
+        if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
         _only(given, {"out", "device", "config_file", "evaluate", "dry_run"}, "A repeated run keeps its settings")
         repeat = RunSettings.read(config_file)
         config = dataclasses.replace(repeat.run, out=config.out, device=config.device)
     if dry_run:
-        _describe(config, options)
+        _describe(config, options if repeat is None else repeat.options)
         return
+    config = dataclasses.replace(config, out=str(run_folder(config)))
     display = Display()
     try:
         run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
     except Interrupted as stop:
-        folder = config.out or run_folder(config)
-        display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {folder}")
+        display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {config.out}")
         raise typer.Exit(128 + stop.signum) from None
     display.say(f"model   {run.path / 'model'}")
     if evaluate:
@@ -77,7 +78,7 @@ def _only(given: set[str], allowed: set[str], why: str) -> None:
         raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
 
 
-def _describe(config: RunConfig, options: dict[str, str]) -> None:
+def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
     """What --dry-run prints: data, networks, stages, every hyper-parameter."""
     from rich.console import Console
     from rich.table import Table

@@ -172,6 +172,8 @@ class Engine:
                     tensors = None
                     if self.save_model is not None:
                         self.save_model(self.networks, self.counters, self.notes)
+                    if isinstance(stage, Fit):
+                        self._check_stop(None)
                 self.counters.stage = len(self.stages)
                 self._save(None)
                 self.log.write(
@@ -189,9 +191,12 @@ class Engine:
         before = self._seconds()
         with torch.no_grad():
             notes = stage.run(self.networks, self.view)
+            for module in (m for net in self.networks.values() for m in net.modules()):
+                for key, buffer in module.named_buffers(recurse=False):
+                    # a checkpoint keeps values, not strides, and a product of matrices rounds differently with others
+                    setattr(module, key, buffer.contiguous())
         self.notes[stage.name] = notes
         self._note(stage.name, {**notes, "took": round(self._seconds() - before, 2)})
-        self._check_stop(None)
 
     def _train(self, stage: Stage, tensors: dict[str, Tensor] | None) -> None:
         c = self.counters
