@@ -1,0 +1,156 @@
+"""What all tests share: one thread, a cache of their own, tiny data, the command line in this process, one trained run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+_cache = tempfile.mkdtemp(prefix="aegan-tests-")
+os.environ.update(AEGAN_CACHE=_cache, AEGAN_TENSORBOARD="0", OMP_NUM_THREADS="1", COLUMNS="120", NO_COLOR="1")
+torch.set_num_threads(1)
+
+FAST = {"width": 8, "components": "1,2", "critic_width": 8, "play_width": 8}  # options that make `latent` quick
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_cache, ignore_errors=True)
+
+
+def shapes(count: int, size: int = 16, channels: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Bright squares (label 0) and discs (label 1) on dark ground: images uint8 (N, size, size, channels), labels (N,)."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    labels = np.arange(count) % 2
+    images = np.empty((count, size, size, channels), np.uint8)
+    for i, label in enumerate(labels):
+        a, b = rng.uniform(0.3, 0.7, 2) * size
+        r = rng.uniform(0.15, 0.3) * size
+        inside = (np.maximum(abs(x - a), abs(y - b)) if label == 0 else np.hypot(x - a, y - b)) < r
+        ink = rng.integers(150, 255, channels) if label == 0 else rng.integers(60, 140, channels)
+        images[i] = np.where(inside[..., None], ink, rng.integers(0, 40, channels))
+    return images, labels
+
+
+def circle(count: int, seed: int = 0) -> np.ndarray:
+    """Points about a circle of radius 3, float32 (N, 2)."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, count)
+    points = 3 * np.stack([np.cos(angle), np.sin(angle)], 1) + 0.1 * rng.standard_normal((count, 2))
+    return points.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_shapes() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    return shapes
+
+
+@pytest.fixture(scope="session")
+def make_circle() -> Callable[..., np.ndarray]:
+    return circle
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 120 PNGs of 16×16 in two classes, `disc` and `square`. Not to be changed."""
+    root = tmp_path_factory.mktemp("data") / "shapes"
+    images, labels = shapes(120)
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = root / ("square", "disc")[label] / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return root
+
+
+@pytest.fixture(scope="session")
+def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .npy of 300 points on a circle. Not to be changed."""
+    path = tmp_path_factory.mktemp("data") / "circle.npy"
+    np.save(path, circle(300))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
+    """A run of `latent` on `folder`, 80 steps. Not to be changed: `trained_copy` may be."""
+    import aegan
+
+    out = tmp_path_factory.mktemp("runs") / "latent"
+    options = {**FAST, "width": 16, "batch_size": 32}
+    aegan.fit(folder, strategy="latent", out=out, steps=80, size=16, options=options, device="cpu", progress=False)
+    return out
+
+
+@pytest.fixture
+def trained_copy(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained run, for tests that change it."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def vector_run(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
+    """A run of the autoencoder on `points`. Not to be changed."""
+    import aegan
+
+    out = tmp_path_factory.mktemp("runs") / "vectors"
+    aegan.fit(
+        points, strategy="autoencoder", out=out, steps=20, device="cpu", progress=False,
+        options={"width": 8, "components": "1,2"},
+    )  # fmt: skip
+    return out
+
+
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, *words: str) -> None:
+        """Asserts the form of a user's mistake: exit code 2, one or two lines that hold `words`, no traceback."""
+        assert self.code == 2, (self.code, self.out, self.err)
+        lines = self.err.strip().splitlines()
+        lines = [line for line in lines if not line.startswith("INFO")]
+        assert 1 <= len(lines) <= 2, self.err
+        assert lines[0].startswith("Error: ")
+        assert "Traceback" not in self.err + self.out
+        for word in words:
+            assert word in self.err, (word, self.err)
+
+
+@pytest.fixture
+def aegan_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """The `aegan` command in this process, as the console script runs it."""
+    from aegan.cli.main import run
+
+    def call(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["aegan", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            run()
+        said = capfd.readouterr()
+        code = stopped.value.code
+        return Said(code if isinstance(code, int) else int(bool(code)), said.out, said.err)
+
+    return call
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    """Every file below `path` with its content."""
+    return {str(p.relative_to(path)): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="session")
+def files_of() -> Callable[[Path], dict[str, bytes]]:
+    return tree
