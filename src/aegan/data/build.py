@@ -130,8 +130,6 @@ class Tally:
             (self.flat, "all of one colour"),
         ):
             lines += of_images(n, len(widths), what)
-        if channels == 1 and self.colour:
-            lines.append(f"{self.colour:,} images in colour are used as grey")
         return Inspection(
             kind="images",
             count=len(widths),
@@ -196,7 +194,7 @@ def number_labels(
     (array([1, 0, 1, 1]), ('a', 'b'), [])
     """
     if missing := sum(mark == -1 for mark in marks):
-        return None, (), [f"labels are left out: {missing:,} examples have none"]
+        return None, (), [f"labels are left out: {missing:,} of {len(marks):,} examples have none"]
     if classes and all(isinstance(mark, int | np.integer) and 0 <= mark < len(classes) for mark in marks):
         return np.array(marks, np.int64), classes, []
     values, labels = np.unique(np.array(marks), return_inverse=True)

@@ -18,7 +18,7 @@ from aegan.data.build import Advance, cached, number_labels, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import in_folder, in_zip
-from aegan.data.fit import check_size, fit_all, suggest, told, with_channels
+from aegan.data.fit import check_size, fit_all, of_images, suggest, told, with_channels
 from aegan.data.inspection import Inspection
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
@@ -120,7 +120,8 @@ def _builtin(name: str, size: int | None, channels: int | None, labelled: bool, 
     native = rows.shape[1]
     if rows.ndim == 4:
         rows = with_channels(fit_all(rows, size or native), channels or rows.shape[-1])
-    found = _inspection(rows, (native, native) if rows.ndim == 4 else (), "uint8", native, (one.title,))
+    sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
+    found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1])
     classes = one.classes if labelled else ()
     draft = Draft(rows, content_hashes(rows), labels if labelled else None, classes, names, found, held)
     return in_memory(draft, name, name)
@@ -149,14 +150,14 @@ def _array(
     total = stored.shape[0]
 
     def make(folder: Path | None, advance: Advance) -> Draft:
-        pieces, hashes, transparent, row = [], [], 0, (0,)
+        pieces, hashes, transparent, colour, row = [], [], 0, False, (0,)
         for chunk in stored.rows():
             items, clear = arrays.examples(chunk, how)
             items = items if how.vectors else fit_all(items, side)
             items = with_channels(items, channels) if channels else items
             hashes.append(content_hashes(items))
-            transparent += clear
-            row = items.shape[1:]
+            transparent, row = transparent + clear, items.shape[1:]
+            colour = colour or bool((items != items[..., :1]).any())
             if folder is None:
                 pieces.append(items)
             else:
@@ -165,11 +166,14 @@ def _array(
             advance(len(items))
         dtype = np.float32 if how.vectors else np.uint8
         rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", dtype, "r", shape=(total, *row))
-        clear_note = (f"{transparent:,} images are partly transparent: laid on white",) if transparent else ()
-        found = _inspection(rows, tuple(sides), str(stored.dtype), None, (*how.notes, *said, *clear_note), channels)
+        notes = (*how.notes, *said, *of_images(transparent, total, "partly transparent: laid on white"))
+        depth = row[0] if how.vectors else channels or (3 if colour else 1)
+        found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth)
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
-    need = total * (4 * stored.shape[1] if how.vectors else side * side * (channels or stored.shape[-1])) * 2
+    need = (
+        total * (4 * stored.shape[1] if how.vectors else side * side * (channels or 3)) * 2
+    )  # once as read, once in order
     if not stored.mark and need <= 2 * IN_MEMORY:
         return in_memory(make(None, lambda _: None), name, source)
     mark = stored.mark or _digest(stored)
@@ -183,27 +187,23 @@ def _inspection(
     stored: str,
     native: int | None,
     notes: Sequence[str],
-    channels: int | None = None,
+    channels: int,
 ) -> Inspection:
     """What can be told of an array of examples; images are all of one size, `sides` = (H, W) as stored."""
+    modes = {stored: len(rows)}
     if rows.ndim == 2:
-        return Inspection(
-            "vectors", len(rows), 0, None, None, rows.shape[1], modes={stored: len(rows)}, notes=tuple(notes)
-        )
+        return Inspection("vectors", len(rows), 0, None, None, channels, modes=modes, notes=tuple(notes))
     size, (height, width) = rows.shape[1], sides
-    step = max(1, 2**24 // max(1, rows[:1].nbytes))
-    chunks = (rows[i : i + step] for i in range(0, len(rows), step))
-    grey = rows.shape[3] == 1 or (channels is None and all((chunk == chunk[..., :1]).all() for chunk in chunks))
     return Inspection(
         kind="images",
         count=len(rows),
         held_out=0,
         size=size,
         suggested_size=native or suggest(min(sides)),
-        channels=channels or (1 if grey else 3),
+        channels=channels,
         widths=(width,) * 3,
         heights=(height,) * 3,
-        modes={stored: len(rows)},
+        modes=modes,
         notes=(*notes, *told(np.array([width]), np.array([height]), size, len(rows))),
     )
 
