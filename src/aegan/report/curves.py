@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 WIDTH, HEIGHT = 480, 250
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 22, 34
+LEFT, RIGHT, TOP, BOTTOM = 56, 22, 22, 34
 POINTS = 240  # of a curve, at most: more than a screen shows
 COLOURS = 8  # classes c0 ... c7 in the style sheet
 
@@ -22,7 +22,7 @@ class Chart:
     Attributes:
         title: what is drawn, in words.
         series: name -> (x, y), equally long; values that are not finite break a curve.
-        marks: (x, name) of stage boundaries, drawn as dashed lines.
+        marks: (x, name) of stage boundaries in order, drawn as dashed lines; the first one may lie left of all curves.
         x_title: below the axis.
     """
 
@@ -79,7 +79,7 @@ def line_chart(chart: Chart) -> str:
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(chart.x_title)}</text>'
         f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>'
     )
-    parts += _marks([(px(x), name) for x, name in chart.marks if x0 <= x <= x1])
+    parts += _marks([(px(max(x, x0)), name) for x, name in chart.marks if x <= x1])
     for i, (x, y) in enumerate(curves.values()):
         for run in _runs(x, y):
             points = " ".join(f"{px(a):.1f},{py(b):.1f}" for a, b in run)
@@ -110,9 +110,9 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def _marks(marks: Sequence[tuple[float, str]]) -> list[str]:
-    """Stage boundaries; a name that would run into the one before it is left out."""
+    """Stage boundaries; of several at one place the last counts, and a name that would touch another is left out."""
     out, free = [], 0.0
-    for x, name in marks:
+    for x, name in {round(x): (x, name) for x, name in marks}.values():
         if x > LEFT + 1:
             out.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{HEIGHT - BOTTOM}"/>')
         width = 6.6 * len(name)

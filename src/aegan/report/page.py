@@ -44,8 +44,7 @@ def render(facts: Facts) -> str:
         "".join(f"<p>{escape(v)}</p>" for v in words.verdict(facts)),
         _state(facts),
         _tiles(facts),
-        _samples(facts),
-        _reconstructions(facts),
+        f'<div class="pair"><div>{_samples(facts)}</div><div>{_reconstructions(facts)}</div></div>',
         _interpolation(facts),
         _figures(facts),
         _happenings(facts),
@@ -197,13 +196,18 @@ def _happenings(facts: Facts) -> str:
         kind = line.get("event")
         if kind not in ("note", "guard"):
             continue
-        rest = {k: v for k, v in line.items() if k not in ("event", "stage", "step")}
+        rest = {k: v for k, v in line.items() if k not in ("event", "stage", "step", "took")}
         text = ", ".join(f"{k}: {_plain(v)}" for k, v in rest.items())
         if kind == "guard":
-            text = f"training was not finite and was set back ({text})"
+            text = (
+                f"training was not finite at step {_int(line.get('from_step'))}: it was set back, and its rates "
+                f"multiplied by {_plain(line.get('rate_scale', 1))}"
+            )
         elif "kept" in rest:
             others = ", ".join(f"{k} {_plain(v)}" for k, v in rest.items() if k != "kept")
-            text = f"kept: {_plain(rest['kept'])} ({others})"
+            text = f"kept the {_plain(rest['kept'])} ({others})"
+        if number(line.get("took")) is not None:
+            text += f"; took {words.duration(line['took'])}"
         step = number(line.get("step"))
         rows.append(
             f"<tr><td>{escape(str(line.get('stage', '')))}</td><td class=n>{'' if step is None else f'{step:,.0f}'}</td>"
@@ -222,16 +226,17 @@ def _curves(facts: Facts) -> str:
     """V(G, D) over the whole run, then the losses of each stage, one chart a phase; the rest folded away."""
     if not facts.steps:
         return _section("Training", "The log holds no losses yet.")
-    ends = facts.steps[-1]["step"]
-    marks = [(x, name) for x, name in facts.stages if x < ends]
+    names = list(dict.fromkeys(str(line.get("stage", "")) for line in facts.steps))
+    marks = [(x, name) for x, name in facts.stages if name in names]
     # the game's value is one curve over all stages; its phase's name in front of it says nothing more
     value = {k: v for k, v in _series(facts.steps, "watch").items() if "V(G" in k}
-    whole = line_chart(Chart("V(G, D): the value of the game", value, marks))
-    if not whole:
-        whole = line_chart(Chart("examples per second", _series(facts.steps, "images_per_second"), marks))
-    parts = [f'<div class="charts">{whole}</div>' if whole else ""]
+    parts = [
+        '<div class="charts">'
+        + line_chart(Chart("V(G, D): the value of the game", value, marks))
+        + line_chart(Chart("speed: examples per second", _series(facts.steps, "images_per_second"), marks))
+        + "</div>"
+    ]
     hidden: list[str] = []
-    names = list(dict.fromkeys(str(line.get("stage", "")) for line in facts.steps))
     for name in names:
         lines = [line for line in facts.steps if str(line.get("stage", "")) == name]
         losses: dict[str, dict[str, Any]] = {}
@@ -253,8 +258,8 @@ def _curves(facts: Facts) -> str:
             f'<details><summary>Gradients and learning rates</summary><div class="charts">{"".join(hidden)}</div></details>'
         )
     what = (
-        "Each point is a mean since the one before; the number beside a name is the last one. Losses of different "
-        "stages or phases are not on one scale."
+        "Each point is a mean since the one before; the number beside a name is the last one. Names are those of the "
+        "terms in the strategy's formulas; losses of different stages or phases are not on one scale."
     )
     return _section("Training", what, "".join(parts))
 
@@ -301,10 +306,11 @@ def _repeat(facts: Facts) -> str:
     return _section(
         "How to repeat it",
         done,
-        f"<pre>aegan train --config config.yaml --out AGAIN</pre><p>with this as config.yaml:</p>"
-        f"<pre>{escape(facts.config_text.strip())}</pre>"
+        "<pre>aegan train --config config.yaml --out AGAIN</pre>"
+        f"<details><summary>config.yaml, complete</summary><pre>{escape(facts.config_text.strip())}</pre></details>"
         + (f"<p>Made with {escape(machine)}.</p>" if machine else "")
-        + "<p>Steps repeat bit for bit on the same machine and versions; elsewhere the figures agree, not the bits.</p>",
+        + "<p>Steps repeat bit for bit on the same machine and versions; elsewhere expect close figures, not equal "
+        "bits.</p>",
     )
 
 
@@ -355,8 +361,8 @@ def _series(lines: list[dict[str, Any]], group: str) -> dict[str, tuple[list[flo
 
 def _plain(value: Any) -> str:
     """A value of a note, for people."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
 
 

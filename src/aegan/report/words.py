@@ -78,11 +78,11 @@ def summary(facts: Facts) -> str:
     shape = facts.spec.get("shape")
     size = ""
     if isinstance(shape, list) and len(shape) == 3:
-        size = f" ({shape[1]} × {shape[2]}, {'grey' if shape[0] == 1 else 'colour'})"
+        size = f" ({shape[1]}×{shape[2]}, {'grey' if shape[0] == 1 else 'colour'})"
     of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
     name = data.get("name") or s.get("data", "unknown data")
     time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
-    verb = "learned" if facts.finished else "has begun to learn"
+    verb = "learned from" if facts.finished else "has begun to learn from"
     machine = facts.machine
     where = machine.get("gpu") or (f"{machine['cores']} CPU cores" if machine.get("cores") else "")
     return (
@@ -99,11 +99,11 @@ def verdict(facts: Facts) -> list[str]:
         near = (
             "as good as this measure can tell"
             if fd < 1.15 * floor
-            else f"{fd / floor:.1f} times the perfect value; how much that is, the samples below show"
+            else f"{fd / floor:.1f} times the perfect value; the samples below show what this means to the eye"
         )
         out.append(
-            f"Its samples stand at a Fréchet distance of {_n(fd)} from the training data; real {item(facts)}s that it "
-            f"was never trained on stand at {_n(floor)}. That is {near}."
+            f"Its samples stand at a Fréchet distance (how far two crowds differ; lower is better) of {_n(fd)} from "
+            f"the training data; real {item(facts)}s that it was never trained on stand at {_n(floor)}. That is {near}."
         )
         if back is not None and fd > 1.15 * floor:
             out.append(
