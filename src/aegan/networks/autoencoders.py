@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
-from aegan.networks.blocks import Down, ResBlock, ResidualMLPBlock, Up
+from aegan.networks.blocks import Down, ResBlock, ResidualMLPBlock, Up, start
 
 Shape = tuple[int, ...]
 
@@ -255,7 +255,7 @@ def build_decoder(
     width: int = 64,
     blocks: int = 1,
     norm: bool = True,
-    overlap: int = 0,
+    overlap: int = 16,
 ) -> Decoder | VectorDecoder:
     """The decoder that `build_autoencoder` makes, alone: also the generator of the pixel GAN."""
     shape = tuple(shape)
@@ -263,6 +263,7 @@ def build_decoder(
     if len(shape) == 1:
         return VectorDecoder(shape[0], code[0], width=2 * width, blocks=blocks)
     decoder = Decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap)
+    start(decoder)
     return decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -273,7 +274,7 @@ def build_autoencoder(
     width: int = 64,
     blocks: int = 1,
     norm: bool = True,
-    overlap: int = 0,
+    overlap: int = 16,
 ) -> tuple[Encoder | VectorEncoder, Decoder | VectorDecoder]:
     """Encoder and decoder for data of `shape`.
 
@@ -296,4 +297,5 @@ def build_autoencoder(
     if len(shape) == 1:
         return VectorEncoder(shape[0], code[0], width=2 * width, blocks=blocks), decoder
     encoder = Encoder(shape, code, width=width, blocks=blocks, norm=norm)
+    start(encoder)
     return encoder.to(memory_format=torch.channels_last), decoder  # type: ignore[call-overload]

@@ -22,6 +22,20 @@ def groups(channels: int) -> int:
     return next(g for g in range(min(8, channels), 0, -1) if channels % g == 0)
 
 
+def start(net: nn.Module) -> None:
+    """Draw every weight of `net` that is not zero from N(0, 1 / fan_in), and set every bias to zero.
+
+    Keeps the scale of what passes through networks without normalisation. PyTorch's own start shrinks it by sqrt 3 a
+    layer: with that, an autoencoder needs three times the steps for the same loss.
+    """
+    for m in net.modules():
+        if isinstance(m, nn.Conv2d | nn.Linear):
+            if bool(m.weight.any()):
+                nn.init.normal_(m.weight, std=m.weight[0].numel() ** -0.5)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+
+
 class ResBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x)))))), the identity at the start because the last convolution is zero.
 
