@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aegan.data.decode import Skip, decode, quiet
+from aegan.data.decode import Skip, decode, quiet, read_image
+from aegan.errors import UserError
 
 from .conftest import picture
 
@@ -199,3 +200,17 @@ def test_small_images_are_enlarged_and_nearly_fitting_ones_padded(tmp_path: Path
     assert (one.pixels[2:30, 2:30] == RGB[:28, 1:29]).all() and (one.pixels[0, 2:30] == RGB[0, 1:29]).all()
     assert decode(stored(Image.fromarray(RGB[:5, :5]), "PNG"), 32).pixels.shape == (32, 32, 3)
     assert decode(stored(Image.fromarray(RGB[:1, :1]), "PNG"), 8).flat
+
+
+def test_one_file_for_a_model(tmp_path: Path) -> None:
+    Image.fromarray(RGB).save(tmp_path / "x.png")
+    assert (read_image(tmp_path / "x.png", 32, 3) == RGB).all() and read_image(tmp_path / "x.png", 16, 1).shape == (
+        16,
+        16,
+        1,
+    )
+    (tmp_path / "y.png").write_text("words")
+    with pytest.raises(UserError, match=r"y\.png can't be used: damaged"):
+        read_image(tmp_path / "y.png", 32, 3)
+    with pytest.raises(UserError, match=r"z\.png can't be read"):
+        read_image(tmp_path / "z.png", 32, 3)

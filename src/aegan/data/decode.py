@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from aegan.data.fit import fit
+from aegan.data.inspection import printable
 from aegan.data.split import content_hash, is_grey
+from aegan.errors import UserError
 
 Array = NDArray[Any]
 
@@ -161,6 +164,22 @@ def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -
     digest, flat = content_hash(pixels), bool((pixels == pixels[0, 0]).all())
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 and channels != 1 else pixels
     return Decoded(pixels, digest, width, height, mode, grey, transparent, animated, flat)
+
+
+def read_image(path: str | os.PathLike[str], size: int, channels: int) -> Array:
+    """One image file as a model of that size and those channels takes it: uint8 (size, size, channels).
+
+    Raises:
+        UserError: it can't be read, or isn't an image.
+    """
+    shown = printable(str(path))
+    try:
+        with open(path, "rb") as file, quiet():
+            return decode(file.read(MOST_BYTES), size, channels, shown).pixels
+    except OSError as error:
+        raise UserError(f"{shown} can't be read: {error.strerror or error}.", "Name an image file.") from error
+    except Skip as error:
+        raise UserError(f"{shown} can't be used: {error}.", "Name another image file.") from error
 
 
 def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:

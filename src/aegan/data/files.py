@@ -6,6 +6,7 @@ import hashlib
 import posixpath
 import re
 import stat
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegan.data.decode import SUFFIXES, Skip
-from aegan.data.inspection import NAMES_KEPT, Skipped
+from aegan.data.inspection import NAMES_KEPT, Skipped, printable
 from aegan.data.listing import Listed, hidden, unfit
 from aegan.errors import UserError
 
@@ -36,8 +37,7 @@ class Skips:
     def add(self, name: str, why: str) -> None:
         self._counts[why] = self._counts.get(why, 0) + 1
         if len(names := self._names.setdefault(why, [])) < NAMES_KEPT:
-            # what a file is called may hold bytes that no terminal or JSON file can print
-            names.append(name.encode("utf-8", "replace").decode())
+            names.append(printable(name))
 
     def found(self) -> dict[str, Skipped]:
         """By reason, the most frequent first."""
@@ -45,7 +45,7 @@ class Skips:
         return {why: Skipped(self._counts[why], tuple(self._names[why])) for why in order}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One stored image.
 
@@ -120,7 +120,10 @@ def in_zip(path: Path) -> Found:
     """
     try:
         archive = zipfile.ZipFile(path)
-        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+        members, lock = (
+            sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename),
+            threading.Lock(),
+        )
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as why:
         raise UserError(f"{path} is not a whole zip archive ({why}).", "Fetch or pack it again.") from why
     skips, found = Skips(), []
@@ -140,7 +143,7 @@ def in_zip(path: Path) -> Found:
             skips.add(name, reason)
         else:
             key.update(f"{name}\0{member.file_size}\0{member.CRC}\0".encode("utf-8", "surrogateescape"))
-            found.append(Entry(name, _MemberReader(archive, member)))
+            found.append(Entry(name, _MemberReader(archive, member, lock)))
     return _chosen(found, skips, key.hexdigest())
 
 
@@ -156,7 +159,11 @@ def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple
     own = [name.split("/")[depth] for name in names]
     classes = sorted(set(own), key=_natural)
     number = {name: i for i, name in enumerate(classes)}
-    return (np.array([number[name] for name in own], np.int64), tuple(classes)) if len(classes) > 1 else (None, ())
+    return (
+        (np.array([number[name] for name in own], np.int64), tuple(map(printable, classes)))
+        if len(classes) > 1
+        else (None, ())
+    )
 
 
 def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
@@ -201,7 +208,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _FileReader:
     path: str
 
@@ -213,14 +220,21 @@ class _FileReader:
             raise Skip("can't be read") from why
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _MemberReader:
     archive: zipfile.ZipFile
     member: zipfile.ZipInfo
+    lock: threading.Lock
 
     def __call__(self, most: int) -> bytes:
         try:
-            with self.archive.open(self.member) as file:
+            # reading is safe from several threads; opening and closing are not, as they count the open members
+            with self.lock:
+                file = self.archive.open(self.member)
+            try:
                 return file.read(most)
+            finally:
+                with self.lock:
+                    file.close()
         except Exception as why:  # zipfile lets the errors of its decompressors through
             raise Skip("damaged in the archive") from why

@@ -17,9 +17,9 @@ from aegan.data.assemble import Draft, in_memory
 from aegan.data.build import Advance, cached, number_labels, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
-from aegan.data.files import in_folder, in_zip
+from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import check_size, fit_all, of_images, suggest, told, with_channels
-from aegan.data.inspection import Inspection
+from aegan.data.inspection import Inspection, printable
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.spec import Data, Numbered
@@ -71,25 +71,15 @@ def open_data(
         stored = arrays.from_array(np.asarray(source))
         return _array(stored, "array", size, channels, labelled, given, cache_dir, progress)
     path = Path(source).expanduser()
-    name, shown, suffix = path.resolve().stem, str(path), path.suffix.lower()
+    name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
     try:
-        if not path.exists():
-            raise _missing(shown)
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
             return _array(stored, name, size, channels, labelled, given, cache_dir, progress, shown)
-        _no_labels(given, shown)
-        if path.is_dir():
-            listing = list(walk(path))
-            found = in_parquet(path, listing) if _mostly_parquet(listing) else in_folder(path, listing)
-        elif suffix == ".parquet":
-            found = in_parquet(path)
-        elif suffix == ".zip":
-            found = in_zip(path)
-        else:
-            raise UserError(f"{shown} is a {suffix or 'plain'} file.", f"Name {KINDS}.")
+        found = _files(path, shown)
     except OSError as why:
         raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+    _no_labels(given, shown)
     return open_found(found, name, shown, size, channels, labelled, cache_dir, progress)
 
 
@@ -229,6 +219,18 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
+def _files(path: Path, shown: str) -> Found:
+    """The images of a folder, a zip archive or parquet files, not yet decoded."""
+    if not path.exists():
+        raise _missing(path, shown)
+    if path.is_dir():
+        listing = list(walk(path))
+        return in_parquet(path, listing) if _mostly_parquet(listing) else in_folder(path, listing)
+    if path.suffix.lower() in (".parquet", ".zip"):
+        return in_parquet(path) if path.suffix.lower() == ".parquet" else in_zip(path)
+    raise UserError(f"{shown} is a {path.suffix or 'plain'} file.", f"Name {KINDS}.")
+
+
 def _mostly_parquet(listing: Sequence[Listed]) -> bool:
     """Whether a folder holds more bytes of parquet than of images."""
     parquet = sum(each.size for each in listing if each.suffix == ".parquet" and may_read(each))
@@ -240,8 +242,7 @@ def _no_labels(given: Any, shown: str) -> None:
         raise UserError(f"Labels can be given for arrays only, and {shown} has its own.", "Leave labels out.")
 
 
-def _missing(shown: str) -> UserError:
-    path = Path(shown)
+def _missing(path: Path, shown: str) -> UserError:
     if os.sep not in shown and not path.suffix:
         near = difflib.get_close_matches(shown, builtin.NAMES, n=1, cutoff=0.5)
         hint = f"Did you mean '{near[0]}'? " if near else ""
@@ -252,7 +253,7 @@ def _missing(shown: str) -> UserError:
     beside = os.listdir(path.parent) if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
     hint = (
-        f"Did you mean '{path.parent / near[0]}'?"
+        f"Did you mean '{printable(str(path.parent / near[0]))}'?"
         if near
         else f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}."
     )

@@ -17,7 +17,7 @@ from aegan.errors import UserError
 ROWS = 64  # read at a time: memory holds this many stored images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Bytes:
     raw: Any
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -159,9 +158,3 @@ class Data:
     fingerprint: str
     mean: Array | None = None
     scale: Array | None = None
-
-    @property
-    def path(self) -> Path | None:
-        """The file or folder that was opened; None for a built-in name or an array."""
-        path = Path(self.source)
-        return path if path.exists() else None
