@@ -107,13 +107,13 @@ class RunSettings:
         """From YAML; unknown keys fail, naming the nearest."""
         try:
             content = yaml.safe_load(path.read_text())
-            run, options, plans = content["run"], content["options"], content.get("plans") or {}
+            run, options = content["run"], dict(content["options"])
+            plans = {k: Plan.from_plain(p) for k, p in (content.get("plans") or {}).items()}
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
-        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path} is damaged or is no configuration of aegan.") from error
-        known = {k: Plan(p["warmup"], [(int(a), float(b)) for a, b in p["knots"]]) for k, p in plans.items()}
-        return cls(with_options(RunConfig(), run, "a run"), dict(options), known)
+        return cls(with_options(RunConfig(), run, "a run"), options, plans)
 
     def strategy(self) -> Strategy:
         """The strategy with these options."""

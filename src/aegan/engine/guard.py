@@ -6,6 +6,8 @@ A step whose loss or gradient is not finite is skipped on the device itself, so 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -13,17 +15,29 @@ LOOK_EVERY = 8  # steps between looks at the counters, each of which makes the h
 
 
 class Guard:
-    """Counts skipped steps. `patience`: bad steps in a row that call for a rollback."""
+    """Counts skipped steps, for each phase by itself: one that always fails must not hide behind one that never does.
+
+    Args:
+        device: of the counters.
+        phases: names of the stage's phases.
+
+    `patience`: bad steps in a row that call for a rollback; `rollbacks`: how many there may be.
+    """
 
     patience = 8
     rollbacks = 3
 
-    def __init__(self, device: torch.device) -> None:
-        self.in_row = torch.zeros((), device=device)
+    def __init__(self, device: torch.device, phases: Sequence[str]) -> None:
+        self.in_row = {name: torch.zeros((), device=device) for name in phases}
         self.skipped = torch.zeros((), device=device)
 
     def admit(
-        self, optimizer: torch.optim.Optimizer, loss: Tensor, parameters: list[nn.Parameter], clip: float | None
+        self,
+        phase: str,
+        optimizer: torch.optim.Optimizer,
+        loss: Tensor,
+        parameters: list[nn.Parameter],
+        clip: float | None,
     ) -> Tensor:
         """Clips the gradients, and tells the fused optimiser to pass over this step if anything is not finite.
 
@@ -37,15 +51,28 @@ class Guard:
         bad = (~(norm.isfinite() & loss.isfinite())).float()
         optimizer.found_inf = bad  # type: ignore[attr-defined]  # read by fused Adam, as torch's own GradScaler does
         self.skipped += bad
-        self.in_row = (self.in_row + bad) * bad
+        self.in_row[phase] = (self.in_row[phase] + bad) * bad
         return norm
 
     @property
     def healthy(self) -> bool:
-        """No bad step is the last one."""
-        return not bool(self.in_row)
+        """No phase's last step was a bad one."""
+        return self._longest == 0
 
     @property
     def gives_up(self) -> bool:
         """Too many bad steps in a row."""
-        return bool(self.in_row >= self.patience)
+        return self._longest >= self.patience
+
+    @property
+    def _longest(self) -> int:
+        return int(torch.stack([*self.in_row.values()]).max())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The counters by name, for checkpoints."""
+        return {"skipped": self.skipped, **{f"in_row/{k}": v for k, v in self.in_row.items()}}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `tensors`."""
+        for name, counter in self.tensors().items():
+            counter.copy_(tensors[name])

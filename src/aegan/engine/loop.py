@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -131,7 +131,7 @@ class Engine:
         self.spec = data.spec if config.classes else type(data.spec)(data.spec.shape, (), data.spec.count)
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
-        self.view = DataView(data, self.device)
+        self.view = DataView(data, self.spec, self.device)
         self.notes: dict[str, dict[str, Any]] = {}
         self.plans = dict(plans or self._plans_of_steps())
         self.counters = Counters()
@@ -226,6 +226,7 @@ class Engine:
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.gives_up:
                 self._roll_back(run)
+                since = (time.monotonic(), c.images)
                 continue
             last = bool(plan.knots) and c.stage_step >= plan.total
             every = max(1, min(20, plan.total // 20)) if plan.knots else 20
@@ -254,7 +255,7 @@ class Engine:
         (run.scaler.scale(total) if run.scaler else total).backward()
         if run.scaler:
             run.scaler.unscale_(optimizer)
-        norm = run.guard.admit(optimizer, total.detach(), parameters, phase.clip)
+        norm = run.guard.admit(phase.name, optimizer, total.detach(), parameters, phase.clip)
         # a phase that waited for the warm-up has its own afterwards
         rate = plan.rate(at.step, phase.final)
         if phase.hold:
@@ -309,8 +310,9 @@ class Engine:
             optimizers[phase.name] = torch.optim.AdamW(
                 parameters, lr=phase.lr, betas=phase.betas, weight_decay=phase.weight_decay, fused=True
             )
+        guard = Guard(self.device, [*optimizers])
         scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
-        return Running(stage, optimizers, Ema(self.networks, stage.ema, stage.ema_decay), Guard(self.device), scaler)
+        return Running(stage, optimizers, Ema(self.networks, stage.ema, stage.ema_decay), guard, scaler)
 
     def _save(self, run: Running | None) -> None:
         """Writes a checkpoint; `run` is None between stages."""
@@ -330,7 +332,7 @@ class Engine:
             tensors |= {f"ema/{k}": v for k, v in run.ema.tensors().items()}
             for name, optimizer in run.optimizers.items():
                 tensors |= {f"opt/{name}/{k}": v for k, v in optimizer_state(optimizer).items()}
-            tensors |= {"guard/in_row": run.guard.in_row, "guard/skipped": run.guard.skipped}
+            tensors |= {f"guard/{k}": v for k, v in run.guard.tensors().items()}
             meta["ema_updates"] = run.ema.updates
             meta["scaler"] = run.scaler.state_dict() if run.scaler else None
         self.checkpoints.save(c.step, tensors, meta)
@@ -350,11 +352,9 @@ class Engine:
             raise UserError(
                 "The run's stages are not those of this version.", "Start again in a new folder with --out."
             )
-        self.counters = Counters(**meta["counters"])
+        vars(self.counters).update(meta["counters"])  # in place: the loop holds on to it
         self.notes = meta["notes"]
-        self.plans = {
-            k: Plan(p["warmup"], [(int(a), float(b)) for a, b in p["knots"]]) for k, p in meta["plans"].items()
-        }
+        self.plans = {k: Plan.from_plain(p) for k, p in meta["plans"].items()}
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             kind, _, rest = key.partition("/")
@@ -379,15 +379,15 @@ class Engine:
         run.ema.load(under("ema/"), self._stage_meta["ema_updates"])
         for name, optimizer in run.optimizers.items():
             load_optimizer_state(optimizer, under(f"opt/{name}/"))
-        run.guard.in_row.copy_(tensors["guard/in_row"])
-        run.guard.skipped.copy_(tensors["guard/skipped"])
+        run.guard.load(under("guard/"))
         if run.scaler and self._stage_meta["scaler"]:
             run.scaler.load_state_dict(self._stage_meta["scaler"])
 
     def _roll_back(self, run: Running) -> None:
         """Back to the last good checkpoint of this run, with half the rates; the data goes on, so other batches follow."""
-        at, kept = self.counters, self.loader.state_dict()
+        at, plans, batches = replace(self.counters), self.plans, self.loader.state_dict()
         if at.rollbacks >= Guard.rollbacks:
+            self.log.write(event="guard", stage=run.stage.name, step=at.step, action="stop")
             raise UserError(
                 f"Training diverged {at.rollbacks + 1} times in stage '{run.stage.name}' (step {at.step}): "
                 "the loss or its gradient is not finite.",
@@ -400,7 +400,8 @@ class Engine:
         else:
             fresh = self._start_stage(run.stage)
             run.optimizers, run.ema, run.guard, run.scaler = fresh.optimizers, fresh.ema, fresh.guard, fresh.scaler
-        self.loader.load_state_dict(kept)
+        self.plans = plans  # what the checkpoint knew of them may be less
+        self.loader.load_state_dict(batches)
         self.counters.rollbacks, self.counters.rate_scale = rollbacks, rate_scale
         self.counters.seconds = seconds
         torch.manual_seed(self.config.seed + 1000 * rollbacks)

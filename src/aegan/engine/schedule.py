@@ -2,8 +2,8 @@
 
 `--minutes` is what people have, `--steps` is what repeats. A stage that has minutes times its first steps, then plans how
 many it will take; it looks again at a third and at two thirds, since laptops slow down when they get warm. Each look adds
-a knot (step, progress) to the plan, progress between knots is linear, and the rates depend on progress alone: so a run that
-is repeated or resumed from its recorded plan sees exactly the same rates.
+a knot (step, progress, end) to the plan, from which progress heads for 1 at `end`, and the rates depend on progress alone: so
+a run that is repeated or resumed from its recorded plan sees exactly the same rates.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import Any
 
 REPLAN_AT = (1 / 3, 2 / 3)
 
@@ -22,12 +21,13 @@ class Plan:
     """How one stage's steps map to its progress.
 
     Args:
-        knots: (step, progress) pairs; the last has progress 1 at the total number of steps. Empty: not planned yet.
+        knots: (step, progress, end): from `step` on, progress rises in a straight line from `progress` to 1 at `end`, until
+            the next knot. Empty: not planned yet. A knot is never changed by a later one, so that what was seen stays true.
         warmup: steps of linear warm-up.
     """
 
     warmup: int
-    knots: list[tuple[int, float]] = field(default_factory=list)
+    knots: list[tuple[int, float, int]] = field(default_factory=list)
 
     @classmethod
     def of_steps(cls, total: int, warmup: int) -> Plan:
@@ -37,19 +37,20 @@ class Plan:
         >>> plan.total, plan.progress(50), round(plan.rate(4), 2), round(plan.rate(100, final=0.1), 2)
         (100, 0.5, 0.5, 0.1)
         """
-        return cls(min(warmup, total // 5), [(0, 0.0), (total, 1.0)])
+        return cls(min(warmup, total // 5), [(0, 0.0, total)])
 
     @property
     def total(self) -> int:
         """Steps of the stage."""
-        return self.knots[-1][0]
+        return self.knots[-1][2]
 
     def progress(self, step: int) -> float:
         """Progress in [0, 1]; 0 while the stage is still being timed."""
-        if not self.knots:
+        begun = [knot for knot in self.knots if knot[0] <= step]
+        if not begun:
             return 0.0
-        steps, values = zip(*self.knots, strict=True)
-        return float(np.interp(step, steps, values))
+        start, here, end = begun[-1]
+        return min(1.0, here + (1.0 - here) * ((step - start) / (end - start)))
 
     def rate(self, step: int, final: float = 0.0) -> float:
         """Learning rate at `step`, as a share of the peak: linear warm-up, then a cosine down to `final`."""
@@ -58,9 +59,13 @@ class Plan:
 
     def replan(self, step: int, seconds_per_step: float, seconds_left: float) -> None:
         """Sets the end of the stage anew from `step` on, so that it takes `seconds_left` more."""
-        here = self.progress(step)
         left = max(1, round(seconds_left / max(seconds_per_step, 1e-9)))
-        self.knots = [k for k in self.knots if k[0] < step] + [(step, here), (step + left, 1.0)]
+        self.knots = [*self.knots, (step, self.progress(step), step + left)]
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Plan:
+        """The inverse of `dataclasses.asdict`, by way of JSON or YAML."""
+        return cls(int(plain["warmup"]), [(int(a), float(p), int(b)) for a, p, b in plain["knots"]])
 
 
 class Timing:

@@ -10,14 +10,20 @@ import torch
 
 from aegan.data.loader import Batch
 from aegan.data.loader import batches as read_batches
-from aegan.data.spec import Data, Split
+from aegan.data.spec import Data, DataSpec, Split
 
 
 class DataView:
-    """The data as a closed-form stage sees it."""
+    """The data as a closed-form stage sees it.
 
-    def __init__(self, data: Data, device: torch.device) -> None:
-        self.spec, self._data, self._device = data.spec, data, device
+    Args:
+        data: what is trained on.
+        spec: of the data; without classes where they are not to be used.
+        device: where batches go.
+    """
+
+    def __init__(self, data: Data, spec: DataSpec, device: torch.device) -> None:
+        self.spec, self._data, self._device = spec, data, device
 
     def batches(self, split: Literal["train", "held_out"], limit: int | None = None) -> Iterator[Batch]:
         """See `aegan.strategies.View`."""
