@@ -73,7 +73,7 @@ def _mode_figures(task: Task) -> None:
     ) -> None:
         why = "" if value is not None else "no mode holds two high-quality samples"
         n = len(task.samples)
-        task.figures.append(Figure(name, title, value, floor, better, unit, n, found.modes, meaning, why))
+        task.figures.append(Figure(name, title, value, floor, better, unit, n, 0, meaning, why))
 
     add(
         "modes",

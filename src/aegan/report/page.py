@@ -95,7 +95,8 @@ def _tiles(facts: Facts) -> str:
         if value is not None:
             unit = "" if name == "modes" else str(f.get("unit", ""))
             what = what if floor is not None else what.partition("; ")[0].replace(", of {}", "")
-            tiles.append((words.show(value, unit), what.format("" if floor is None else words.show(floor, unit))))
+            perfect = "" if floor is None else words.show(floor, unit).replace(" ", "\u00a0")
+            tiles.append((words.show(value, unit), what.format(perfect)))
     if facts.seconds is not None:
         images = next((n for line in reversed(facts.log) if (n := number(line.get("images")))), None)
         seen = f", {words.plural(images, words.item(facts))} seen" if images else ""
@@ -206,7 +207,7 @@ def _happenings(facts: Facts) -> str:
         elif "kept" in rest:
             others = ", ".join(f"{k} {_plain(v)}" for k, v in rest.items() if k != "kept")
             text = f"kept the {_plain(rest['kept'])} ({others})"
-        if number(line.get("took")) is not None:
+        if (number(line.get("took")) or 0) >= 1:
             text += f"; took {words.duration(line['took'])}"
         step = number(line.get("step"))
         rows.append(

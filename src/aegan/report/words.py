@@ -93,13 +93,24 @@ def summary(facts: Facts) -> str:
 def verdict(facts: Facts) -> list[str]:
     """What the figures say, in sentences."""
     out: list[str] = []
+    modes, of = values(facts, "modes")
+    quality, perfect = values(facts, "quality")
+    if modes is not None and of is not None and quality is not None and perfect is not None:
+        out.append(
+            f"It covers {modes:.0f} of {of:.0f} modes; {100 * quality:.1f} % of its samples lie within 3 standard "
+            f"deviations of one, where a perfect sampler gets {100 * perfect:.1f} %."
+        )
+    spread, _ = values(facts, "spread")
+    if spread is not None and spread < 0.8:
+        out.append(f"The modes have shrunk: their width is {spread:.2f} of the true one.")
     fd, floor = values(facts, "fd")
     back, _ = values(facts, "fd_reconstructions")
     if fd is not None and floor is not None and floor > 0:
+        times = f"{fd / floor:.1f}" if fd < 10 * floor else f"{fd / floor:,.0f}"
         near = (
             "as good as this measure can tell"
             if fd < 1.15 * floor
-            else f"{fd / floor:.1f} times the perfect value; the samples below show what this means to the eye"
+            else f"{times} times the perfect value; the samples below show what this means to the eye"
         )
         out.append(
             f"Its samples stand at a Fréchet distance (how far two crowds differ; lower is better) of {_n(fd)} from "
@@ -114,16 +125,6 @@ def verdict(facts: Facts) -> list[str]:
                     else "most of the distance comes from making new codes, less from encoding and decoding."
                 )
             )
-    modes, of = values(facts, "modes")
-    quality, perfect = values(facts, "quality")
-    if modes is not None and of is not None and quality is not None and perfect is not None:
-        out.append(
-            f"It covers {modes:.0f} of {of:.0f} modes; {100 * quality:.1f} % of its samples lie within 3 standard "
-            f"deviations of one, where a perfect sampler gets {100 * perfect:.1f} %."
-        )
-    spread, _ = values(facts, "spread")
-    if spread is not None and spread < 0.8:
-        out.append(f"The modes have shrunk: their width is {spread:.2f} of the true one.")
     return out
 
 
