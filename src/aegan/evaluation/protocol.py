@@ -90,7 +90,7 @@ def evaluate_run(
     )
     if n < count:
         task.remarks.append(
-            f"{n:,} samples instead of {count:,}: there are only {held:,} held-out items for the floor."
+            f"{n:,} samples instead of {count:,}: there are only {held:,} held-out items to compare with."
         )
     elif held < n:
         task.remarks.append(f"There are only {held:,} held-out items.")
