@@ -171,6 +171,12 @@ def test_arrays_that_make_no_sense(given: Callable[[Any], Any], array: Any, why:
     assert caught.value.fix
 
 
+def test_what_is_no_array() -> None:
+    with pytest.raises(UserError, match="can't be made an array"):
+        open_data([[1, 2], [3]])  # type: ignore[arg-type]
+    assert open_data(IMAGES.tolist()).spec.shape == (3, 32, 32)
+
+
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     objects = np.array([IMAGES[0], IMAGES[1][:8]], dtype=object)
     np.save(tmp_path / "x.npy", objects, allow_pickle=True)

@@ -244,6 +244,7 @@ def test_too_little_to_train_on(pictures: MakeFolder, tmp_path: Path) -> None:
     ("name", "what", "fix"),
     [
         ("fashon", "No file or folder 'fashon'", "Did you mean 'fashion'"),
+        ("", "is empty", "Name a folder"),
         ("zzz", "nor a built-in data set", "Built in: fashion"),
         ("{tmp}/pictres", "There is no", "Did you mean '.*pictures'"),
         ("{tmp}/nowhere/x.npz", "There is no", "Name a folder of images"),
@@ -269,3 +270,14 @@ def test_a_wrong_name(pictures: MakeFolder, tmp_path: Path, name: str, what: str
 def test_impossible_shapes(size: int | None, channels: int | None, why: str) -> None:
     with pytest.raises(UserError, match=why):
         open_data("fashion", size=size, channels=channels)
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("x.npz", r"To use x\.npz, name that file itself"), ("train-images-idx3-ubyte.gz", "'fashion-full'")],
+)
+def test_a_folder_of_other_data_says_how_to_use_it(tmp_path: Path, name: str, fix: str) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / name).write_bytes(b"x")
+    with pytest.raises(UserError, match=fix):
+        open_data(tmp_path / "root")

@@ -93,6 +93,10 @@ def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     pq.write_table(pa.table({"text": ["a"], "n": [1]}), tmp_path / "x.parquet")
     with pytest.raises(UserError, match="no column of images; its columns: text, n"):
         open_data(tmp_path / "x.parquet")
+    write(tmp_path / "set/a.parquet", range(9))
+    write(tmp_path / "set/b.parquet", range(9), lambda seed: 0)
+    with pytest.raises(UserError, match=r"b\.parquet has other columns"):
+        open_data(tmp_path / "set")
     whole = write(tmp_path / "y.parquet", range(30)).read_bytes()
     (tmp_path / "y.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="not a whole parquet file"):

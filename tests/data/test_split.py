@@ -51,6 +51,11 @@ def test_a_picture_repeated_without_end_stays_in_training() -> None:
     assert mask.any() and not mask[lowest] and not mask[300:].any()
 
 
+def test_where_everything_is_repeated_something_is_still_held_out() -> None:
+    mask = held_out(content_hashes(np.repeat(noise(9), 2_100, axis=0)))
+    assert 0 < mask.sum() < 9 * 2_100
+
+
 def test_too_few_different_ones() -> None:
     with pytest.raises(UserError, match="7 usable examples"):
         held_out(content_hashes(noise(7)))

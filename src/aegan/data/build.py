@@ -53,8 +53,8 @@ def open_found(
         raise _nothing(found.skips, source)
     with quiet():
         side = size or suggest(_short_side(found.sample))
-    key = cache.key_of(found.key, side, channels, labelled, size is None)
-    need = found.total * side * side * (channels or 3) * 2  # as decoded, and again in order
+    key = cache.key_of(found.key, side, channels, labelled)
+    need = found.likely * side * side * (channels or 3) * 2  # as decoded, and again in order
 
     def make(folder: Path, advance: Advance) -> Draft:
         with quiet():
@@ -120,7 +120,7 @@ class Tally:
         self.animated += one.animated
         self.flat += one.flat
 
-    def inspection(self, size: int, suggested: int | None, channels: int | None, notes: Sequence[str]) -> Inspection:
+    def inspection(self, size: int, channels: int | None, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
         lines = told(widths, heights, size)
@@ -135,7 +135,7 @@ class Tally:
             count=len(widths),
             held_out=0,
             size=size,
-            suggested_size=suggested or suggest(float(np.median(np.minimum(widths, heights)))),
+            suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
             channels=channels or (3 if self.colour else 1),
             widths=_spread(widths),
             heights=_spread(heights),
@@ -173,7 +173,7 @@ def _decode_all(
         notes += said
     rows = np.memmap(raw, np.uint8, "r", shape=(len(names), size, size, channels or 3))
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = tally.inspection(size, None, channels, notes)
+    inspection = tally.inspection(size, channels, notes)
     skipped = found.skips.found()
     return Draft(rows, hashes, labels, classes, names, replace(inspection, skipped=skipped))
 
@@ -262,7 +262,12 @@ def _nothing(skips: Skips, source: str) -> UserError:
         )
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
-    return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", "Name a folder of images.")
+    names = [name for each in found.values() for name in each.names]
+    other = next((name for name in names if name.lower().endswith((".npy", ".npz", ".zip", ".parquet"))), "")
+    fix = f"To use {other}, name that file itself." if other else "Name a folder of images."
+    if any("-ubyte" in name for name in names):
+        fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
+    return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)
 
 
 def _spread(values: Array) -> tuple[int, int, int]:

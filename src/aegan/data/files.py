@@ -69,6 +69,7 @@ class Found:
         entries: every image that may be read, in a fixed order; an iterable, since they need not all be in memory.
         sample: some of them, spread over the source, at most 1,000.
         total: how many there are.
+        likely: how many of them are images by their names.
         skips: what has been left out so far.
         class_depth: the classes are the folders so deep under the source, counted from 0; -1: the folders aren't classes.
         notes: what was decided about the source.
@@ -80,6 +81,7 @@ class Found:
     entries: Iterable[Entry]
     sample: Sequence[Entry]
     total: int
+    likely: int
     skips: Skips
     class_depth: int = -1
     notes: list[str] = field(default_factory=list)
@@ -188,7 +190,9 @@ def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
         found = [e for e in found if e.name.count("/") > depth]
         notes.append("the sub-folders are taken as classes")
     likely = [e for e in found if _suffix(e.name) in SUFFIXES]
-    return Found(key, found, spread(likely or found), len(found), skips, depth if in_folders else -1, notes)
+    return Found(
+        key, found, spread(likely or found), len(found), len(likely), skips, depth if in_folders else -1, notes
+    )
 
 
 def _wrappers(names: Sequence[str]) -> int:

@@ -68,8 +68,13 @@ def open_data(
         _no_labels(given, f"'{source}'")
         return _builtin(source, size, channels, labelled, data_dir)
     if not isinstance(source, str | os.PathLike):
-        stored = arrays.from_array(np.asarray(source))
+        try:
+            stored = arrays.from_array(np.asarray(source))
+        except (ValueError, TypeError) as why:  # a ragged list; a tensor on a GPU
+            raise UserError(f"This can't be made an array: {why}.", f"Give a NumPy array, or name {KINDS}.") from why
         return _array(stored, "array", size, channels, labelled, given, cache_dir, progress)
+    if not os.fspath(source):  # to Path, the current folder
+        raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
     path = Path(source).expanduser()
     name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
     try:

@@ -52,7 +52,11 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
             # resolved, because the hub's own cache is a folder of links
             status = file.resolve().stat()
             with pq.ParquetFile(file) as opened:
-                columns, classes = _columns(opened.schema_arrow, file)
+                before, (columns, classes) = columns, _columns(opened.schema_arrow, file)
+                if before not in (columns, ("", "")):
+                    raise UserError(
+                        f"{file} has other columns than the files before it.", "Name one file or folder of a kind."
+                    )
                 total += opened.metadata.num_rows
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(f"{file} is not a whole parquet file ({_first_line(why)}).", "Fetch it again.") from why
@@ -60,7 +64,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
     rows = _Rows(tuple(files), columns[0], columns[1], lambda file: pq.ParquetFile(file))
     step = max(1, len(files) // 8)
     sample = [entry for file in files[::step] for entry in rows.of(file, most=ROWS)]
-    return Found(key.hexdigest(), rows, sample, total, skips, -1, notes, classes, bool(columns[1]))
+    return Found(key.hexdigest(), rows, sample, total, total, skips, -1, notes, classes, bool(columns[1]))
 
 
 @dataclass(frozen=True)

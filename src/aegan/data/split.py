@@ -73,7 +73,8 @@ def held_out(hashes: Array) -> Array:
         )
     fit = np.flatnonzero(copies <= COPIES) if (copies <= COPIES).any() else np.arange(len(values))
     low = fit[values[fit] < int(SHARE * 2**64)]  # ascending, as `values` is
-    low = low[np.cumsum(copies[low]) <= MOST] if len(low) else fit[:1]
+    low = low[np.cumsum(copies[low]) <= MOST]
+    low = low if len(low) else fit[:1]
     chosen = np.zeros(len(values), bool)
     chosen[low] = True
     return np.asarray(chosen[group])

@@ -134,12 +134,16 @@ def _toy(name: str) -> BuiltIn:
 
     toy = TOYS[name]
     classes = tuple(f"mode-{i}" for i in range(len(toy.centres)))
-    return BuiltIn(f"{len(classes)} Gaussians in the plane, 100,000 points", classes, read)
+    return BuiltIn(f"{len(classes)} Gaussians in the plane, 102,000 points", classes, read)
 
 
 NAMES: dict[str, BuiltIn] = {
-    "fashion": BuiltIn("10,000 clothes of Fashion-MNIST, carried in the package", FASHION_CLASSES, _fashion),
-    "fashion-full": BuiltIn("all 60,000 clothes of Fashion-MNIST, from its files", FASHION_CLASSES, _fashion_full),
+    "fashion": BuiltIn(
+        "12,000 clothes of Fashion-MNIST, 28×28 padded to 32×32, carried in the package", FASHION_CLASSES, _fashion
+    ),
+    "fashion-full": BuiltIn(
+        "62,000 clothes of Fashion-MNIST, 28×28 padded to 32×32, from its files", FASHION_CLASSES, _fashion_full
+    ),
     "digits": BuiltIn("1,797 digits of 8×8 pixels, from scikit-learn", tuple("0123456789"), _digits),
     "ring": _toy("ring"),
     "grid": _toy("grid"),
