@@ -109,7 +109,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line of its own."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, stage: str, note: str = "") -> None:
         """A stage begins."""
@@ -120,7 +120,7 @@ class Display:
                 SpinnerColumn(),
                 TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=24),
-                TextColumn("{task.fields[text]}"),
+                TextColumn("{task.fields[text]}", markup=False),
                 console=self.console,
             )
             self._progress.start()

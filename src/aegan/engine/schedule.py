@@ -2,8 +2,8 @@
 
 `--minutes` is what people have, `--steps` is what repeats. A stage that has minutes times its first steps, then plans how
 many it will take; it looks again at a third and at two thirds, since laptops slow down when they get warm. Each look adds
-a knot (step, progress, end) to the plan, from which progress heads for 1 at `end`, and the rates depend on progress alone: so
-a run that is repeated or resumed from its recorded plan sees exactly the same rates.
+a knot (step, progress, end) to the plan, from which progress heads for 1 at `end`, and the rates depend on progress alone:
+so a run that is repeated or resumed from its recorded plan sees exactly the same rates.
 """
 
 from __future__ import annotations

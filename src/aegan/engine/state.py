@@ -48,7 +48,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
-        except OSError:
+        except BaseException:  # Ctrl-C too
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
