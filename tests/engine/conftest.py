@@ -38,7 +38,9 @@ def pictures(make_shapes: Callable[..., tuple[np.ndarray, np.ndarray]]) -> Data:
 def make_engine(tmp_path: Path) -> Callable[..., Engine]:
     """An engine in fp32 on the CPU, by default for 12 steps, with a checkpoint only where a stage begins."""
 
-    def make(strategy: Strategy, data: Data, folder: str = "run", *, display: Display | None = None, **config: Any) -> Engine:
+    def make(
+        strategy: Strategy, data: Data, folder: str = "run", *, display: Display | None = None, **config: Any
+    ) -> Engine:
         settings = {"steps": 12, "device": "cpu", "precision": "fp32", "checkpoint_every": 1e9, **config}
         if settings.get("minutes"):
             settings["steps"] = None

@@ -136,7 +136,9 @@ def test_rolls_back_with_half_the_rates(vectors: Data, make_engine: Any, tmp_pat
     assert [s for s, _ in strategy.seen] == [*range(16), *range(24)]
     assert torch.equal(strategy.weights[16], strategy.weights[0]), "it begins again where it began"
     assert outcome.steps == 24 and engine.counters.rate_scale == 0.5 and engine.counters.rollbacks == 1
-    rates = [(line["stage_step"], line["rates"]["A"]) for line in read_log(tmp_path / "run" / "log.jsonl") if "terms" in line]
+    rates = [
+        (line["stage_step"], line["rates"]["A"]) for line in read_log(tmp_path / "run" / "log.jsonl") if "terms" in line
+    ]
     before, after = dict(rates[:16])[12], dict(rates[16:])[12]
     assert after == pytest.approx(before / 2)
 
@@ -184,7 +186,9 @@ def test_a_run_by_minutes_keeps_its_plan_through_a_rollback(vectors: Data, make_
     assert plan.knots and plan.total == outcome.steps
 
 
-def test_resumed_after_a_rollback(vectors: Data, make_engine: Any, stop_after: Any, weights_of: Any, assert_equal: Any) -> None:
+def test_resumed_after_a_rollback(
+    vectors: Data, make_engine: Any, stop_after: Any, weights_of: Any, assert_equal: Any
+) -> None:
     """Halved rates and the count of rollbacks survive a stop."""
 
     def bad(turn: int) -> bool:

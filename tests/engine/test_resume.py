@@ -174,7 +174,9 @@ def test_sigterm_and_resume_from_the_command_line(folder: Path, tmp_path: Path, 
     common = ["train", folder, "--steps", 300, "--set", "width=8", "--set", "critic_width=8", "--set", "components=1,2",
               "--precision", "fp32", "--batch-size", 8, "--no-evaluate", "--device", "cpu"]  # fmt: skip
     stopped, straight = tmp_path / "stopped", tmp_path / "straight"
-    process = subprocess.Popen(command(*common, "--out", stopped), stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    process = subprocess.Popen(
+        command(*common, "--out", stopped), stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
     deadline = time.monotonic() + 120
     while not any("terms" in line for line in read_log(stopped / "log.jsonl")):
         assert process.poll() is None and time.monotonic() < deadline, process.stderr and process.stderr.read()

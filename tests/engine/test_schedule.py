@@ -102,7 +102,18 @@ def test_a_run_by_minutes_repeats_from_its_config(
     first, second = tmp_path / "first", tmp_path / "second"
     narrow = [f"--set={k}=8" for k in (["width", "critic_width"] + (["play_width"] if name == "latent" else []))]
     said = aegan_cli(
-        "train", points, "--strategy", name, "--minutes", 0.02, "--batch-size", 8, "--out", first, "--no-evaluate", *narrow
+        "train",
+        points,
+        "--strategy",
+        name,
+        "--minutes",
+        0.02,
+        "--batch-size",
+        8,
+        "--out",
+        first,
+        "--no-evaluate",
+        *narrow,
     )
     assert said.code == 0, said.err
     plans = yaml.safe_load((first / "config.yaml").read_text())["plans"]
