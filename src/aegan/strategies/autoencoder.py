@@ -31,7 +31,7 @@ class Autoencoder(Strategy):
     paper = "Ghosh et al. 2020, arXiv 1903.12436"
     summary = "Compresses, then draws codes from a mixture of Gaussians: the fastest, and blurred."
     where = "alone, with a density on its codes"
-    capabilities = frozenset({"sample", "encode", "decode", "score"})
+    capabilities = frozenset({"sample", "encode", "decode"})
 
     code_dim: int | None = option(None, "numbers in a code; default: by the size of the data")
     width: int = option(64, "channels of the finest stage")

@@ -41,7 +41,7 @@ class Latent(Strategy):
     paper = "Achlioptas et al. 2018, arXiv 1707.02392; Ghosh et al. 2020, 1903.12436"
     summary = "Compresses, learns to make codes, then sharpens the decoder against a critic: the flagship."
     where = "as the space the generator works in, and as its starting point"
-    capabilities = frozenset({"sample", "encode", "decode", "score"})
+    capabilities = frozenset({"sample", "encode", "decode"})
 
     batch_size: int = option(128, "examples per step")
     code_dim: int | None = option(None, "numbers in a flat code; default: by the size of the data")

@@ -33,7 +33,7 @@ class VAE(Strategy):
     paper = "Kingma & Welling 2014, arXiv 1312.6114"
     summary = "Codes pulled towards N(0, I) while compressing; then the same mixture on them."
     where = "its code against a prior"
-    capabilities = frozenset({"sample", "encode", "decode", "score"})
+    capabilities = frozenset({"sample", "encode", "decode"})
 
     code_dim: int | None = option(None, "numbers in a code; default: by the size of the data")
     width: int = option(64, "channels of the finest stage")
