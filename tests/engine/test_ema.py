@@ -40,9 +40,14 @@ def test_applied_gives_the_weights_back() -> None:
     set_to(nets["G"], 4.0)
     ema.update()
     average = float(ema.tensors()["G.weight"])
-    with pytest.raises(RuntimeError), ema.applied():
-        assert nets["G"].weight.item() == average  # type: ignore[operator]
-        raise RuntimeError
+
+    def fails() -> None:
+        with ema.applied():
+            assert nets["G"].weight.item() == average  # type: ignore[operator]
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert nets["G"].weight.item() == 4.0  # type: ignore[operator]
     ema.adopt()
     assert nets["G"].weight.item() == average  # type: ignore[operator]
