@@ -264,7 +264,7 @@ def build_decoder(
         return VectorDecoder(shape[0], code[0], width=2 * width, blocks=blocks)
     decoder = Decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap)
     start(decoder)
-    return decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def build_autoencoder(

@@ -193,4 +193,4 @@ def build_critic(
     else:
         body = ImageBody(packed, width=width, blocks=blocks)
         critic = Critic(body, 2 * width, classes=classes, pack=pack)
-    return critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -79,7 +79,7 @@ def build_residual(
         return ResidualMLP(code_shape[0], width=2 * width, blocks=blocks, classes=classes)
     channels, h, w = code_shape
     net = ResidualConv((channels, h, w), width=width // 2, blocks=blocks, classes=classes)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class ConditionalGenerator(nn.Module):
