@@ -1,0 +1,61 @@
+"""Each strategy learns something within seconds: a circle, and two kinds of shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import aegan
+from aegan.strategies import strategies, strategy
+
+# steps, and the options that make so few of them enough
+QUICK: dict[str, tuple[int, dict[str, Any]]] = {
+    "autoencoder": (200, {}),
+    "gan": (500, {"z_dim": 2, "gamma": 0.1, "penalty_every": 1, "lr": 1e-3, "lr_critic": 2e-3, "critic_width": 32}),
+    "latent": (300, {"play_width": 16, "critic_width": 16}),
+    "vae": (600, {"lr": 1e-2}),
+}
+
+
+def on_circle(points: np.ndarray) -> tuple[float, int]:
+    """The share of points within 0.6 of the circle of radius 3, and how many of its eighths these reach."""
+    near = abs(np.hypot(*points.T) - 3) < 0.6
+    angle = np.arctan2(*points[near].T)
+    return float(near.mean()), len(np.unique((angle // (np.pi / 4)).astype(int)))
+
+
+@pytest.mark.parametrize("name", sorted(strategies()))
+def test_a_circle(name: str, make_circle: Any, tmp_path: Path) -> None:
+    steps, options = QUICK.get(name, (300, {}))
+    if any(f.name == "components" for f in dataclasses.fields(strategy(name))):
+        options = {"components": "20", **options}
+    run = aegan.fit(
+        make_circle(2000), strategy=name, out=tmp_path / "run", steps=steps, device="cpu", progress=False,
+        options={"batch_size": 64, "width": 32, **options},
+    )  # fmt: skip
+    share, eighths = on_circle(run.model.sample(500, seed=0))
+    assert on_circle(np.random.default_rng(0).normal(0, 2.1, (500, 2)))[0] < 0.35, "what one Gaussian would get"
+    assert share > 0.75 and eighths == 8, (share, eighths)
+
+
+@pytest.mark.parametrize("name", [n for n, kind in strategies().items() if "encode" in kind.capabilities])
+def test_shapes_come_back_and_classes_are_obeyed(name: str, make_shapes: Any, tmp_path: Path) -> None:
+    images, labels = make_shapes(300)
+    np.savez(tmp_path / "shapes.npz", images=images, labels=labels, classes=np.array(["square", "disc"]))
+    model = aegan.fit(
+        tmp_path / "shapes.npz", strategy=name, out=tmp_path / "run", steps=300, size=16, device="cpu", progress=False,
+        options={"width": 16, "batch_size": 32, "components": "1,2"},
+    ).model  # fmt: skip
+
+    def error(a: np.ndarray, b: np.ndarray) -> float:
+        return float(((a.astype(float) - b) ** 2).mean())
+
+    some = images[:50]
+    nothing = error(np.broadcast_to(images.mean(0), some.shape), some)
+    assert error(model.reconstruct(some), some) < 0.5 * nothing
+    square, disc = (model.sample(50, label=c).max((1, 2, 3)).mean() for c in ("square", "disc"))
+    assert square > disc + 50, "squares are bright, discs are dim"
