@@ -63,6 +63,8 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
             raise unknown(f"value of '{key}'", str(value), [str(a) for a in args])
         return value
     if origin is tuple:
+        if not isinstance(value, (str, list, tuple)):
+            raise UserError(f"'{key}' wants several values, got {value!r}.", f"Write it as {key}=a,b.")
         items = value.strip("()[] ").split(",") if isinstance(value, str) else list(value)
         kinds = [args[0]] * len(items) if args[1:] == (Ellipsis,) else list(args)
         if len(items) != len(kinds):

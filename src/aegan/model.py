@@ -96,6 +96,8 @@ class Model:
         """Codes, float32 (N, d) or (N, c, h, w), of examples as `sample` returns them."""
         self._can("encode")
         self._fits(items)
+        if not len(items):
+            return self.encode(np.zeros((1, *items.shape[1:]), items.dtype))[:0]
 
         def make(start: int, stop: int) -> Tensor:
             x = to_tensor(np.asarray(items[start:stop]), self.mean, self.scale).to(self.device)
@@ -120,7 +122,7 @@ class Model:
             self.decode(self.encode(items[i : i + batch_size]), batch_size=batch_size)
             for i in range(0, len(items), batch_size)
         ]
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else self.decode(self.encode(items))
 
     def interpolate(
         self, rows: int = 8, steps: int = 10, *, seed: int = 0, start: Array | None = None, end: Array | None = None
@@ -156,12 +158,18 @@ class Model:
     def read(cls, folder: Path, device: str = "auto") -> Model:
         """A model from its two files."""
         tensors, config = read_bundle(folder)
-        chosen = with_options(strategy(config["strategy"])(), config["options"], f"strategy '{config['strategy']}'")
-        s = config["spec"]
-        spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
-        networks = chosen.build(spec)
-        for name, net in networks.items():
-            net.load_state_dict({k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")})
+        try:
+            chosen = with_options(strategy(config["strategy"])(), config["options"], f"strategy '{config['strategy']}'")
+            s = config["spec"]
+            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
+            networks = chosen.build(spec)
+            for name, net in networks.items():
+                net.load_state_dict({k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")})
+        except (KeyError, TypeError, RuntimeError) as error:  # whole files, other networks
+            raise UserError(
+                f"{folder} was written by aegan {config.get('aegan')}, whose networks are not those of {__version__}.",
+                "Use that version, or train again.",
+            ) from error
         mean = None if config["mean"] is None else np.asarray(config["mean"], np.float32)
         scale = None if config["scale"] is None else np.float32(config["scale"])
         return cls(chosen, spec, networks, mean=mean, scale=scale, notes=config["notes"], device=device)
@@ -194,8 +202,10 @@ class Model:
             if label not in self.spec.classes:
                 raise unknown("class", label, self.spec.classes)
             label = self.spec.classes.index(label)
-        y = torch.as_tensor(label, device=self.device).expand(n) if isinstance(label, int) else torch.as_tensor(label)
-        if y.shape != (n,) or int(y.min()) < 0 or int(y.max()) >= len(self.spec.classes):
+        y = torch.as_tensor(label)
+        if y.ndim == 0:
+            y = y.expand(n)
+        if y.shape != (n,) or bool(((y < 0) | (y >= len(self.spec.classes))).any()):
             raise UserError(f"Labels are {n} indices from 0 to {len(self.spec.classes) - 1}.")
         return y.long().to(self.device)
 

@@ -25,6 +25,7 @@ from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
 Array = NDArray[Any]
+FORMAT = 1  # of config.yaml
 MINUTES = 3.0  # the budget when none is given
 
 
@@ -94,7 +95,13 @@ class RunSettings:
         plans = {k: dataclasses.asdict(p) for k, p in self.plans.items()}
         return dict(
             as_plain(
-                {"aegan": __version__, "run": dataclasses.asdict(self.run), "options": self.options, "plans": plans}
+                {
+                    "aegan": __version__,
+                    "format": FORMAT,
+                    "run": dataclasses.asdict(self.run),
+                    "options": self.options,
+                    "plans": plans,
+                }
             )
         )
 
@@ -104,15 +111,26 @@ class RunSettings:
 
     @classmethod
     def read(cls, path: Path) -> RunSettings:
-        """From YAML; unknown keys fail, naming the nearest."""
+        """From YAML; unknown keys fail, naming the nearest.
+
+        Raises:
+            UserError: it is missing or damaged, or is from a newer version.
+        """
         try:
             content = yaml.safe_load(path.read_text())
-            run, options = content["run"], dict(content["options"])
+            if int(content.get("format", FORMAT)) > FORMAT:
+                raise UserError(
+                    f"{path} has format {content['format']}, newer than this aegan knows ({FORMAT}).",
+                    "Update: pip install --upgrade aegan",
+                )
+            run, options = dict(content["run"]), dict(content["options"])
             plans = {k: Plan.from_plain(p) for k, p in (content.get("plans") or {}).items()}
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
         except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"{path} is damaged or is no configuration of aegan.") from error
+            raise UserError(
+                f"{path} is damaged, or is no configuration of aegan.", "Bring it back, or train again in a new folder."
+            ) from error
         return cls(with_options(RunConfig(), run, "a run"), options, plans)
 
     def strategy(self) -> Strategy:
@@ -129,9 +147,13 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     """Settles everything that was left open: budget, preset, every hyper-parameter."""
     if config.minutes is not None and config.steps is not None:
         raise UserError("Both --minutes and --steps were given.", "Give one of them.")
-    for what, value in (("--minutes", config.minutes), ("--steps", config.steps), ("--batch-size", config.batch_size)):
+    for what, value, example in (
+        ("--minutes", config.minutes, 3),
+        ("--steps", config.steps, 1000),
+        ("--batch-size", config.batch_size, 128),
+    ):
         if value is not None and not value > 0:
-            raise UserError(f"{what} is {value:g}; it must be more than 0.")
+            raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
     kind = strategy(config.strategy)
     spec = data.spec
     if spec.is_vector and not kind.vectors:
@@ -144,6 +166,8 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     chosen = with_options(chosen, options, f"strategy '{kind.name}'")
     if config.batch_size is not None:
         chosen = with_options(chosen, {"batch_size": config.batch_size}, f"strategy '{kind.name}'")
+    if chosen.batch_size < 2:
+        raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=spec.size if spec.is_image else config.size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))

@@ -44,7 +44,7 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         for f in dataclasses.fields(cls):
             kind: Any = typer.Argument if f.name == argument else typer.Option
             extra = {"metavar": "DATA"} if f.name == argument else {}
-            annotation = Annotated[hints[f.name], kind(help=f.metadata["help"], **extra)]
+            annotation = Annotated[hints[f.name], kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type,name-defined]
             parameters.append(
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)
             )
@@ -125,7 +125,11 @@ def write_items(out: Path, items: NDArray[Any], *, columns: int = 8, names: list
         if out.is_file() or (out.is_dir() and any(out.iterdir())):
             raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
         width = len(str(len(items) - 1))
+        taken: set[str] = set()
         for i, item in enumerate(items):
             name = Path(names[i]).stem if names else f"{i:0{width}d}"
+            while name in taken:  # cat/1.png and dog/1.png
+                name += f"-{i}"
+            taken.add(name)
             write_picture(out / f"{name}.png", Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item))
     typer.echo(f"wrote {len(items)} to {out}")

@@ -132,7 +132,7 @@ class Checkpoints:
             return tensors, meta, passed
         if passed:
             raise UserError(f"No whole checkpoint is left: {passed[0]}", "Start again in a new folder with --out.")
-        raise UserError(f"{self.folder} holds no checkpoint.", "Leave out --resume to start the run.")
+        raise UserError(f"{self.folder} holds no checkpoint.", "Start again in a new folder with --out.")
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise UserError(f"{folder} holds no model: {name} is missing.", "Give the folder of a finished run.")
     try:
         config = json.loads((folder / "config.json").read_text())
-        version = config["format"]
+        version = int(config["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder / 'config.json'} is damaged and cannot be read.") from error
     if version > FORMAT:

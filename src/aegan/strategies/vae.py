@@ -79,7 +79,7 @@ class VAE(Strategy):
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         if self.prior == "normal":
-            z = truncation * torch.randn(n, *nets["G"].code_shape, generator=rng, device=rng.device)
+            z = truncation * torch.randn(n, *nets["G"].code_shape, generator=rng, device=rng.device)  # type: ignore[misc]
         else:
             z, _ = nets["P"].sample(n, y, truncation, rng)  # type: ignore[operator]
         return self.decode(nets, z)
