@@ -82,7 +82,8 @@ class Model:
             uint8 (n, H, W, C), or float32 (n, D) for vectors.
         """
         if not 0 < truncation <= 1:
-            raise UserError(f"Truncation is in (0, 1], not {truncation:g}.")
+            raise UserError(f"Truncation is in (0, 1], not {truncation:g}.", "1 leaves samples as varied as the data.")
+        check_seed(seed)
         labels = self._labels(n, label)
         rng = torch.Generator(self.device).manual_seed(seed)
 
@@ -197,7 +198,7 @@ class Model:
         if label is None:
             return None
         if not self.spec.classes:
-            raise UserError("This model was trained without classes, so it cannot sample one.")
+            raise UserError("This model was trained without classes, so it cannot sample one.", "Leave the class out.")
         if isinstance(label, str):
             if label not in self.spec.classes:
                 raise unknown("class", label, self.spec.classes)
@@ -206,7 +207,10 @@ class Model:
         if y.ndim == 0:
             y = y.expand(n)
         if y.shape != (n,) or bool(((y < 0) | (y >= len(self.spec.classes))).any()):
-            raise UserError(f"Labels are {n} indices from 0 to {len(self.spec.classes) - 1}.")
+            known = ", ".join(f"{i} {name}" for i, name in enumerate(self.spec.classes[:20]))
+            raise UserError(
+                f"Classes are numbered from 0 to {len(self.spec.classes) - 1}: one for all, or one each.", f"Known: {known}."
+            )
         return y.long().to(self.device)
 
     def _batched(self, n: int, make: Callable[[int, int], Tensor], batch_size: int) -> list[Tensor]:
@@ -216,6 +220,12 @@ class Model:
     def _items(self, parts: list[Tensor]) -> Array:
         shape = (0, *self.spec.shape)
         return np.concatenate([to_items(t, self.mean, self.scale) for t in parts or [torch.empty(shape)]])
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what torch cannot take as a seed."""
+    if not -(2**63) <= seed < 2**63:
+        raise UserError(f"The seed {seed} is too large.", "Seeds are whole numbers of at most 63 bits.")
 
 
 def write_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from aegan.engine.loop import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import write_atomically
 from aegan.errors import UserError
-from aegan.model import Model, write_model
+from aegan.model import Model, check_seed, write_model
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -152,8 +153,9 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
         ("--steps", config.steps, 1000),
         ("--batch-size", config.batch_size, 128),
     ):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < math.inf:
             raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
+    check_seed(config.seed)
     kind = strategy(config.strategy)
     spec = data.spec
     if spec.is_vector and not kind.vectors:

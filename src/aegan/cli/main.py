@@ -46,7 +46,7 @@ for module in (train, check, sample, reconstruct, encode, interpolate, evaluate,
 def run() -> None:
     """The console script. A user's mistake is one or two lines and exit code 2, never a traceback."""
     try:
-        app()
+        app(prog_name="aegan")
     except UserError as error:
         _fail(str(error))
     except OSError as error:

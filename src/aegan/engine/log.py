@@ -65,8 +65,9 @@ class RunLog:
                     self._board.add_scalar(f"{line['stage']}/{group}/{key}", value, line["step"])
 
     def close(self) -> None:
-        """Flushes and closes."""
-        self._file.close()
+        """Flushes and closes. A disk that is full has been told of by `write`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
         if self._board is not None:
             self._board.close()
 

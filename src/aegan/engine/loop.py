@@ -156,9 +156,9 @@ class Engine:
         if resume:
             tensors = self._load(passed_over=self.display.say)
         self.log = RunLog(self.folder / "log.jsonl", self.counters.step if resume else None)
-        self.log.write(event="start", resumed=resume, precision=self.precision, **describe_machine(self.device))
         self._began = time.monotonic() - self.counters.seconds
         try:
+            self.log.write(event="start", resumed=resume, precision=self.precision, **describe_machine(self.device))
             with self._signals():
                 for i in range(self.counters.stage, len(self.stages)):
                     stage = self.stages[i]

@@ -34,7 +34,8 @@ def explained(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UserError(f"No permission to write {path}.", "Choose another folder with --out.") from error
-        raise
+        why = error.strerror or error
+        raise UserError(f"{path} could not be written: {why}.", "Choose another place with --out.") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
