@@ -93,7 +93,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
 @pytest.fixture
 def trained_copy(trained: Path, tmp_path: Path) -> Path:
     """A copy of the trained run, for tests that change it."""
-    return Path(shutil.copytree(trained, tmp_path / "run"))
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
 @pytest.fixture(scope="session")

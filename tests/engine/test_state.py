@@ -6,6 +6,7 @@ import builtins
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,10 @@ def test_a_write_that_fails_leaves_what_was_there(
 
     with monkeypatch.context() as patch:
         patch.setattr(*{"open": (builtins, "open"), "fsync": (os, "fsync"), "replace": (os, "replace")}[where], fail)
-        with pytest.raises(OSError if code == errno.EIO else UserError) as error:
+        with pytest.raises(UserError, match=re.escape(str(path))) as error:
             write_atomically(path, b"new")
     if code == errno.ENOSPC:
-        assert "disk is full" in str(error.value) and str(path) in str(error.value)
+        assert "disk is full" in str(error.value)
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"], "no part is left"
 
