@@ -19,7 +19,6 @@ from aegan.version import __version__
 if TYPE_CHECKING:
     from aegan.api import Model, Run, fit, load
     from aegan.data import open_data
-    from aegan.strategies import strategies
 
 _lazy = {
     "Model": "aegan.api",
@@ -27,10 +26,9 @@ _lazy = {
     "fit": "aegan.api",
     "load": "aegan.api",
     "open_data": "aegan.data",
-    "strategies": "aegan.strategies",
 }
 
-__all__ = ["Model", "Run", "UserError", "__version__", "fit", "load", "open_data", "strategies"]
+__all__ = ["Model", "Run", "UserError", "__version__", "fit", "load", "open_data"]
 
 
 def __getattr__(name: str) -> Any:

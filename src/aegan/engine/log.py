@@ -28,13 +28,13 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN or infinity: they become words, so that every parser reads the log."""
+def finite(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become words, so that every parser reads it."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    return [_finite(v) for v in value] if isinstance(value, (list, tuple)) else value
+        return {k: finite(v) for k, v in value.items()}
+    return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 class RunLog:
@@ -58,7 +58,7 @@ class RunLog:
     def write(self, **line: Any) -> None:
         """One line. Terms, watched values and rates also go to TensorBoard."""
         with explained(self.path):
-            self._file.write(json.dumps(_finite(line)) + "\n")
+            self._file.write(json.dumps(finite(line)) + "\n")
         if self._board is not None:
             for group in ("terms", "watch", "rates"):
                 for key, value in line.get(group, {}).items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from aegan.engine.log import finite
 from aegan.engine.state import read_tensors, write_atomically, write_tensors
 from aegan.errors import UserError
 
@@ -16,7 +17,7 @@ FORMAT = 1
 
 def write_bundle(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
     """Writes both files. The weights carry the configuration too, so a pair that does not belong together is noticed."""
-    config = {"format": FORMAT, **config}
+    config = finite({"format": FORMAT, **config})
     write_tensors(folder / "model.safetensors", tensors, {"config": config})
     write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
 
