@@ -176,6 +176,16 @@ def test_a_run_that_has_no_model_yet(trained_copy: Path) -> None:
         aegan.load(trained_copy)
 
 
+@pytest.mark.parametrize("strategy", ["autoencoder", "gan", "latent", "vae"])
+def test_very_few_images(strategy: str, make_shapes: Any, tmp_path: Path) -> None:
+    """Eight: one is held out, a batch holds several copies of each, and no statistic of so few is any good."""
+    images, _ = make_shapes(8)
+    run = aegan.fit(
+        images, strategy=strategy, out=tmp_path / "run", steps=4, size=16, progress=False, options={"width": 8}
+    )
+    assert run.model.sample(2).shape == (2, 16, 16, 3)
+
+
 def test_unknown_names(points: Path, tmp_path: Path) -> None:
     for wrong in ({"strategy": "latnet"}, {"preset": "tpy"}, {"options": {"widht": 3}}):
         with pytest.raises(UserError, match="Did you mean"):

@@ -68,6 +68,8 @@ def test_public_names() -> None:
     assert sorted(aegan.__all__) == dir(aegan)
     for name in aegan.__all__:
         assert getattr(aegan, name) is not None
+        # a module of the same name, once imported, would take its place
+        assert not (SOURCE / name).is_dir() and not (SOURCE / f"{name}.py").exists()
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = aegan.nothing
     assert re.fullmatch(r"\d+\.\d+\.\d+([a-z]+\d*|\.dev\d+)?", aegan.__version__)

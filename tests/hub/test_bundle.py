@@ -31,6 +31,12 @@ def test_there_and_back(bundle: Path) -> None:
     assert json.loads((bundle / "config.json").read_text())["strategy"] == "gan"
 
 
+def test_numbers_that_json_lacks_become_words(tmp_path: Path) -> None:
+    write_bundle(tmp_path, TENSORS, {"notes": {"a": float("nan"), "b": [float("inf")]}})
+    assert "NaN" not in (tmp_path / "config.json").read_text()
+    assert read_bundle(tmp_path)[1]["notes"] == {"a": "nan", "b": ["inf"]}
+
+
 def test_other_programs_can_read_the_weights(bundle: Path) -> None:
     from safetensors.torch import load_file
 
