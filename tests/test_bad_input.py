@@ -314,6 +314,18 @@ def test_the_disk_fills_up_during_the_run(
     assert aegan_cli("sample", out, "--n", 2, "--out", out / "x.npz").code == 0
 
 
+def test_the_disk_is_full_for_the_first_checkpoint(
+    points: Path, out: Path, aegan_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--resume is what the message says, so it must work though there is nothing to go on from."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse(errno.ENOSPC, "step-000000000"))
+        said = aegan_cli("train", points, *QUICK, "--out", out)
+        assert said.code == 2 and "disk is full" in said.err and "--resume" in said.err
+    assert aegan_cli("train", "--resume", "--out", out, "--no-evaluate").code == 0
+    assert aegan_cli("sample", out, "--n", 2, "--out", out / "x.npz").code == 0
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
 def test_the_disk_is_full_for_the_log(points: Path, out: Path, aegan_cli: Cli) -> None:
     out.mkdir()

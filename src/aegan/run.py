@@ -213,6 +213,10 @@ def train(
         device, settings = config.device, settings
         settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, device=device, out=str(folder)))
         data = open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
+        # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
+        resume = any((folder / "checkpoints").glob("*")) or any(
+            line.get("step") for line in read_log(folder / "log.jsonl")
+        )
     else:
         if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
             raise UserError(
