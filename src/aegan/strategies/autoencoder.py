@@ -36,31 +36,33 @@ class Autoencoder(Strategy):
     code_dim: int | None = option(None, "numbers in a code; default: by the size of the data")
     width: int = option(64, "channels of the finest stage")
     blocks: int = option(1, "residual blocks a stage")
-    batch_size: int = option(128, "examples per step")
-    lr: float = option(2e-3, "AdamW's learning rate")
-    weight_decay: float = option(1e-4, "AdamW's weight decay")
+    batch_size: int = option(64, "examples per step")
+    lr: float = option(4e-3, "AdamW's learning rate")
+    weight_decay: float = option(1e-3, "AdamW's weight decay")
     w1: float = option(1.0, "weight of the L1 reconstruction")
     w2: float = option(1.0, "weight of the L2 reconstruction")
     perceptual: float = option(0.0, "weight of the Laplacian pyramid term")
     noise: float = option(0.05, "noise on codes while training, in standard deviations")
-    components: tuple[int, ...] = option((1, 2, 5, 10, 20, 50), "numbers of mixture components to try, per class")
+    components: tuple[int, ...] = option((1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class")
+    shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
     fit_limit: int = option(60_000, "most codes the mixture is fitted to")
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = build_autoencoder(
             spec.shape, (self.code_dim,) if self.code_dim else None, width=self.width, blocks=self.blocks
         )
-        return {"E": E, "G": G, "P": Prior(components=self.components)}
+        return {"E": E, "G": G, "P": Prior(components=self.components, shrinkage=self.shrinkage)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         return (
             Stage(
                 "compress",
-                share=0.85,
-                phases=(Phase("AE", ("E", "G"), self.compress, lr=self.lr, weight_decay=self.weight_decay),),
+                share=0.92,
+                warmup=100,
+                phases=(Phase("AE", ("E", "G"), self.compress, lr=self.lr, weight_decay=self.weight_decay, clip=1.0),),
                 preview="reconstruct",
             ),
-            Fit("fit", share=0.15, run=partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+            Fit("fit", share=0.08, run=partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
         )
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

@@ -38,25 +38,26 @@ class VAE(Strategy):
     code_dim: int | None = option(None, "numbers in a code; default: by the size of the data")
     width: int = option(64, "channels of the finest stage")
     blocks: int = option(1, "residual blocks a stage")
-    batch_size: int = option(128, "examples per step")
-    lr: float = option(2e-3, "AdamW's learning rate")
-    weight_decay: float = option(1e-4, "AdamW's weight decay")
+    batch_size: int = option(64, "examples per step")
+    lr: float = option(4e-3, "AdamW's learning rate")
+    weight_decay: float = option(1e-3, "AdamW's weight decay")
     beta: float = option(1.0, "weight of the KL term; 1 is the bound itself")
     prior: Literal["mixture", "normal"] = option("mixture", "what codes are drawn from")
-    components: tuple[int, ...] = option((1, 2, 5, 10, 20, 50), "numbers of mixture components to try, per class")
+    components: tuple[int, ...] = option((1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class")
+    shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
     fit_limit: int = option(60_000, "most codes the mixture is fitted to")
 
     def build(self, spec: DataSpec) -> Networks:
         code = (self.code_dim,) if self.code_dim else default_code_shape(spec.shape)
         E, _ = build_autoencoder(spec.shape, (2 * code[0], *code[1:]), width=self.width, blocks=self.blocks)
         G = build_decoder(spec.shape, code, width=self.width, blocks=self.blocks)
-        return {"E": E, "G": G, "P": Prior(components=self.components)}
+        return {"E": E, "G": G, "P": Prior(components=self.components, shrinkage=self.shrinkage)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         elbo = Phase("VAE", ("E", "G"), self.elbo, lr=self.lr, weight_decay=self.weight_decay, clip=1.0)
         return (
-            Stage("compress", share=0.85, phases=(elbo,), preview="reconstruct"),
-            Fit("fit", share=0.15, run=partial(fit_prior, limit=self.fit_limit, encode=self.posterior_sample)),
+            Stage("compress", share=0.92, phases=(elbo,), warmup=100, preview="reconstruct"),
+            Fit("fit", share=0.08, run=partial(fit_prior, limit=self.fit_limit, encode=self.posterior_sample)),
         )
 
     def posterior(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:

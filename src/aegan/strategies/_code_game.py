@@ -1,0 +1,79 @@
+"""A latent GAN that starts exactly at the prior: G(z) = z + f(z), against a critic C of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aegan.data.loader import Batch
+from aegan.density import mmd2
+from aegan.objectives.adversarial import adversarial
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
+from aegan.strategies._pieces import critic_loss, generator_logits
+
+
+def draw(
+    nets: Networks, n: int, y: Tensor | None, truncation: float = 1.0, rng: torch.Generator | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Normalised codes v of the prior P, the moved v + f(v, y), and their classes y."""
+    z, y = nets["P"].sample(n, y, truncation, rng)  # type: ignore[operator]
+    v = nets["P"].normalise(z)  # type: ignore[operator]
+    return v, v + nets["f"](v, y).float(), y
+
+
+@dataclass(frozen=True)
+class CodeGame:
+    """RpGAN + R1 + R2 on normalised codes v, and the decision whether it was worth it.
+
+    Args:
+        encode: networks and examples to codes.
+        lr: Adam's learning rate of f and C.
+        gamma: γ of R1 and R2.
+    """
+
+    encode: Callable[[Networks, Tensor], Tensor]
+    lr: float
+    gamma: float
+
+    def stages(self, share: float) -> list[Stage | Fit]:
+        """*play*, then *choose*."""
+        critic = Phase("C", ("C",), self.critic, lr=self.lr, betas=(0.0, 0.99))
+        mover = Phase("f", ("f",), self.generator, lr=self.lr, betas=(0.0, 0.99), hold=True)
+        return [Stage("play", share, (critic, mover), ema=("f",)), Fit("choose", 0.01, self.choose)]
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_C = sp(C(v + f(v)) − C(v')) + γ/2 (|∇C(v')|² + |∇C(v + f(v))|²),  v' = norm E(x),  v ~ P."""
+        real, y = self.codes(nets, batch)
+        with torch.no_grad():
+            _, fake, y = draw(nets, len(real), y)
+        return critic_loss(
+            nets["C"], adversarial("rpgan"), real, fake, y, clock, gamma1=self.gamma, gamma2=self.gamma, every=1
+        )
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_f = sp(C(v') − C(v + f(v)))."""
+        real, y = self.codes(nets, batch)
+        v, fake, y = draw(nets, len(real), y)
+        loss = generator_logits(nets["C"], adversarial("rpgan"), fake, real, y)
+        return Loss({"L_f": loss}, watch={"moved": (fake - v).detach().square().mean().sqrt()})
+
+    def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Normalised codes of a batch, and its classes if the prior knows classes."""
+        with torch.no_grad():
+            v: Tensor = nets["P"].normalise(self.encode(nets, batch.x))  # type: ignore[operator]
+        return v, batch.y if nets["P"].has_classes else None
+
+    def choose(self, nets: Networks, view: View) -> dict[str, Any]:
+        """Keeps f only if its codes are nearer to held-out codes than the prior's, by the unbiased kernel distance."""
+        real = torch.cat([self.codes(nets, batch)[0] for batch in view.batches("held_out", 2000)])
+        v, moved, _ = draw(nets, max(len(real), 500), None, rng=torch.Generator(real.device).manual_seed(0))
+        before, after = float(mmd2(real, v)), float(mmd2(real, moved))
+        kept = after < before
+        if not kept:  # f = 0 again: its last layer is linear
+            for p in nets["f"].last.parameters():  # type: ignore[union-attr]
+                p.zero_()
+        return {"mixture": before, "latent GAN": after, "kept": "latent GAN" if kept else "mixture"}
