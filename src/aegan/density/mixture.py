@@ -44,7 +44,7 @@ class Mixture(Fitted):
         *,
         components: Sequence[int] = (1, 2, 5, 10, 20, 50, 100),
         iterations: int = 15,
-        shrinkage: float = 1.0,
+        shrinkage: float = 0.3,
         held_out: float = 0.1,
         least: int = 30,
         seed: int = 0,

@@ -22,7 +22,7 @@ class Prior(nn.Module):
 
     spread: Tensor
 
-    def __init__(self, *, components: tuple[int, ...], keep: int = 0, shrinkage: float = 1.0) -> None:
+    def __init__(self, *, components: tuple[int, ...], keep: int = 0, shrinkage: float = 0.3) -> None:
         super().__init__()
         self.whitening = Whitening(keep=keep)
         self.mixture = Mixture(components=components, shrinkage=shrinkage)
