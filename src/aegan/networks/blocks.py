@@ -26,7 +26,7 @@ def start(net: nn.Module) -> None:
     """Draw every weight of `net` that is not zero from N(0, 1 / fan_in), and set every bias to zero.
 
     Keeps the scale of what passes through networks without normalisation. PyTorch's own start shrinks it by sqrt 3 a
-    layer: with that, an autoencoder needs three times the steps for the same loss.
+    layer.
     """
     for m in net.modules():
         if isinstance(m, nn.Conv2d | nn.Linear):
@@ -61,8 +61,8 @@ class ResBlock(nn.Module):
 class CriticBlock(nn.Module):
     """x + conv(a(conv(a(x)))), a = leaky ReLU 0.2, no normalisation (gradient penalties need samples apart).
 
-    Fix-up start (Zhang et al. 2019; R3GAN, arXiv 2501.05441): the first convolution is scaled by depth^(-1/4)... of a
-    two-layer branch, depth^(-1/2), and the last one is zero.
+    Fix-up start (Zhang et al. 2019; R3GAN, arXiv 2501.05441): the first convolution of the
+    two-layer branch is scaled by depth^(-1/2), and the last one is zero.
 
     Args:
         channels: of input and output.
