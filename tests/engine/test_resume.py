@@ -29,7 +29,10 @@ def small(name: str, **changes: Any) -> Strategy:
     """A strategy with the narrowest networks."""
     kind = strategy(name)
     known = {f.name for f in dataclasses.fields(kind)}
-    narrow = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16, **changes}
+    narrow = {
+        "width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16,
+        "compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3, **changes,
+    }  # fmt: skip
     return kind(**{k: v for k, v in narrow.items() if k in known})
 
 

@@ -17,7 +17,10 @@ from aegan.engine import Engine
 from aegan.model import Model
 from aegan.strategies import Networks, Strategy, strategy
 
-NARROW: dict[str, Any] = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16}
+NARROW: dict[str, Any] = {
+    "width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16,
+    "compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.strategies import Clock, Networks, strategy
+from aegan.strategies._code_game import CodeGame, draw
 
 START = Clock(0, 0.0)
 
@@ -212,9 +214,9 @@ def latent_networks(shape: tuple[int, ...], classes: int = 0) -> tuple[Any, Netw
 
 @pytest.mark.parametrize(("shape", "classes"), [((2,), 0), ((3, 16, 16), 2), ((3, 40, 40), 0)])
 def test_play_starts_exactly_at_the_mixture(shape: tuple[int, ...], classes: int) -> None:
-    chosen, nets = latent_networks(shape, classes)
+    _, nets = latent_networks(shape, classes)
     rng = torch.Generator().manual_seed(0)
-    v, moved, y = chosen.draw(nets, 20, None, rng=rng)
+    v, moved, y = draw(nets, 20, None, rng=rng)
     assert torch.equal(v, moved)
     assert (y is None) == (classes == 0)
     z, _ = nets["P"].sample(20, None, 1.0, torch.Generator().manual_seed(0))  # type: ignore[operator]
@@ -237,13 +239,14 @@ class Codes:
 def chosen_with_shift(shift: float) -> tuple[dict[str, Any], Networks]:
     """The prior is N(0, I), held-out codes are N(1, I), and f moves codes by `shift`."""
     chosen, nets = latent_networks((2,))
+    game = CodeGame(chosen.encode, lr=1e-4, gamma=1.0)
     torch.manual_seed(0)
     nets["P"] = Prior(components=(1,))
     nets["P"].fit(torch.randn(5000, 2), None)  # type: ignore[operator]
     nets["E"] = Same()
     with torch.no_grad():
         nets["f"].last.bias.fill_(shift)  # type: ignore[union-attr, operator]
-        return chosen.choose(nets, Codes(torch.randn(1000, 2) + 1)), nets
+        return game.choose(nets, Codes(torch.randn(1000, 2) + 1)), nets
 
 
 def test_f_is_kept_where_it_helps() -> None:
@@ -288,6 +291,17 @@ def test_made_codes_are_of_the_batchs_classes() -> None:
     y = [0, 1, 1, 0, 1, 0, 0, 1]
     made, _, _ = chosen.fakes(nets, batch_of([[0.0, 0.0]] * 8, y))
     assert (made[4:, 0] > 0).int().tolist() == y[4:]
+
+
+@pytest.mark.parametrize("trips", [0, 1, 3])
+def test_samples_go_round_as_often_as_told(trips: int) -> None:
+    """E(z) = z / 2 and G(z) = z: every trip halves."""
+    chosen, nets = latent_networks((2,))
+    nets["E"], nets["G"] = Halve(), Same()
+    _, v, _ = draw(nets, 5, None, rng=torch.Generator().manual_seed(0))
+    z = nets["P"].restore(v)  # type: ignore[operator]
+    made = replace(chosen, trips=trips).sample(nets, 5, None, 1.0, torch.Generator().manual_seed(0))
+    assert torch.allclose(made, z / 2**trips)
 
 
 def test_stages_left_out() -> None:
