@@ -209,7 +209,8 @@ class Model:
         if y.shape != (n,) or bool(((y < 0) | (y >= len(self.spec.classes))).any()):
             known = ", ".join(f"{i} {name}" for i, name in enumerate(self.spec.classes[:20]))
             raise UserError(
-                f"Classes are numbered from 0 to {len(self.spec.classes) - 1}: one for all, or one each.", f"Known: {known}."
+                f"Classes are numbered from 0 to {len(self.spec.classes) - 1}: one for all, or one each.",
+                f"Known: {known}.",
             )
         return y.long().to(self.device)
 

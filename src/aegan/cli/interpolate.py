@@ -37,7 +37,9 @@ def command(
         rows = 1
         spec = model.spec
         if not spec.is_image:
-            raise UserError("This model makes vectors, not images.", "Leave --from and --to out: it walks between samples.")
+            raise UserError(
+                "This model makes vectors, not images.", "Leave --from and --to out: it walks between samples."
+            )
         ends = {
             "start": read_image(start, spec.size, spec.channels)[None],
             "end": read_image(end, spec.size, spec.channels)[None],

@@ -14,9 +14,7 @@ class Fitted(nn.Module):
     Loading a state_dict takes each buffer's size from the file, so that a fresh, unfitted module can be filled.
     """
 
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         for name, old in self._buffers.items():
             new = state_dict.get(prefix + name)
             if isinstance(new, Tensor) and old is not None and new.shape != old.shape:

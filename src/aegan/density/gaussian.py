@@ -45,7 +45,7 @@ class Gaussian(Fitted):
     ) -> Tensor:
         """n codes (n, d); `truncation` scales the deviation from the mean."""
         self._check()
-        e = torch.randn(n, len(self.mean), dtype=self.mean.dtype, generator=generator)
+        e = torch.randn(n, len(self.mean), dtype=self.mean.dtype, device=self.mean.device, generator=generator)
         return self.mean + truncation * e @ self.chol.T
 
     def log_prob(self, z: Tensor, y: Tensor | None = None) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aegan.density._fitted import Fitted
+from aegan.errors import UserError
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -63,7 +64,9 @@ class Mixture(Fitted):
 
     @torch.no_grad()
     def fit(self, codes: Tensor, labels: Tensor | None = None) -> Mixture:
-        """Fit to `codes` (N, d) and optional classes (N,), in the codes' own precision."""
+        """Fit to `codes` (N, d) and optional classes (N,), in the codes' own precision; on the CPU, whatever they are on."""
+        device = codes.device
+        codes, labels = codes.cpu(), None if labels is None else labels.cpu()
         generator = torch.Generator().manual_seed(self.seed)
         values = [-1] if labels is None else torch.unique(labels).tolist()
         parts = []
@@ -72,7 +75,7 @@ class Mixture(Fitted):
             weights, means, chols = self._choose(own, generator)
             share = len(own) / len(codes)
             parts.append((weights * share, means, chols, torch.full((len(weights),), value)))
-        self.weights, self.means, self.chols, self.classes = (torch.cat(p) for p in zip(*parts, strict=True))
+        self.weights, self.means, self.chols, self.classes = (torch.cat(p).to(device) for p in zip(*parts, strict=True))
         return self
 
     def _choose(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,15 +127,18 @@ class Mixture(Fitted):
         if y is None:
             k = torch.multinomial(weights, n, replacement=True, generator=generator)
         else:
-            table = weights * (self.classes == torch.arange(int(y.max()) + 1)[:, None])
+            table = weights * (self.classes == torch.arange(int(y.max()) + 1, device=y.device)[:, None])
             if bool((table.sum(1)[y] <= 0).any()):
-                raise ValueError("the mixture has no component for one of the classes asked for")
+                raise UserError(
+                    "A class has no example among those that the mixture was fitted to.",
+                    "Raise fit_limit (--set), leave the class out of the data, or train with --no-classes.",
+                )
             table[table.sum(1) <= 0] = 1.0
             # Rows differ by class: the inverse of each class's own cumulative weights.
             cumulative = table.cumsum(1)
-            u = torch.rand(n, dtype=torch.float64, generator=generator) * cumulative[y, -1]
+            u = torch.rand(n, dtype=torch.float64, device=y.device, generator=generator) * cumulative[y, -1]
             k = torch.searchsorted(cumulative[y], u[:, None], right=True)[:, 0].clamp_max(len(self) - 1)
-        e = torch.randn(n, self.means.shape[1], dtype=self.means.dtype, generator=generator)
+        e = torch.randn(n, self.means.shape[1], dtype=self.means.dtype, device=self.means.device, generator=generator)
         deviation = torch.empty_like(e)
         for c in torch.unique(k).tolist():
             rows = k == c
@@ -153,7 +159,7 @@ class Mixture(Fitted):
 def component_log_prob(z: Tensor, weights: Tensor, means: Tensor, chols: Tensor) -> Tensor:
     """log(w_k N(z_i; m_k, S_k)), (N, K); one component at a time, so that memory stays at N * d."""
     d = z.shape[1]
-    identity = torch.eye(d, dtype=z.dtype)
+    identity = torch.eye(d, dtype=z.dtype, device=z.device)
     out = z.new_empty(len(z), len(weights))
     inverses = torch.linalg.solve_triangular(chols, identity.expand_as(chols), upper=False)
     for k, inverse in enumerate(inverses):

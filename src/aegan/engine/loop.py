@@ -216,7 +216,7 @@ class Engine:
             batch = to_device(self.loader.next(), self.device)
             at = Clock(c.stage_step, plan.progress(c.stage_step))
             for phase in stage.phases:
-                held = phase.hold and c.stage_step < plan.warmup
+                held = phase.hold and c.stage_step < plan.head_start
                 if not held and c.stage_step % phase.every == 0:
                     self._turn(run, phase, plan, batch, at, lines)
             run.ema.update()
@@ -259,7 +259,7 @@ class Engine:
         # a phase that waited for the warm-up has its own afterwards
         rate = plan.rate(at.step, phase.final)
         if phase.hold:
-            rate *= min(1.0, (at.step - plan.warmup + 1) / max(plan.warmup, 1))
+            rate *= min(1.0, (at.step - plan.head_start + 1) / max(plan.warmup, 1))
         optimizer.param_groups[0]["lr"] = phase.lr * rate * self.counters.rate_scale
         if run.scaler:
             run.scaler.step(optimizer)

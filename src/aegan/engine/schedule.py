@@ -44,6 +44,14 @@ class Plan:
         """Steps of the stage."""
         return self.knots[-1][2]
 
+    @property
+    def head_start(self) -> int:
+        """Steps for which a phase with `hold` waits: the warm-up, but no more than a fifth of a stage that has few steps."""
+        if not self.knots:
+            return self.warmup
+        # not before the first look, when this was not yet known: a repeated run must wait as long
+        return max(self.knots[0][0], min(self.warmup, self.total // 5))
+
     def progress(self, step: int) -> float:
         """Progress in [0, 1]; 0 while the stage is still being timed."""
         begun = [knot for knot in self.knots if knot[0] <= step]

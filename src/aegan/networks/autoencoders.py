@@ -39,7 +39,7 @@ def default_code_shape(shape: Shape) -> Shape:
     >>> default_code_shape((1, 32, 32)), default_code_shape((3, 64, 64)), default_code_shape((2,))
     ((64,), (8, 8, 8), (2,))
     >>> default_code_shape((1, 8, 8))
-    ((16,))
+    (16,)
     """
     if len(shape) == 1:
         return (min(64, shape[0]),)
@@ -52,9 +52,7 @@ def default_code_shape(shape: Shape) -> Shape:
 def check_image_shape(shape: Shape) -> None:
     """Raise `UserError` unless `shape` is (C, H, W) with 1 to 4 channels and sides that are multiples of 4."""
     if len(shape) != 3 or not 1 <= shape[0] <= 4:
-        raise UserError(
-            f"Cannot build networks for data of shape {shape}.", "Images are (channels 1 to 4, H, W)."
-        )
+        raise UserError(f"Cannot build networks for data of shape {shape}.", "Images are (channels 1 to 4, H, W).")
     if shape[1] % 4 or shape[2] % 4 or min(shape[1:]) < 8:
         raise UserError(
             f"Images of {shape[2]}x{shape[1]} pixels do not fit the networks.",
@@ -143,9 +141,7 @@ class Decoder(nn.Module):
         overlap: channels of that convolution; 0 leaves it out.
     """
 
-    def __init__(
-        self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool, overlap: int
-    ) -> None:
+    def __init__(self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool, overlap: int) -> None:
         super().__init__()
         check_image_shape(shape)
         channels, height, image_width = shape

@@ -101,12 +101,8 @@ class ImageBody(CriticBody):
         depth = blocks * len(plan)
         self.stages = nn.ModuleList()
         for i, _ in enumerate(plan):
-            down: nn.Module = (
-                nn.Conv2d(widths[i - 1], widths[i], 4, stride=2, padding=1) if i else nn.Identity()
-            )
-            self.stages.append(
-                nn.Sequential(down, *(CriticBlock(widths[i], depth=depth) for _ in range(blocks)))
-            )
+            down: nn.Module = nn.Conv2d(widths[i - 1], widths[i], 4, stride=2, padding=1) if i else nn.Identity()
+            self.stages.append(nn.Sequential(down, *(CriticBlock(widths[i], depth=depth) for _ in range(blocks))))
         for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]:
             nn.init.kaiming_normal_(conv.weight, a=0.2)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]

@@ -98,7 +98,8 @@ class ConditionalGenerator(nn.Module):
 
     def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """z ~ N(0, I), (count, *code_shape)."""
-        return torch.randn(count, *self.code_shape, generator=generator)
+        device = next(self.parameters()).device
+        return torch.randn(count, *self.code_shape, generator=generator, device=device)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embed is not None and y is not None:

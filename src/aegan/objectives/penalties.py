@@ -71,7 +71,7 @@ def smoothness(
         sigma: length of the step for each value; 0.01 to 0.1 of the data's standard deviation.
         generator: source of the noise e.
     """
-    e = torch.randn(x.shape, dtype=x.dtype, generator=generator)
+    e = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
     return 0.5 * gamma * ((critic(x + sigma * e) - logits) / sigma).square()
 
 
@@ -88,6 +88,6 @@ def gradient_penalty(
 
     `eps` is added to the squared norm, as the square root has no gradient at zero.
     """
-    u = torch.rand(len(real), *(1,) * (real.dim() - 1), dtype=real.dtype, generator=generator)
+    u = torch.rand(len(real), *(1,) * (real.dim() - 1), dtype=real.dtype, device=real.device, generator=generator)
     norm = (gradient_norm(critic, u * real + (1 - u) * fake) + eps).sqrt()
     return weight * (norm - 1).square()

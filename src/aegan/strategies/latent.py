@@ -144,7 +144,7 @@ class Latent(Strategy):
     # --- use ------------------------------------------------------------------------------------------------------
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
-        """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those that images have."""
+        """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""
         _, v, _ = draw(nets, n, y, truncation, rng)
         z: Tensor = nets["P"].restore(v)  # type: ignore[operator]
         for _ in range(self.trips):
