@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from aegan.data.spec import DataSpec
+from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1
@@ -21,6 +24,18 @@ def reconstruction(x: Tensor, back: Tensor, *, w1: float, w2: float, perceptual:
     if perceptual and x.ndim == 4:
         terms["Llap"] = perceptual * laplacian_l1(x, back)
     return {k: v for k, v in terms.items() if w1 or k != "L1"}
+
+
+def code_shape(spec: DataSpec, dim: int | None, stride: int | None) -> tuple[int, ...]:
+    """(d,) or (c, h, w): the default code of the data's shape, with what was asked for put in its place.
+
+    >>> code_shape(DataSpec((3, 64, 64)), None, 16), code_shape(DataSpec((1, 32, 32)), 48, None)
+    ((8, 4, 4), (48,))
+    """
+    code = default_code_shape(spec.shape)
+    if spec.is_image and stride:
+        code = (8, *(math.ceil(side / stride) for side in spec.shape[1:]))
+    return (dim, *code[1:]) if dim else code
 
 
 def noisy(z: Tensor, sigma: float) -> Tensor:

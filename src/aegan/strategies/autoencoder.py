@@ -14,7 +14,7 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks import build_autoencoder
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
-from aegan.strategies._pieces import fit_prior, noisy, reconstruction
+from aegan.strategies._pieces import code_shape, fit_prior, noisy, reconstruction
 from aegan.strategies._registry import register
 
 
@@ -33,7 +33,12 @@ class Autoencoder(Strategy):
     where = "alone, with a density on its codes"
     capabilities = frozenset({"sample", "encode", "decode"})
 
-    code_dim: int | None = option(None, "numbers in a code; default: by the size of the data")
+    code_dim: int | None = option(
+        None, "numbers in a flat code, channels of a spatial one; default: by the size of the data"
+    )
+    code_stride: int | None = option(
+        None, "pixels a side for each place of a spatial code; default: flat up to 32x32, else 8"
+    )
     width: int = option(64, "channels of the finest stage")
     blocks: int = option(1, "residual blocks a stage")
     batch_size: int = option(64, "examples per step")
@@ -48,9 +53,8 @@ class Autoencoder(Strategy):
     fit_limit: int = option(60_000, "most codes the mixture is fitted to")
 
     def build(self, spec: DataSpec) -> Networks:
-        E, G = build_autoencoder(
-            spec.shape, (self.code_dim,) if self.code_dim else None, width=self.width, blocks=self.blocks
-        )
+        code = code_shape(spec, self.code_dim, self.code_stride)
+        E, G = build_autoencoder(spec.shape, code, width=self.width, blocks=self.blocks)
         return {"E": E, "G": G, "P": Prior(components=self.components, shrinkage=self.shrinkage)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:

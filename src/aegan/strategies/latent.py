@@ -12,12 +12,12 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
-from aegan.networks import build_autoencoder, build_critic, build_residual, default_code_shape
+from aegan.networks import build_autoencoder, build_critic, build_residual
 from aegan.objectives.adversarial import adversarial
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 from aegan.strategies._code_game import CodeGame, draw
-from aegan.strategies._pieces import critic_loss, fit_prior, generator_logits, noisy, reconstruction
+from aegan.strategies._pieces import code_shape, critic_loss, fit_prior, generator_logits, noisy, reconstruction
 from aegan.strategies._registry import register
 
 
@@ -45,13 +45,18 @@ class Latent(Strategy):
     capabilities = frozenset({"sample", "encode", "decode"})
 
     batch_size: int = option(64, "examples per step")
-    code_dim: int | None = option(None, "numbers in a flat code; default: by the size of the data")
+    code_dim: int | None = option(
+        None, "numbers in a flat code, channels of a spatial one; default: by the size of the data"
+    )
+    code_stride: int | None = option(
+        None, "pixels a side for each place of a spatial code; default: flat up to 32x32, else 8"
+    )
     width: int = option(64, "channels of the finest stage of E and G")
     blocks: int = option(1, "residual blocks a stage")
-    compress_share: float = option(0.55, "part of the budget")
-    fit_share: float = option(0.06, "part of the budget")
-    play_share: float = option(0.04, "part of the budget; 0 leaves the stage out")
-    sharpen_share: float = option(0.35, "part of the budget; 0 leaves the stage out")
+    compress_share: float = option(0.6, "part of the budget")
+    fit_share: float = option(0.05, "part of the budget")
+    play_share: float = option(0.03, "part of the budget; 0 leaves the stage out")
+    sharpen_share: float = option(0.32, "part of the budget; 0 leaves the stage out")
     # compress
     lr: float = option(4e-3, "AdamW's learning rate")
     weight_decay: float = option(1e-3, "AdamW's weight decay")
@@ -64,7 +69,7 @@ class Latent(Strategy):
     shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
     keep: int = option(128, "most leading principal components of the codes that are modelled")
     fit_limit: int = option(60_000, "most codes the mixture is fitted to")
-    trips: int = option(1, "times that G's samples pass through E and G again", source="walkback, arXiv 1305.6663")
+    trips: int = option(2, "times that G's samples pass through E and G again", source="walkback, arXiv 1305.6663")
     # play
     play_width: int = option(128, "width of f; its critic is as wide")
     play_lr: float = option(2e-4, "Adam's learning rate of f and its critic C")
@@ -79,7 +84,7 @@ class Latent(Strategy):
     ema_decay: float = option(0.995, "of G's average while sharpening")
 
     def build(self, spec: DataSpec) -> Networks:
-        code = (self.code_dim,) if self.code_dim else default_code_shape(spec.shape)
+        code = code_shape(spec, self.code_dim, self.code_stride)
         E, G = build_autoencoder(spec.shape, code, width=self.width, blocks=self.blocks)
         classes = len(spec.classes)
         return {
@@ -100,8 +105,10 @@ class Latent(Strategy):
         if self.play_share:
             stages += CodeGame(self.encode, self.play_lr, self.play_gamma).stages(self.play_share)
         if self.sharpen_share:
-            critic = Phase("D", ("D",), self.critic, lr=self.lr_critic, betas=(0.0, 0.99), final=0.1)
-            decoder = Phase("G", ("G",), self.sharpen, lr=self.lr_sharpen, betas=(0.0, 0.99), final=0.1, hold=True)
+            critic = Phase("D", ("D",), self.critic, lr=self.lr_critic, betas=(0.0, 0.99), final=0.1, clip=2.0)
+            decoder = Phase(
+                "G", ("G",), self.sharpen, lr=self.lr_sharpen, betas=(0.0, 0.99), final=0.1, clip=10.0, hold=True
+            )
             stages.append(Stage("sharpen", self.sharpen_share, (critic, decoder), ema=("G",), ema_decay=self.ema_decay))
         return tuple(stages)
 

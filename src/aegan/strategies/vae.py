@@ -13,10 +13,10 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
-from aegan.networks import build_autoencoder, build_decoder, default_code_shape
+from aegan.networks import build_autoencoder, build_decoder
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
-from aegan.strategies._pieces import fit_prior
+from aegan.strategies._pieces import code_shape, fit_prior
 from aegan.strategies._registry import register
 
 
@@ -35,7 +35,12 @@ class VAE(Strategy):
     where = "its code against a prior"
     capabilities = frozenset({"sample", "encode", "decode"})
 
-    code_dim: int | None = option(None, "numbers in a code; default: by the size of the data")
+    code_dim: int | None = option(
+        None, "numbers in a flat code, channels of a spatial one; default: by the size of the data"
+    )
+    code_stride: int | None = option(
+        None, "pixels a side for each place of a spatial code; default: flat up to 32x32, else 8"
+    )
     width: int = option(64, "channels of the finest stage")
     blocks: int = option(1, "residual blocks a stage")
     batch_size: int = option(64, "examples per step")
@@ -48,7 +53,7 @@ class VAE(Strategy):
     fit_limit: int = option(60_000, "most codes the mixture is fitted to")
 
     def build(self, spec: DataSpec) -> Networks:
-        code = (self.code_dim,) if self.code_dim else default_code_shape(spec.shape)
+        code = code_shape(spec, self.code_dim, self.code_stride)
         E, _ = build_autoencoder(spec.shape, (2 * code[0], *code[1:]), width=self.width, blocks=self.blocks)
         G = build_decoder(spec.shape, code, width=self.width, blocks=self.blocks)
         return {"E": E, "G": G, "P": Prior(components=self.components, shrinkage=self.shrinkage)}
