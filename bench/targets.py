@@ -5,7 +5,8 @@
     python bench/targets.py --scorer score.py            also score with a script that is not ours
     python bench/targets.py --icons DIR                  the folder for the RGB figure
 
-Every training is a process of its own, one after another, so that its peak memory is its own too.
+Every training is a process of its own, one after another, so that its peak memory is its own too. A run that is finished
+is not trained again, so that the script can be stopped and continued; --again starts anew.
 """
 
 from __future__ import annotations
@@ -45,32 +46,37 @@ def measured(command: list[str]) -> tuple[float, float]:
     return time.monotonic() - start, peak
 
 
-def run(name: str, arguments: list[str], out: Path, seed: int, scorer: Path | None) -> dict[str, Any]:
+def run(name: str, icons: Path | None, out: Path, seed: int, scorer: Path | None, again: bool) -> dict[str, Any]:
     """One training and what came of it."""
     import aegan
 
     folder = out / f"{name}-seed{seed}"
-    shutil.rmtree(folder, ignore_errors=True)
+    noted = folder / "bench.json"
+    arguments = [str(icons) if word == "ICONS" else word for word in RUNS[name]]
     aegan_command = [sys.executable, "-m", "aegan"]
-    wall, peak = measured(
-        [*aegan_command, "train", *arguments, "--seed", str(seed), "--out", str(folder), "--no-evaluate"]
-    )
-    measured([*aegan_command, "evaluate", str(folder)])
+    if again or not noted.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        wall, peak = measured(
+            [*aegan_command, "train", *arguments, "--seed", str(seed), "--out", str(folder), "--no-evaluate"]
+        )
+        measured([*aegan_command, "evaluate", str(folder)])
+        noted.write_text(json.dumps({"process_seconds": round(wall, 1), "peak_memory_mb": round(peak)}))
     opened = aegan.Run(folder)
     done = [line for line in opened.log if line.get("event") == "done"][-1]
+    evaluation = opened.evaluation or {}
     model = opened.model
     model.sample(500)  # the first call pays for warming up
     start = time.monotonic()
     images = model.sample(2000, seed=seed)
     result: dict[str, Any] = {
         "name": name,
-        "command": "aegan train " + " ".join(arguments) + f" --seed {seed}",
+        "command": "aegan train " + " ".join(RUNS[name]) + f" --seed {seed}",
         "training_seconds": round(done["seconds"], 1),
-        "process_seconds": round(wall, 1),
         "steps": done["step"],
-        "peak_memory_mb": round(peak),
+        **json.loads(noted.read_text()),
         "samples_per_second": round(2000 / (time.monotonic() - start)),
-        "evaluation": opened.evaluation,
+        "figures": {k: {"value": f["value"], "floor": f["floor"]} for k, f in evaluation.get("figures", {}).items()},
+        "notes": {k: v for k, v in model.notes.items() if k in ("fit", "choose")},
     }
     if scorer is not None:
         data = opened.data()
@@ -89,6 +95,7 @@ def main() -> None:
     parser.add_argument("--icons", type=Path, help="folder of images for icons-10")
     parser.add_argument("--scorer", type=Path, help="a script that takes --real A.npz --fake B.npz and prints JSON")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for the runs")
+    parser.add_argument("--again", action="store_true", help="train what is finished once more")
     parser.add_argument("--json", type=Path, help="also write the JSON here")
     a = parser.parse_args()
 
@@ -99,10 +106,9 @@ def main() -> None:
     names = a.only.split(",") + (["icons-10"] if a.icons and "icons-10" not in a.only else [])
     results = []
     for name in names:
-        arguments = [str(a.icons) if word == "ICONS" else word for word in RUNS[name]]
         for seed in map(int, a.seeds.split(",")):
-            results.append(run(name, arguments, a.out, seed, a.scorer))
-            print(json.dumps({k: v for k, v in results[-1].items() if k != "evaluation"}), file=sys.stderr)
+            results.append(run(name, a.icons, a.out, seed, a.scorer, a.again))
+            print(json.dumps(results[-1]), file=sys.stderr)
     import aegan
 
     text = json.dumps(

@@ -112,14 +112,10 @@ class Latent(Strategy):
             stages.append(Stage("sharpen", self.sharpen_share, (critic, decoder), ema=("G",), ema_decay=self.ema_decay))
         return tuple(stages)
 
-    # --- compress -------------------------------------------------------------------------------------------------
-
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − G(E(x) + ε)|₁ + w2 |x − G(E(x) + ε)|₂²,  ε ~ N(0, noise² Var E(x))."""
         back = nets["G"](noisy(nets["E"](batch.x), self.noise))
         return Loss(reconstruction(batch.x, back, w1=self.w1, w2=self.w2, perceptual=self.perceptual))
-
-    # --- sharpen --------------------------------------------------------------------------------------------------
 
     def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """Codes z for a batch, half of them E(x) and half drawn, of the batch's classes; the x of the first half."""
@@ -147,8 +143,6 @@ class Latent(Strategy):
         fake = nets["G"](z).float()
         loss = generator_logits(nets["D"], adversarial("rpgan"), fake, batch.x, y)
         return Loss({"L_G": loss, "anchor": self.anchor * l1(x, fake[: len(x)])})
-
-    # --- use ------------------------------------------------------------------------------------------------------
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""
