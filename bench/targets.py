@@ -26,6 +26,7 @@ import numpy as np
 RUNS: dict[str, list[str]] = {
     "latent-3": ["fashion-full", "--minutes", "3"],
     "latent-10": ["fashion-full", "--minutes", "10"],
+    "compress-3": ["fashion-full", "--minutes", "3", "--set", "sharpen_share=0", "--set", "play_share=0"],
     "compress-10": ["fashion-full", "--minutes", "10", "--set", "sharpen_share=0", "--set", "play_share=0"],
     "demo-2": ["fashion", "--minutes", "2"],
     "gan-3": ["fashion-full", "--strategy", "gan", "--minutes", "3"],
