@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture
 from torch.distributions import MultivariateNormal
 
 from aegan.density import Gaussian, Mixture, Whitening, mmd2
+from aegan.errors import UserError
 
 
 def blobs(n: int = 600, d: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,7 +79,7 @@ def test_mixture_with_labels() -> None:
     # p(z) = sum_y p(y) p(z | y), classes being equally frequent
     parts = torch.stack([m.log_prob(z, torch.full((len(z),), c)) for c in range(3)])
     torch.testing.assert_close(m.log_prob(z), torch.logsumexp(parts, 0) - torch.tensor(3.0).double().log())
-    with pytest.raises(ValueError, match="no component"):
+    with pytest.raises(UserError, match="no example"):
         m.sample(1, torch.tensor([7]))
 
 
@@ -87,7 +88,7 @@ def test_mixture_with_a_missing_class() -> None:
     kept = y != 1
     m = Mixture(components=(1,)).fit(z[kept], y[kept])
     assert m.sample_with_classes(4, torch.tensor([0, 2, 0, 2]))[1].tolist() == [0, 2, 0, 2]
-    with pytest.raises(ValueError, match="no component"):
+    with pytest.raises(UserError, match="no example"):
         m.sample(1, torch.tensor([1]))
 
 

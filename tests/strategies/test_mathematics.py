@@ -48,6 +48,9 @@ class Constant(nn.Module):
         super().__init__()
         self.value = nn.Parameter(torch.tensor(value))
 
+    def noise(self, count: int) -> Tensor:
+        return torch.zeros(count, 2)
+
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.value.expand(len(z), -1) + 0 * z.sum()
 

@@ -276,8 +276,10 @@ class Engine:
         if self.config.steps is None:
             return {}
         stages = [s for s in self.stages if isinstance(s, Stage)]
-        whole = sum(s.share for s in stages)
-        return {s.name: Plan.of_steps(max(1, round(self.config.steps * s.share / whole)), s.warmup) for s in stages}
+        ends = np.cumsum([s.share for s in stages]) / sum(s.share for s in stages)
+        # rounded as ends of stages, not one by one, so that they add up to what was asked for
+        counts = np.diff(np.round(ends * self.config.steps).astype(int), prepend=0)
+        return {s.name: Plan.of_steps(max(1, int(n)), s.warmup) for s, n in zip(stages, counts, strict=True)}
 
     def _stage_seconds(self) -> float:
         """Seconds that the current stage may take: its share of what is left."""

@@ -50,7 +50,8 @@ class Plan:
         if not self.knots:
             return self.warmup
         # not before the first look, when this was not yet known: a repeated run must wait as long
-        return max(self.knots[0][0], min(self.warmup, self.total // 5))
+        start, _, end = self.knots[0]
+        return max(start, min(self.warmup, end // 5))
 
     def progress(self, step: int) -> float:
         """Progress in [0, 1]; 0 while the stage is still being timed."""
