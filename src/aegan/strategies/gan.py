@@ -84,7 +84,7 @@ class GAN(Strategy):
         D, game = nets["D"], adversarial("wgan" if self.loss == "wgan-gp" else self.loss)
         y = batch.y if nets["G"].embed is not None else None
         with torch.no_grad():
-            fake = nets["G"](nets["G"].noise(len(batch.x)), y)
+            fake = nets["G"](nets["G"].noise(len(batch.x)), y)  # type: ignore[operator]
             if self.loss == "wgan":  # the clipping that follows D's last step, done as the next one begins
                 for p in D.parameters():
                     p.clamp_(-self.clip, self.clip)
@@ -101,11 +101,11 @@ class GAN(Strategy):
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G of `loss`."""
         y = batch.y if nets["G"].embed is not None else None
-        fake = nets["G"](nets["G"].noise(len(batch.x)), y)
+        fake = nets["G"](nets["G"].noise(len(batch.x)), y)  # type: ignore[operator]
         game = adversarial("wgan" if self.loss == "wgan-gp" else self.loss)
         return Loss({"L_G": generator_logits(nets["D"], game, fake, batch.x, y)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
-        z = truncation * nets["G"].noise(n, rng)
+        z = truncation * nets["G"].noise(n, rng)  # type: ignore[operator]
         x: Tensor = nets["G"](z, nets["Y"].sample(n, rng) if y is None else y)  # type: ignore[operator]
         return x.float()
