@@ -210,8 +210,8 @@ def train(
     folder = run_folder(config)
     if resume:
         settings = Run(folder).config
-        device, settings = config.device, settings
-        settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, device=device, out=str(folder)))
+        kept = dataclasses.replace(settings.run, device=config.device, out=str(folder))
+        settings = dataclasses.replace(settings, run=kept)
         data = open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
         # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
         resume = any((folder / "checkpoints").glob("*")) or any(

@@ -72,13 +72,16 @@ class VAE(Strategy):
 
     def posterior_sample(self, nets: Networks, x: Tensor) -> Tensor:
         """z ~ q(z | x)."""
-        mu, log_var = self.posterior(nets, x)
+        return self.reparameterise(*self.posterior(nets, x))
+
+    def reparameterise(self, mu: Tensor, log_var: Tensor) -> Tensor:
+        """z = μ + σ ε, ε ~ N(0, I)."""
         return mu + (0.5 * log_var).exp() * torch.randn_like(mu)
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance."""
         mu, log_var = self.posterior(nets, batch.x)
-        z = mu + (0.5 * log_var).exp() * torch.randn_like(mu)
+        z = self.reparameterise(mu, log_var)
         mse = (nets["G"](z).float() - batch.x).square().mean()
         kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
         return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
