@@ -1,0 +1,44 @@
+"""A number with its sampling uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Z95 = 1.959964  # 97.5 % quantile of the standard normal
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value, the ends of its 95 % interval, and its standard error.
+
+    An interval says how far the value would move with other items of the same kind. It says nothing of a bias that
+    depends on the count, as a Fréchet distance has; that is what a floor at the same count is for. Where no standard
+    error can be had, it is NaN, and so are both ends.
+    """
+
+    value: float
+    low: float
+    high: float
+    standard_error: float
+
+    @classmethod
+    def normal(
+        cls,
+        value: float,
+        standard_error: float,
+        *,
+        least: float = float("-inf"),
+        most: float = float("inf"),
+    ) -> Measured:
+        """value ± 1.96 standard errors, cut at the least and the greatest value that the measure can take.
+
+        >>> Measured.normal(1.0, 0.0, least=0.5)
+        Measured(value=1.0, low=1.0, high=1.0, standard_error=0.0)
+        """
+        reach = Z95 * standard_error
+        if reach != reach:
+            return cls(value, reach, reach, standard_error)
+        return cls(value, max(value - reach, least), min(value + reach, most), standard_error)
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
