@@ -20,7 +20,7 @@ def test_known_names() -> None:
     with pytest.raises(UserError, match="Did you mean 'lite0'"):
         extractor("lite")
     with pytest.raises(ValueError, match="twice"):
-        register("pixels")(lambda device: extractor("pixels", device))
+        register("pixels")(lambda asked: extractor("pixels", asked.device))
 
 
 def test_pixels_are_averaged_and_scaled() -> None:
