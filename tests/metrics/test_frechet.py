@@ -79,3 +79,28 @@ def test_bad_features_are_named() -> None:
     one = Statistics(torch.zeros(3).double(), torch.eye(3).double(), 9)
     with pytest.raises(UserError, match="3 and of 2"):
         frechet_between(one, Statistics(torch.zeros(2).double(), torch.eye(2).double(), 9))
+
+
+def test_equals_the_matrix_square_root_of_scipy() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    a, b = correlated(500, 30, 7).numpy(), correlated(400, 30, 8).numpy()
+    root = linalg.sqrtm(np.cov(a.T) @ np.cov(b.T))
+    want = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root.real)
+    assert frechet_distance(a, b) == pytest.approx(want, rel=1e-6)
+
+
+def test_more_dimensions_than_samples_in_fifty_digits() -> None:
+    """The eigenvalues of Σa Σb, which double precision cannot tell from noise, are those of a small matrix."""
+    mpmath = pytest.importorskip("mpmath")
+    a, b = correlated(6, 25, 9).numpy(), correlated(9, 25, 10).numpy()
+    with mpmath.workdps(50):
+        p, q = (mpmath.matrix((x - x.mean(0)).tolist()) / mpmath.sqrt(len(x) - 1) for x in (a, b))
+        values = mpmath.eigsy(p * q.T * q * p.T, eigvals_only=True)
+        cross = sum(mpmath.sqrt(v) for v in values if v > mpmath.mpf(10) ** -25)
+        want = float(
+            mpmath.mpf(float(np.square(a.mean(0) - b.mean(0)).sum()))
+            + sum(v**2 for v in p)
+            + sum(v**2 for v in q)
+            - 2 * cross
+        )
+    assert frechet_distance(a, b) == pytest.approx(want, rel=1e-6)

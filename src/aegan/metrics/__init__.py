@@ -3,28 +3,50 @@
 Where the numbers come from (splits, counts, seeds, floors) is the business of `aegan.evaluation`.
 """
 
+from aegan.metrics.authentic import Authenticity, authenticity
+from aegan.metrics.cells import Cell, DataCopying, data_copying
 from aegan.metrics.distortion import psnr
 from aegan.metrics.features import Extractor, MissingExtractor, extractor, extractors
 from aegan.metrics.frechet import Statistics, frechet_between, frechet_distance, statistics
+from aegan.metrics.frechet_error import frechet_interval
+from aegan.metrics.inception import inception_score
 from aegan.metrics.interval import Measured
+from aegan.metrics.kernel import kernel_distance
 from aegan.metrics.modes import ModeReport, Modes, mode_report
 from aegan.metrics.nearest import Copying, copying, nearest_items
+from aegan.metrics.neighbours import PRDC, prdc, prdc_intervals, radii
+from aegan.metrics.similarity import ms_ssim, ms_ssim_scales, ssim
 
 __all__ = [
+    "PRDC",
+    "Authenticity",
+    "Cell",
     "Copying",
+    "DataCopying",
     "Extractor",
     "Measured",
     "MissingExtractor",
     "ModeReport",
     "Modes",
     "Statistics",
+    "authenticity",
     "copying",
+    "data_copying",
     "extractor",
     "extractors",
     "frechet_between",
     "frechet_distance",
+    "frechet_interval",
+    "inception_score",
+    "kernel_distance",
     "mode_report",
+    "ms_ssim",
+    "ms_ssim_scales",
     "nearest_items",
+    "prdc",
+    "prdc_intervals",
     "psnr",
+    "radii",
+    "ssim",
     "statistics",
 ]
