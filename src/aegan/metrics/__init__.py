@@ -15,7 +15,9 @@ from aegan.metrics.kernel import kernel_distance
 from aegan.metrics.modes import ModeReport, Modes, mode_report
 from aegan.metrics.nearest import Copying, copying, nearest_items
 from aegan.metrics.neighbours import PRDC, prdc, prdc_intervals, radii
+from aegan.metrics.representation import Probe, Representation, compare_codes, knn_accuracy, linear_probe
 from aegan.metrics.similarity import ms_ssim, ms_ssim_scales, ssim
+from aegan.metrics.stacked import StackedReport, stacked_report
 
 __all__ = [
     "PRDC",
@@ -28,8 +30,12 @@ __all__ = [
     "MissingExtractor",
     "ModeReport",
     "Modes",
+    "Probe",
+    "Representation",
+    "StackedReport",
     "Statistics",
     "authenticity",
+    "compare_codes",
     "copying",
     "data_copying",
     "extractor",
@@ -39,6 +45,8 @@ __all__ = [
     "frechet_interval",
     "inception_score",
     "kernel_distance",
+    "knn_accuracy",
+    "linear_probe",
     "mode_report",
     "ms_ssim",
     "ms_ssim_scales",
@@ -48,5 +56,6 @@ __all__ = [
     "psnr",
     "radii",
     "ssim",
+    "stacked_report",
     "statistics",
 ]
