@@ -105,13 +105,13 @@ def test_model_is_written_when_stopped_in_the_last_fit(
         signal.raise_signal(signal.SIGTERM)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("aegan.strategies.autoencoder.fit_prior", stopping)
+    monkeypatch.setattr("aegan.strategies._groups.fit_prior", stopping)
     out = tmp_path / "run"
     said = aegan_cli(
         "train", folder, "--strategy", "autoencoder", "--steps", 4, "--set", "width=8", "--out", out, "--no-evaluate"
     )
     assert said.code == 143
-    monkeypatch.setattr("aegan.strategies.autoencoder.fit_prior", real)
+    monkeypatch.setattr("aegan.strategies._groups.fit_prior", real)
     assert aegan_cli("train", "--resume", "--out", out, "--no-evaluate").code == 0
     assert aegan_cli("sample", out, "--n", 2, "--out", tmp_path / "x.npz").code == 0
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aegan.config import RunConfig
-from aegan.data import Data, open_data
+from aegan.data import Data, DataSpec, open_data
 from aegan.data.loader import Batch, Loader
 from aegan.engine import Engine
 from aegan.model import Model
@@ -28,11 +28,13 @@ class Tiny:
     """A strategy, trained a little, and what it was trained on.
 
     Args:
+        spec: as the strategy saw the data: without classes, if it uses none.
         states: every network's weights at the start, then after each stage.
     """
 
     strategy: Strategy
     data: Data
+    spec: DataSpec
     networks: Networks
     states: list[dict[str, torch.Tensor]]
 
@@ -42,7 +44,7 @@ class Tiny:
 
     def copies(self, noise: float = 0.0) -> Networks:
         """The networks anew, with noise on their weights: nothing is exactly zero then, as some layers are at first."""
-        nets = self.strategy.build(self.data.spec)
+        nets = self.strategy.build(self.spec)
         torch.manual_seed(0)
         for name, net in nets.items():
             net.load_state_dict(self.networks[name].state_dict())
@@ -54,7 +56,7 @@ class Tiny:
     @property
     def model(self) -> Model:
         mean, scale = self.data.mean, self.data.scale
-        return Model(self.strategy, self.data.spec, self.copies(), mean=mean, scale=scale, device="cpu")
+        return Model(self.strategy, self.spec, self.copies(), mean=mean, scale=scale, device="cpu")
 
 
 def narrow(name: str, **changes: Any) -> Strategy:
@@ -107,7 +109,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, data_of: Callable[[str], Data
         engine = Engine(narrow(name), data, config, folder, save_model=snapshot)
         snapshot(engine.networks)
         outcome = engine.run()
-        return Tiny(engine.strategy, data, outcome.networks, states)
+        return Tiny(engine.strategy, data, engine.spec, outcome.networks, states)
 
     def get(name: str, kind: str) -> Tiny:
         if (name, kind) not in known:

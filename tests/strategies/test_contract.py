@@ -47,7 +47,7 @@ def phases(chosen: Strategy, spec: DataSpec) -> Iterator[tuple[Stage, Phase]]:
 def test_terms_are_finite_and_named(name: str, kind: str, tiny: Any) -> None:
     t = tiny(name, kind)
     for clock in (Clock(0, 0.0), Clock(7, 0.9)):
-        for _, phase in phases(t.strategy, t.data.spec):
+        for _, phase in phases(t.strategy, t.spec):
             torch.manual_seed(0)
             loss = phase.loss(t.networks, t.batch, clock)
             assert loss.terms
@@ -64,7 +64,7 @@ def test_terms_are_finite_and_named(name: str, kind: str, tiny: Any) -> None:
 def test_gradients_reach_exactly_the_declared_networks(name: str, kind: str, tiny: Any) -> None:
     t = tiny(name, kind)
     nets = t.copies(noise=0.02)
-    for _, phase in phases(t.strategy, t.data.spec):
+    for _, phase in phases(t.strategy, t.spec):
         for key, net in nets.items():
             net.requires_grad_(key in phase.trains)
             for p in net.parameters():
@@ -84,7 +84,7 @@ def test_gradients_reach_exactly_the_declared_networks(name: str, kind: str, tin
 @each_kind
 def test_what_a_stage_does_not_train_stays(name: str, kind: str, tiny: Any) -> None:
     t = tiny(name, kind)
-    for stage, (before, after) in zip(t.strategy.stages(t.data.spec), pairwise(t.states), strict=True):
+    for stage, (before, after) in zip(t.strategy.stages(t.spec), pairwise(t.states), strict=True):
         trained = {n for phase in stage.phases for n in phase.trains} if isinstance(stage, Stage) else set()
         changed = {k.split(".")[0] for k in after if k not in before or not torch.equal(before[k], after[k])}
         if isinstance(stage, Stage):
@@ -188,6 +188,11 @@ def test_capabilities_are_honest(name: str, kind: str, tiny: Any) -> None:
 def test_classes(name: str, kind: str, tiny: Any) -> None:
     model = tiny(name, kind).model
     classes = model.spec.classes
+    assert bool(classes) == model.strategy.uses_labels
+    if not classes:
+        with pytest.raises(UserError, match="without classes"):
+            model.sample(4, label=0)
+        return
     by_name, by_index = model.sample(4, label=classes[1]), model.sample(4, label=1)
     assert np.array_equal(by_name, by_index)
     assert np.array_equal(model.sample(4, label=[1] * 4), by_index)

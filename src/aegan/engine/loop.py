@@ -19,7 +19,7 @@ from torch import Tensor
 from aegan.config import RunConfig
 from aegan.data.loader import Batch, Loader, to_items
 from aegan.data.loader import batches as read_batches
-from aegan.data.spec import Data
+from aegan.data.spec import Data, DataSpec
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.ema import Ema
 from aegan.engine.guard import LOOK_EVERY, Guard
@@ -128,7 +128,8 @@ class Engine:
         # 16 bits are too few for the toys' narrow modes, and small matrices gain nothing
         narrow = config.precision == "auto" and data.spec.is_vector
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
-        self.spec = data.spec if config.classes else type(data.spec)(data.spec.shape, (), data.spec.count)
+        labelled = config.classes and strategy.uses_labels
+        self.spec = data.spec if labelled else DataSpec(data.spec.shape, (), data.spec.count)
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)

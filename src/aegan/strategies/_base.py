@@ -138,6 +138,11 @@ class Strategy(ABC):
 
     batch_size: int = option(128, "examples per step")
 
+    @property
+    def uses_labels(self) -> bool:
+        """Whether it learns each class apart, where the data has classes; without, it can draw none by name."""
+        return True
+
     @abstractmethod
     def build(self, spec: DataSpec) -> Networks:
         """The networks by name, freshly initialised from torch's global random state."""

@@ -7,23 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aegan.data.spec import DataSpec
 from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
-from aegan.objectives.reconstruction import l1, l2, laplacian_l1
 from aegan.strategies._base import Clock, Loss, Networks, View
-
-
-def reconstruction(x: Tensor, back: Tensor, *, w1: float, w2: float, perceptual: float) -> dict[str, Tensor]:
-    """The terms w1 |x − x̂|₁, w2 |x − x̂|₂², and a perceptual term on a Laplacian pyramid, each (N,)."""
-    back = back.float()
-    terms = {"L1": w1 * l1(x, back), "L2": w2 * l2(x, back)}
-    if perceptual and x.ndim == 4:
-        terms["Llap"] = perceptual * laplacian_l1(x, back)
-    return {k: v for k, v in terms.items() if w1 or k != "L1"}
 
 
 def code_shape(spec: DataSpec, dim: int | None, stride: int | None) -> tuple[int, ...]:
@@ -44,6 +34,7 @@ def noisy(z: Tensor, sigma: float) -> Tensor:
 
 
 Encode = Callable[[Networks, Tensor], Tensor]
+Logits = Callable[[Tensor, Tensor | None], Tensor]
 
 
 def all_codes(nets: Networks, view: View, encode: Encode, limit: int) -> tuple[Tensor, Tensor | None]:
@@ -71,7 +62,7 @@ def count_classes(nets: Networks, view: View) -> dict[str, Any]:
 
 
 def critic_loss(
-    D: nn.Module,
+    D: Logits,
     game: Adversarial,
     real: Tensor,
     fake: Tensor,
@@ -104,9 +95,7 @@ def in_fp32(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-def generator_logits(
-    D: Callable[[Tensor, Tensor | None], Tensor], game: Adversarial, fake: Tensor, real: Tensor, y: Tensor | None
-) -> Tensor:
+def generator_logits(D: Logits, game: Adversarial, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
     """L_G of the game, (N,). The relativistic game also needs D(x), which sends no gradient to the generator."""
     d_x = D(real, y).float().detach() if game.relative else None
     return game.generator(D(fake, y).float(), d_x)

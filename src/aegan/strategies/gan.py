@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,17 +11,16 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies
-from aegan.networks import ConditionalGenerator, build_critic, build_decoder
-from aegan.objectives.adversarial import adversarial
-from aegan.objectives.penalties import gradient_penalty
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
-from aegan.strategies._pieces import count_classes, critic_loss, generator_logits, in_fp32
+from aegan.networks import ConditionalGenerator, build_decoder
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Judged
+from aegan.strategies._pieces import count_classes
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class GAN(Strategy):
+class GAN(Judged):
     """min_G max_D V(G, D) = E log D(x) + E log(1 − D(G(z))), from random weights.
 
     References:
@@ -35,75 +33,45 @@ class GAN(Strategy):
     where = "nowhere"
     capabilities = frozenset({"sample"})
 
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "rpgan", "the game", source="R3GAN"
-    )
     z_dim: int = option(64, "dimensions of the noise", source="R3GAN")
     width: int = option(64, "channels of the finest stage of G")
     blocks: int = option(1, "residual blocks a stage")
     critic_width: int = option(64, "channels of D at a quarter of the size")
-    batch_size: int = option(128, "examples per step")
-    lr: float = option(4e-4, "Adam's learning rate for G")
-    lr_critic: float = option(4e-4, "Adam's learning rate for D")
-    beta1: float = option(0.0, "Adam's β₁ of both", source="R3GAN")
-    beta2: float = option(0.99, "Adam's β₂ of both", source="R3GAN")
-    gamma: float = option(1.0, "γ of R1, and with rpgan of R2; wgan and wgan-gp have none", source="R3GAN: 0.05 to 150")
-    penalty_every: int = option(4, "steps between penalties")
-    gp: float = option(10.0, "λ of the gradient penalty of wgan-gp", source="Gulrajani 2017")
-    clip: float = option(0.01, "bound on D's weights with wgan", source="Arjovsky 2017")
-    n_critic: int = option(1, "steps of D for each of G")
-    ema_decay: float = option(0.998, "of G's average")
+    lr_generator: float = option(4e-4, "Adam's learning rate of G")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D")
 
     def build(self, spec: DataSpec) -> Networks:
         decoder = build_decoder(spec.shape, (self.z_dim,), width=self.width, blocks=self.blocks)
         classes = len(spec.classes)
         return {
             "G": ConditionalGenerator(decoder, classes=classes),
-            "D": build_critic(spec.shape, width=self.critic_width, blocks=self.blocks, classes=classes),
+            "D": self.critic_network(spec),
             "Y": Frequencies(classes),
         }
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        betas = (self.beta1, self.beta2)
+        phases = (self.critic_phase(self.critic), self.generator_phase(self.generator))
         return (
             Fit("count", share=0.001, run=count_classes),
-            Stage(
-                "play",
-                share=1.0,
-                phases=(
-                    Phase("D", ("D",), self.critic, lr=self.lr_critic, betas=betas, final=0.1),
-                    Phase("G", ("G",), self.generator, lr=self.lr, betas=betas, final=0.1, every=self.n_critic),
-                ),
-                ema=("G",),
-                ema_decay=self.ema_decay,
-            ),
+            Stage("play", 1.0, phases, ema=("G",), ema_decay=self.ema_decay),
         )
+
+    def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """G(z, y), z ~ N(0, I), of the batch's classes y."""
+        y = batch.y if nets["G"].embed is not None else None
+        fake: Tensor = nets["G"](nets["G"].noise(len(batch.x)), y)  # type: ignore[operator]
+        return fake, y
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss`; + γ/2 (|∇D(x)|² + |∇D(G(z))|²) with rpgan, γ/2 |∇D(x)|² with the others but wgan's."""
-        D, game = nets["D"], adversarial("wgan" if self.loss == "wgan-gp" else self.loss)
-        y = batch.y if nets["G"].embed is not None else None
         with torch.no_grad():
-            fake = nets["G"](nets["G"].noise(len(batch.x)), y)  # type: ignore[operator]
-            if self.loss == "wgan":  # the clipping that follows D's last step, done as the next one begins
-                for p in D.parameters():
-                    p.clamp_(-self.clip, self.clip)
-        gamma = 0.0 if self.loss.startswith("wgan") else self.gamma
-        gamma2 = gamma if game.relative else 0.0
-        loss = critic_loss(
-            D, game, batch.x, fake, y, clock, gamma1=gamma, gamma2=gamma2, every=self.penalty_every
-        )  # fmt: skip
-        if self.loss == "wgan-gp":
-            with in_fp32(batch.x):
-                loss.terms["GP"] = gradient_penalty(lambda x: D(x, y), batch.x, fake.float(), self.gp)
-        return loss
+            fake, y = self.fakes(nets, batch)
+        return self.judge(nets["D"], batch.x, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G of `loss`."""
-        y = batch.y if nets["G"].embed is not None else None
-        fake = nets["G"](nets["G"].noise(len(batch.x)), y)  # type: ignore[operator]
-        game = adversarial("wgan" if self.loss == "wgan-gp" else self.loss)
-        return Loss({"L_G": generator_logits(nets["D"], game, fake, batch.x, y)})
+        fake, y = self.fakes(nets, batch)
+        return Loss({"L_G": self.fool(nets["D"], fake, batch.x, y)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         z = truncation * nets["G"].noise(n, rng)  # type: ignore[operator]
