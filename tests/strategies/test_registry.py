@@ -16,7 +16,7 @@ def test_all_files_are_found() -> None:
 
     import aegan.strategies as package
 
-    files = {p.stem for p in Path(package.__path__[0]).glob("[!_]*.py")}
+    files = {p.stem.replace("_", "-") for p in Path(package.__path__[0]).glob("[!_]*.py")}
     assert set(strategies()) == files, "one method, one file, of the same name"
     assert list(strategies()) == sorted(strategies())
 
