@@ -1,4 +1,4 @@
-"""The Python API: `fit` trains, `load` opens. What they return is in `aegan.run` and `aegan.model`."""
+"""The Python API: `fit` trains, `load` opens, `evaluate` scores; see `aegan.run`, `aegan.model`, `aegan.evaluation`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from aegan.config import RunConfig
 from aegan.engine.log import Display
 from aegan.errors import UserError
+from aegan.evaluation import Evaluation, evaluate
 from aegan.model import Array, Model
 from aegan.run import Run, train
 
@@ -74,4 +75,4 @@ def load(path: str | Path, device: str = "auto") -> Model:
     return Run(path, device).model
 
 
-__all__ = ["Model", "Run", "fit", "load"]
+__all__ = ["Evaluation", "Model", "Run", "evaluate", "fit", "load"]

@@ -61,6 +61,16 @@ class Run:
             )
         return Model.read(self.path / "model", self.device)
 
+    @cached_property
+    def best_model(self) -> Model:
+        """The model of the step whose samples were nearest to training data while it trained; see `aegan.engine.best`."""
+        if not (self.path / "model-best").exists():
+            raise UserError(
+                f"{self.path} kept no best model: it made no samples while it trained, or is of an older version.",
+                "Evaluate the last one: --checkpoint last",
+            )
+        return Model.read(self.path / "model-best", self.device)
+
     @property
     def log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl."""

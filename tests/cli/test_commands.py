@@ -24,6 +24,7 @@ COMMANDS = [
     "encode",
     "interpolate",
     "evaluate",
+    "compare",
     "report",
     "strategies",
     "presets",

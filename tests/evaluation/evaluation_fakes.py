@@ -42,7 +42,10 @@ class FakeModel:
 
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray:
         assert len(self.makes) >= n
-        return self.makes[:n]
+        return np.roll(self.makes, -seed, axis=0)[:n]
+
+    def encode(self, items: np.ndarray) -> np.ndarray:
+        return items.reshape(len(items), -1)[:, :4].astype(np.float32)
 
     def reconstruct(self, items: np.ndarray) -> np.ndarray:
         return items - np.minimum(items, self.loss) if items.dtype == np.uint8 else items * np.float32(0.99)
@@ -66,4 +69,4 @@ def image_run(path: Path, *, held_out: int = 100, makes: np.ndarray | None = Non
 
 def ring_run(path: Path, makes: np.ndarray | None = None, **model: Any) -> FakeRun:
     data = make_data(ring(4000, 0), ring(1000, 1), "ring")
-    return FakeRun(path, data, FakeModel(data.spec, ring(1000, 2) if makes is None else makes, **model))
+    return FakeRun(path, data, FakeModel(data.spec, ring(2500, 2) if makes is None else makes, **model))

@@ -12,16 +12,21 @@ from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate_run
 from aegan.metrics import MissingExtractor
 
+FD, MANIFOLD = ["fd", "kd"], ["precision", "recall", "density", "coverage"]
+RECONSTRUCTION = ["fd_reconstructions", "psnr", "ssim", "feature_distance"]
+HONESTY = ["copies", "copies_features", "authenticity", "data_copying", "gap"]
+
 
 def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
     found = evaluate_run(image_run(tmp_path), extractor="pixels", count=100, reference=200)
     assert Evaluation.read(tmp_path / "evaluation.json") == found
     content = json.loads((tmp_path / "evaluation.json").read_text())
-    assert content["format"] == 1 and content["aegan"] and content["seed"] == 0 and "EMA" in content["weights"]
-    assert content["counts"] == {"samples": 100, "reference": 200, "held_out": 100}
+    assert content["format"] == 2 and content["aegan"] and content["seed"] == 0 and "weights" in content
+    assert content["counts"] == {"samples": 100, "reference": 200, "floor": 100, "held_out": 100}
+    assert content["subject"] == {"name": tmp_path.name, "kind": "run", "checkpoint": "last"}
     assert content["extractor"]["name"] == "pixels" and "held-out" in content["data"]["roles"]["floor"]
-    assert set(content["figures"]) == {"fd", "fd_reconstructions", "psnr", "copies"}
-    for name in ("samples", "reconstructions", "interpolation", "nearest"):
+    assert set(content["figures"]) == {*FD, *RECONSTRUCTION, *MANIFOLD, *HONESTY}
+    for name in ("samples", "reconstructions", "interpolation", "nearest", "copied"):
         with Image.open(tmp_path / "evaluation" / f"{name}.png") as picture:
             assert min(picture.size) >= 64
     assert not list(tmp_path.rglob("*.part"))
@@ -58,23 +63,26 @@ def test_fewer_held_out_items_lower_the_count_on_both_sides_and_it_is_said(tmp_p
 def test_too_few_held_out_items_leave_no_floor_but_a_score(tmp_path: Path) -> None:
     found = evaluate_run(image_run(tmp_path, held_out=30), extractor="pixels", count=100)
     assert found["fd"].value is not None and found["fd"].floor is None
-    assert found["fd_reconstructions"].value is None and "64 items, there are 30" in found["fd_reconstructions"].why
+    assert (
+        found["fd_reconstructions"].value is None
+        and "64 reconstructions, there are 30" in found["fd_reconstructions"].why
+    )
     assert found["psnr"].value is not None
 
 
 def test_too_few_samples_or_no_held_out_items(tmp_path: Path) -> None:
     found = evaluate_run(image_run(tmp_path, held_out=0), extractor="pixels", count=10)
-    assert found["fd"].value is None and "there are 10" in found["fd"].why
+    assert found["fd"].value is None and "at least 64 samples, there are 10" in found["fd"].why
     assert found["copies"].value is None and "held-out" in found["copies"].why
-    assert "none: a Fréchet distance" in " ".join(str(found).split())
+    assert "none: needs at least" in " ".join(str(found).split())
 
 
 def test_a_strategy_without_an_encoder_has_samples_only(tmp_path: Path) -> None:
     evaluate_run(image_run(tmp_path), extractor="pixels", count=64)
     found = evaluate_run(image_run(tmp_path, capabilities="sample"), extractor="pixels", count=64)
-    assert [f.name for f in found.figures] == ["fd", "copies"]
+    assert [f.name for f in found.figures] == [*FD, *MANIFOLD, *HONESTY]
     # pictures of the evaluation before are gone: they would be taken for this one's
-    assert sorted(p.stem for p in (tmp_path / "evaluation").iterdir()) == ["nearest", "samples"]
+    assert sorted(p.stem for p in (tmp_path / "evaluation").iterdir()) == ["copied", "nearest", "samples"]
 
 
 def test_a_strategy_without_a_sampler_has_reconstructions_only(tmp_path: Path) -> None:
@@ -86,13 +94,13 @@ def test_a_strategy_without_a_sampler_has_reconstructions_only(tmp_path: Path) -
 def test_a_missing_extractor_is_a_reason_and_an_unknown_one_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str, device: str) -> None:
+    def missing(name: str, device: str, data: object) -> None:
         raise MissingExtractor("It is missing.", 'pip install "aegan[eval]"')
 
     with pytest.raises(UserError, match="Unknown extractor"):
         evaluate_run(image_run(tmp_path), extractor="lite9")
     assert not (tmp_path / "evaluation.json").exists()
-    monkeypatch.setattr("aegan.evaluation.images.extractor", missing)
+    monkeypatch.setattr("aegan.evaluation.protocol.load_extractor", missing)
     found = evaluate_run(image_run(tmp_path), count=64)
     assert found["fd"].value is None and "aegan[eval]" in found["fd"].why and found["psnr"].value is not None
 
@@ -131,5 +139,5 @@ def test_a_damaged_result_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "evaluation.json").write_text(content)
     with pytest.raises(UserError, match="Evaluate again"):
         Evaluation.read(tmp_path / "evaluation.json")
-    with pytest.raises(UserError, match="Evaluate the run first"):
+    with pytest.raises(UserError, match="Evaluate first"):
         Evaluation.read(tmp_path / "none.json")

@@ -2,31 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
-from aegan.cli._shared import Device, RunPath
+from aegan.cli._shared import Device
+from aegan.errors import UserError
 
-EXAMPLE = "Example: aegan evaluate runs/photos"
+EXAMPLE = "Example: aegan evaluate runs/photos, or of any origin: aegan evaluate their_samples/ --against photos/"
 
 
 def command(
-    run: RunPath,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A run, a model's folder, or images made by any program: a folder, .zip, .npy/.npz, parquet.",
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Of modes, fd, reconstruction, kd, prdc, honesty, is, representation; or all."),
+    ] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
-    count: Annotated[int, typer.Option(min=2, help="Generated examples, and held-out ones for the floor.")] = 2000,
+    count: Annotated[
+        int | None, typer.Option(min=2, help="Samples, and real examples for the perfect values; default 2000.")
+    ] = None,
     reference: Annotated[int, typer.Option(min=2, help="Training examples to compare with.")] = 10000,
+    size: Annotated[int | None, typer.Option(help="Side at which images are compared.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    checkpoint: Annotated[
+        Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
+    ] = "last",
+    json: Annotated[Path | None, typer.Option(help="Also write the result to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Score a run against its data, and write evaluation.json and report.html."""
-    from aegan.evaluation import evaluate_run
+    """Score a run, a model, or images made by any program, against real images.
+
+    Of a run, this also writes evaluation.json and report.html.
+    """
+    from aegan.evaluation import evaluate, evaluate_run
     from aegan.report import write_report
     from aegan.run import Run
 
-    opened = Run(run, device)
-    result = evaluate_run(
-        opened, extractor=extractor, count=count, reference=reference, seed=seed, device=device, progress=True
-    )
-    typer.echo(str(result))
-    typer.echo(f"report  {write_report(opened.path)}")
+    own = (Path(what) / "config.yaml").is_file() and against is None
+    if checkpoint == "both" and not own:
+        raise UserError(
+            "Both checkpoints can be scored of a run only, against its own data.", "Leave out --checkpoint."
+        )
+    chosen: dict[str, Any] = {
+        "metrics": metrics, "extractor": extractor, "count": count, "reference": reference, "size": size, "seed": seed,
+        "device": device, "out": out, "progress": True,
+    }  # fmt: skip
+    if own:
+        run = Run(what, device)
+        for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
+            result = evaluate_run(run, checkpoint=at, **chosen)
+            typer.echo(str(result))
+        typer.echo(f"report  {write_report(run.path)}")
+    else:
+        result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)
+        typer.echo(str(result))
+    if json is not None:
+        result.write(json)
+        typer.echo(f"result  {json}")

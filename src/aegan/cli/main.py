@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli import check, encode, evaluate, interpolate, presets, reconstruct, report, sample, strategies, train
+from aegan.cli import (
+    check,
+    compare,
+    encode,
+    evaluate,
+    interpolate,
+    presets,
+    reconstruct,
+    report,
+    sample,
+    strategies,
+    train,
+)
 from aegan.errors import UserError
 from aegan.version import __version__
 
@@ -39,7 +51,7 @@ def main(
     """Train a generator on your own images in minutes, by learning to compress them first."""
 
 
-for module in (train, check, sample, reconstruct, encode, interpolate, evaluate, report, strategies, presets):
+for module in (train, check, sample, reconstruct, encode, interpolate, evaluate, compare, report, strategies, presets):
     app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 

@@ -1,6 +1,6 @@
-"""The protocol: which items on which side, how many, which seed, which floor; one JSON file as its result."""
+"""The protocol: which items on which side, how many, which seed, which floor; one typed result, one JSON file."""
 
-from aegan.evaluation.protocol import evaluate_run
+from aegan.evaluation.protocol import METRICS, USUAL, evaluate, evaluate_run
 from aegan.evaluation.result import Evaluation, Figure
 
-__all__ = ["Evaluation", "Figure", "evaluate_run"]
+__all__ = ["METRICS", "USUAL", "Evaluation", "Figure", "evaluate", "evaluate_run"]

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, in RUN/evaluation/: what the figures mean to the eye. None of them is chosen."""
+"""The pictures of an evaluation: what the figures mean to the eye. None is chosen but the pairs that look most copied."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import numpy as np
 from PIL import Image
 
 from aegan.engine.state import write_atomically
+from aegan.evaluation.task import Task
 from aegan.metrics import nearest_items
 from aegan.report.grids import grid, scatter
 
 SHOWN = 64
 PAIRS = 16
+NAMES = ("samples", "nearest", "copied", "reconstructions", "interpolation")
 
 
 def samples_picture(samples: np.ndarray, train: np.ndarray) -> Image.Image:
@@ -32,12 +34,39 @@ def reconstructions_picture(originals: np.ndarray, back: np.ndarray) -> Image.Im
     return grid(np.concatenate(rows), columns=columns, group=(2, 1))
 
 
-def nearest_picture(samples: np.ndarray, train: np.ndarray) -> Image.Image:
-    """The first 16 samples, each left of its nearest training image, in 4 columns of pairs."""
-    samples = samples[:PAIRS]
-    index, _ = nearest_items(samples, train)
-    pairs = np.stack([samples, train[index[:, 0]]], 1).reshape(-1, *samples.shape[1:])
+def pairs_picture(samples: np.ndarray, nearest: np.ndarray) -> Image.Image:
+    """Samples, each left of its nearest training image, in 4 columns of pairs."""
+    pairs = np.stack([samples, nearest], 1).reshape(-1, *samples.shape[1:])
     return grid(pairs, columns=8, group=(1, 2))
+
+
+def draw(task: Task, folder: Path) -> None:
+    """All pictures of an evaluation; those of an earlier one that this one does not make are removed."""
+    task.step("drawing")
+    is_image, train = task.data.spec.is_image, task.data.train.items
+    made: dict[str, Image.Image] = {}
+    if task.samples is not None and len(task.samples):
+        samples = task.samples[: max(SHOWN, 5000 if not is_image else 0)]
+        made["samples"] = samples_picture(samples, train)
+        if is_image:
+            first = samples[:PAIRS]
+            made["nearest"] = pairs_picture(first, train[nearest_items(first, train)[0][:, 0]])
+        if is_image and task.copied is not None:
+            worst = np.argsort(task.copied.ratios, kind="stable")[:PAIRS]
+            # one by one: the items may be a memory map, whose rows are wanted in this order
+            nearest = np.stack([np.asarray(train[i]) for i in task.copied.nearest[worst]])
+            made["copied"] = pairs_picture(task.samples[worst], nearest)
+    if task.can("encode", "decode") and task.held:
+        shown = slice(0, 16 if is_image else 5000)
+        made["reconstructions"] = reconstructions_picture(task.held_out[shown], task.back[shown])
+    if is_image and task.model is not None and task.can("sample", "encode", "decode"):
+        made["interpolation"] = grid(task.model.interpolate(6, 10, seed=task.seed), columns=10)
+    for name in NAMES:
+        path = folder / f"{name}.png"
+        if name in made:
+            save(made[name], path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def save(picture: Image.Image, path: Path) -> None:

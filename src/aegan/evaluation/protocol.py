@@ -1,165 +1,263 @@
-"""How a run is evaluated.
+"""How anything is evaluated: one protocol for runs, models and images of any origin.
 
 The reference is a fixed choice of *training* items: a model can at best repeat their distribution. The floor is what
-*held-out* items, never trained on, get against the same reference; there are as many of them as of samples,
-because a Fréchet distance falls with the count. Reconstructions are those of the held-out items.
+real items that are not in the reference get against it; there are as many of them as of samples, because a Fréchet
+distance falls with the count. Held-out items, never trained on, come first among them. Reconstructions are those of
+the held-out items.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aegan.data import Data
 from aegan.engine.device import describe_machine, pick_device
-from aegan.errors import UserError
-from aegan.evaluation import pictures
-from aegan.evaluation.images import image_figures
+from aegan.errors import UserError, unknown
+from aegan.evaluation import distances, honesty, modes, pictures, reconstruction
 from aegan.evaluation.result import Evaluation
-from aegan.evaluation.task import LEAST, Model, Steps, Task
-from aegan.evaluation.vectors import vector_figures
+from aegan.evaluation.rows import Rows
+from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides
+from aegan.evaluation.task import LEAST, Steps, Task
+from aegan.metrics import MissingExtractor
+from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
 from aegan.version import __version__
 
-WEIGHTS = "those of the run's last step, moving averages (EMA) where its stages keep them; eval mode"
+COUNT, REFERENCE = 2000, 10_000
+CHOICE = 0  # seed by which real items are chosen: fixed, so that seeds of samples stay comparable
+
+METRICS: dict[str, Callable[[Task], None]] = {
+    "modes": modes.modes,
+    "fd": distances.frechet,
+    "reconstruction": reconstruction.reconstruction,
+    "kd": distances.kernel,
+    "prdc": distances.manifold,
+    "honesty": honesty.honesty,
+}
+USUAL = ("modes", "fd", "reconstruction", "kd", "prdc", "honesty")  # the others train something first
 
 
-class _Run(Protocol):
-    """What evaluation asks of a run; `aegan.Run` is one."""
+def evaluate(
+    images: Source,
+    against: Source | None = None,
+    *,
+    metrics: str | Sequence[str] | None = None,
+    extractor: str = "lite0",
+    count: int | None = None,
+    reference: int = REFERENCE,
+    size: int | None = None,
+    seed: int = 0,
+    checkpoint: Checkpoint = "last",
+    device: str = "auto",
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> Evaluation:
+    """Scores a run, a model, or images made by any program.
 
-    path: Path
+    Args:
+        images: a run or a model (or its folder); or images: an array, a folder, a .zip, .npy, .npz or parquet file, a
+            built-in name, or opened data.
+        against: real data, in any of these forms; by default the data that a run was trained on. Images that differ
+            in size or colour are converted to those of the reference, and a remark says so.
+        metrics: names, in a list or comma-separated, or "all"; by default all that train nothing first. One that is
+            asked for by name and cannot be had is an error; otherwise the figure says why it has no value.
+        extractor: of image features, by name. If it is not installed, the figures that need it say so.
+        count: samples, and as many real items for the floor; by default 2,000. Where there are fewer real items
+            outside the reference, fewer samples are used, so that the floor stays comparable.
+        reference: at most so many training items.
+        size: side at which images are compared; default: what suits the reference, or the model's own.
+        seed: of the samples. Which real items are used does not depend on it.
+        checkpoint: of a run: "last", or "best" by the figure that training kept an eye on.
+        device: where models and features compute.
+        out: folder for pictures; none by default.
+        progress: show it on stderr.
 
-    @property
-    def model(self) -> Model: ...
-    def data(self) -> Data: ...
+    Raises:
+        UserError: nothing usable on a side, too few items, an unknown name; says what and what to do.
+    """
+    began = time.monotonic()
+    wanted, asked = _metrics(metrics)
+    if (count is not None and count < 1) or reference < 1:
+        raise UserError("An evaluation needs a count and a reference of at least 1.")
+    device = str(pick_device(device))
+    subject, data, remarks = open_sides(
+        images, against, size=size, checkpoint=checkpoint, device=device, progress=progress
+    )
+    with _steps(progress) as step:
+        task = _prepare(subject, data, count, reference, seed, device, step)
+        task.remarks[:0] = remarks
+        if data.spec.is_image:
+            _load(task, extractor)
+        for name in wanted:
+            before = len(task.figures)
+            METRICS[name](task)
+            if asked:
+                _must_have(name, task, before)
+        if subject.kind == "images" and all(f.value is None for f in task.figures):
+            why = task.figures[0].why if task.figures else "no metric applies"
+            raise UserError(f"Nothing can be measured: {why}.", "Give more images.")
+        if out is not None:
+            pictures.draw(task, Path(out))
+    return _result(task, subject, seed, time.monotonic() - began)
 
 
 def evaluate_run(
-    run: _Run,
+    run: RunLike,
     *,
     data: Data | None = None,
+    metrics: str | Sequence[str] | None = None,
     extractor: str = "lite0",
-    count: int = 2000,
-    reference: int = 10000,
+    count: int | None = None,
+    reference: int = REFERENCE,
+    size: int | None = None,
     seed: int = 0,
-    device: str = "cpu",
+    checkpoint: Checkpoint = "last",
+    device: str = "auto",
+    out: str | Path | None = None,
     progress: bool = False,
 ) -> Evaluation:
-    """Scores a run's model, writes RUN/evaluation.json and the pictures in RUN/evaluation/.
+    """`evaluate` with a run; writes RUN/evaluation.json and the pictures in RUN/evaluation/.
+
+    Those of the best checkpoint go to RUN/evaluation-best.json and RUN/evaluation-best/.
 
     Args:
-        run: a run with a model.
-        data: the data it was trained on, if it is open already.
-        extractor: of image features, by name. If it is not installed, the figures that need it are left out and say so.
-        count: samples, and at most as many held-out items. With fewer held-out items fewer samples are used, so
-            that the floor stays comparable; with fewer than 64 there is no floor.
-        reference: at most so many training items.
-        seed: of the samples and of the choice of items.
-        device: where features are computed.
-        progress: show it on stderr.
+        data: the data it was trained on, if it is open already; the others are those of `evaluate`.
     """
-    began = time.monotonic()
-    if count < 1 or reference < 1:
-        raise UserError("An evaluation needs a count and a reference of at least 1.")
-    device = str(pick_device(device))
-    data = data if data is not None else run.data()
-    model = run.model
-    if tuple(model.spec.shape) != tuple(data.spec.shape):
-        raise UserError(
-            f"The model makes {tuple(model.spec.shape)}, the data holds {tuple(data.spec.shape)}.",
-            "Evaluate it against the data it was trained on, in the same size.",
+    stem = "evaluation" if checkpoint == "last" else "evaluation-best"
+    found = evaluate(
+        run, data, metrics=metrics, extractor=extractor, count=count, reference=reference, size=size, seed=seed,
+        checkpoint=checkpoint, device=device, out=out or run.path / stem, progress=progress,
+    )  # fmt: skip
+    found.write(run.path / f"{stem}.json")
+    return found
+
+
+def _metrics(metrics: str | Sequence[str] | None) -> tuple[list[str], bool]:
+    """Names in the order in which they are shown, and whether each was asked for."""
+    if metrics is None or metrics == "all":
+        return list(METRICS) if metrics else [*USUAL], False
+    names = [n.strip() for n in (metrics.split(",") if isinstance(metrics, str) else metrics)]
+    for name in names:
+        if name not in METRICS:
+            raise unknown("metric", name, [*METRICS, "all"])
+    return [n for n in METRICS if n in names], True
+
+
+def _prepare(
+    subject: Subject, data: Data, count: int | None, reference: int, seed: int, device: str, step: Steps
+) -> Task:
+    """Which items stand on which side."""
+    train, held = Rows([data.train.items]), len(data.held_out)
+    chosen = train.choose(reference, CHOICE)
+    spare = len(train) - len(chosen)
+    asked = count if count is not None else COUNT
+    if subject.items is not None:
+        asked = min(asked, len(subject.items))
+    # without enough real items for a floor at any count, there is none, and the count stays
+    n = min(asked, held + spare) if held + spare >= LEAST else asked
+    remarks = []
+    if subject.items is not None and count is not None and count > len(subject.items):
+        remarks.append(f"There are only {len(subject.items):,} images, not {count:,}.")
+    if n < asked:
+        remarks.append(
+            f"{n:,} samples instead of {asked:,}: there are only {held + spare:,} held-out items to compare with."
         )
-    held = len(data.held_out)
-    n = min(count, held) if held >= LEAST else count
-    task = Task(
-        model=model,
-        data=data,
-        samples=np.zeros((0, 1)),
-        reference=_choose(data.train.items, reference, seed),
-        held_out=_choose(data.held_out.items, n, seed + 1),
-        seed=seed,
-    )
-    if n < count:
-        task.remarks.append(
-            f"{n:,} samples instead of {count:,}: there are only {held:,} held-out items to compare with."
+    elif held + spare < n:
+        remarks.append(f"There are only {held + spare:,} held-out items.")
+    own = Rows([data.held_out.items]).choose(min(n, held), CHOICE + 1)
+    floor = own
+    if len(own) < n and spare:
+        rest = torch.ones(len(train), dtype=torch.bool)
+        rest[torch.from_numpy(chosen.index)] = False
+        others = Rows([data.train.items], rest.nonzero()[:, 0].numpy()).choose(n - len(own), CHOICE + 2)
+        floor = Rows([own[:], others[:]])
+        remarks.append(
+            f"The perfect values are those of {len(own):,} held-out items and {len(others):,} training items outside "
+            "the reference."
         )
-    elif held < n:
-        task.remarks.append(f"There are only {held:,} held-out items.")
-    with _steps(progress) as step:
-        if "sample" in model.capabilities:
-            step("sampling")
-            task.samples = model.sample(n, seed=seed)
-        described = image_figures(task, extractor, device, step) if data.spec.is_image else vector_figures(task, step)
-        _draw(task, run.path / "evaluation", step)
-    counts = {"samples": len(task.samples), "reference": len(task.reference), "held_out": len(task.held_out)}
-    result = Evaluation(
+    samples = None
+    if subject.items is not None:
+        samples = subject.items.choose(n, seed)
+    elif subject.model is not None and "sample" in subject.model.capabilities:
+        step("sampling")
+        samples = Rows([subject.model.sample(n, seed=seed)])
+    task = Task(subject.model, data, samples, chosen, floor, len(own), seed, device, step, remarks=remarks)
+    if samples is not None and data.spec.is_vector and not bool(torch.from_numpy(samples[:]).isfinite().all()):
+        task.remarks.append("Some samples are not finite numbers: the model diverged.")
+    if samples is not None and len(samples) > 1:
+        first = samples[:64]
+        if bool((first == first[:1]).all()):
+            task.remarks.append("The first samples are all equal: the generator has collapsed, or they are constant.")
+    return task
+
+
+def _load(task: Task, name: str) -> None:
+    """The extractor, or the reason why there is none."""
+    try:
+        task.extract = load_extractor(name, task.device, data=task.data)
+    except MissingExtractor as error:
+        task.missing = f"{error.what} {error.fix}"
+
+
+def _must_have(name: str, task: Task, before: int) -> None:
+    """A metric that was asked for by name has a value, or says why not in an error."""
+    found = task.figures[before:]
+    if any(f.value is not None for f in found):
+        return
+    why = found[0].why if found else _NEEDS.get(name, "it does not apply to this data")
+    raise UserError(f"There is no metric '{name}' here: {why}.", "Leave it out, or give what it needs.")
+
+
+_NEEDS = {
+    "modes": "the modes of this data are not known (those of ring and grid are)",
+    "reconstruction": "it needs a model that encodes and decodes, and held-out items",
+    "representation": "it needs a model that encodes, and labels",
+    "is": "it needs samples and labels",
+    "honesty": "it needs samples",
+}
+
+
+def _result(task: Task, subject: Subject, seed: int, seconds: float) -> Evaluation:
+    data = task.data
+    return Evaluation(
         figures=tuple(task.figures),
+        subject=subject.describe(),
         data={
             "name": data.name,
             "source": data.source,
             "fingerprint": data.fingerprint,
+            "shape": list(data.spec.shape),
             "train": len(data.train),
-            "held_out": held,
+            "held_out": len(data.held_out),
+            "reference": task.reference.digest(),
             "roles": {
                 "reference": "training items",
-                "floor": "held-out items, never trained on",
+                "floor": "held-out items, never trained on"
+                + (", and training items outside the reference" if len(task.floor) > task.held else ""),
                 "reconstructions": "of held-out items",
             },
         },
-        counts=counts,
-        extractor=described,
+        counts={
+            "samples": 0 if task.samples is None else len(task.samples),
+            "reference": len(task.reference),
+            "floor": len(task.floor),
+            "held_out": task.held,
+        },
+        extractor=task.extract.describe() if task.extract is not None else {},
         seed=seed,
-        weights=WEIGHTS + _digest(run.path / "model" / "model.safetensors"),
+        weights=subject.weights,
         remarks=tuple(task.remarks),
-        seconds=round(time.monotonic() - began, 2),
+        seconds=round(seconds, 2),
         version=__version__,
-        machine=describe_machine(torch.device(device)),
+        machine=describe_machine(torch.device(task.device)),
     )
-    result.write(run.path / "evaluation.json")
-    return result
-
-
-def _draw(task: Task, folder: Path, step: Steps) -> None:
-    """The pictures; those of an earlier evaluation that this one does not make are removed."""
-    step("drawing")
-    is_image = task.data.spec.is_image
-    made: dict[str, Any] = {}
-    if task.can("sample"):
-        made["samples"] = pictures.samples_picture(task.samples, task.data.train.items)
-        if is_image:
-            made["nearest"] = pictures.nearest_picture(task.samples, task.data.train.items)
-    if task.back is not None:
-        made["reconstructions"] = pictures.reconstructions_picture(task.held_out, task.back)
-    if is_image and task.can("sample", "encode", "decode"):
-        made["interpolation"] = pictures.grid(task.model.interpolate(6, 10, seed=task.seed), columns=10)
-    for name in ("samples", "nearest", "reconstructions", "interpolation"):
-        path = folder / f"{name}.png"
-        if name in made:
-            pictures.save(made[name], path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _choose(items: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """At most `count` items, drawn without replacement, in their own order (which reads a memory map forwards)."""
-    if len(items) <= count:
-        return np.array(items)
-    return np.array(items[np.sort(np.random.default_rng(seed).permutation(len(items))[:count])])
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    return f"; model.safetensors sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from aegan.engine.state import write_atomically
 from aegan.errors import UserError
-from aegan.report.words import show
+from aegan.report.words import measured, show
 
-FORMAT = 1
+FORMAT = 2  # 2 added intervals, what was evaluated, and the hash of the reference
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class Figure:
         unit: "", "dB", "%" (then value and floor are shares in [0, 1]), ...
         count, against: how many items were measured, and against how many.
         meaning: one sentence.
+        why: the reason where there is no value.
+        low, high: the 95 % interval; None where none is known.
+        standard_error: of the value.
     """
 
     name: str
@@ -44,18 +47,29 @@ class Figure:
     against: int = 0
     meaning: str = ""
     why: str = ""
+    low: float | None = None
+    high: float | None = None
+    standard_error: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The value with its interval, as people read it."""
+        return "none" if self.value is None else measured(self.value, self.low, self.high, self.unit)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one run and the conditions under which they were measured.
+    """The figures of a model, or of images of any origin, and the conditions under which they were measured.
 
     Attributes:
         figures: in the order in which they are shown.
-        data: name, source, fingerprint, number of training and of held-out items, and which of them served as what.
-        counts: samples, reference (training items), held_out (held-out items) that were measured.
+        subject: what was evaluated: name, kind (run, model or images), and of a run which checkpoint (last or best).
+        data: what it was compared with: name, source, fingerprint, shape, number of training and of held-out items,
+            which of them served as what, and the hash of the reference's content.
+        counts: samples, reference (training items), floor (real items outside the reference), held_out (those of the
+            floor that were never trained on).
         extractor: name, sha256 of the weights, resizing; empty for raw vectors.
-        seed: of the samples and of the choice of items.
+        seed: of the samples.
         weights: which weights made the samples.
         remarks: what a reader must know, such as a count that had to be lowered.
         seconds: that the evaluation took.
@@ -64,6 +78,7 @@ class Evaluation:
     """
 
     figures: tuple[Figure, ...]
+    subject: dict[str, str]
     data: dict[str, Any]
     counts: dict[str, int]
     extractor: dict[str, str]
@@ -91,7 +106,10 @@ class Evaluation:
         """The inverse of `as_dict`."""
         rest = dict(content)
         if rest.pop("format", None) != FORMAT:
-            raise UserError("This evaluation was written in another format.", "Evaluate again: aegan evaluate RUN")
+            raise UserError(
+                f"This evaluation has format {content.get('format')}, and this aegan reads format {FORMAT}.",
+                "Evaluate again: aegan evaluate",
+            )
         figures = tuple(Figure(name=name, **f) for name, f in rest.pop("figures").items())
         return cls(figures=figures, version=rest.pop("aegan"), remarks=tuple(rest.pop("remarks")), **rest)
 
@@ -105,25 +123,29 @@ class Evaluation:
         try:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except OSError:
-            raise UserError(f"There is no {path}.", "Evaluate the run first: aegan evaluate RUN") from None
+            raise UserError(f"There is no {path}.", "Evaluate first: aegan evaluate") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{path} is damaged.", "Evaluate again: aegan evaluate RUN") from error
+            raise UserError(f"{path} is damaged, or is no evaluation.", "Evaluate again: aegan evaluate") from error
 
     def __rich__(self) -> Table:
         c, d = self.counts, self.data
         what = f"{self.extractor['name']} features" if self.extractor else "raw vectors"
         table = Table(
-            title=f"{d.get('name', 'data')}: {c['samples']:,} samples against {c['reference']:,} training items",
+            title=f"{self.subject['name']}: {c['samples']:,} samples against {c['reference']:,} training items of "
+            f"{d.get('name', 'data')}",
             caption="\n".join([f"{what}, seed {self.seed}, {self.seconds:.0f} s", *self.remarks]),
             title_justify="left",
             caption_justify="left",
         )
         table.add_column("figure")
-        for head in ("value", "perfect", "better"):
-            table.add_column(head, justify="right" if head != "better" else "left")
+        for head in ("value [95 %]", "perfect"):
+            table.add_column(head, justify="right")
+        table.add_column("better")
+        table.add_column("on", justify="right")
         for f in self.figures:
-            shown = f"none: {f.why}" if f.value is None else show(f.value, f.unit)
-            table.add_row(f.title, shown, "" if f.floor is None else show(f.floor, f.unit), f.better)
+            shown = f"none: {f.why}" if f.value is None else f.text
+            on = f"{f.count:,}" + (f" : {f.against:,}" if f.against not in (0, f.count) else "")
+            table.add_row(f.title, shown, "" if f.floor is None else show(f.floor, f.unit), f.better, on)
         return table
 
     def __str__(self) -> str:

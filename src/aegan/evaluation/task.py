@@ -1,18 +1,31 @@
-"""One evaluation under way, and the figures that images and vectors share."""
+"""One evaluation under way: both sides, their features (computed once, when first asked for), the figures so far."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from aegan.data import Data, DataSpec
+from aegan.errors import UserError
+from aegan.evaluation.features import Progress, cached_features, features
 from aegan.evaluation.result import Figure
-from aegan.metrics import Statistics, frechet_between
-from aegan.metrics.features import Progress
+from aegan.evaluation.rows import Rows
+from aegan.metrics import Copying, Extractor, Measured, Statistics, frechet_interval, statistics
 
 LEAST = 64  # below, a Fréchet distance says more about the count than about the images (the floor passes 700)
+Side = Literal["samples", "reference", "floor", "back"]
+NAMES = {
+    "samples": "samples",
+    "reference": "the reference",
+    "floor": "held-out items",
+    "back": "reconstructions",
+}
 
 
 class Model(Protocol):
@@ -24,6 +37,7 @@ class Model(Protocol):
     spec: DataSpec
 
     def sample(self, n: int, *, seed: int = 0) -> np.ndarray: ...
+    def encode(self, items: np.ndarray) -> np.ndarray: ...
     def reconstruct(self, items: np.ndarray) -> np.ndarray: ...
     def interpolate(self, rows: int = 8, steps: int = 10, *, seed: int = 0) -> np.ndarray: ...
 
@@ -34,82 +48,143 @@ class Steps(Protocol):
 
 @dataclass
 class Task:
-    """One evaluation under way."""
+    """One evaluation under way.
 
-    model: Model
+    Attributes:
+        model: None where images were given.
+        data: what is compared with.
+        samples: made or given.
+        reference: training items.
+        floor: real items that are not in the reference, the held-out ones first.
+        held: how many of `floor` are held out, never trained on.
+        extract: of images; None for vectors, and where it is missing, as `missing` says.
+    """
+
+    model: Model | None
     data: Data
-    samples: np.ndarray
-    reference: np.ndarray
-    held_out: np.ndarray
+    samples: Rows | None
+    reference: Rows
+    floor: Rows
+    held: int
     seed: int
+    device: str
+    step: Steps
+    extract: Extractor | None = None
+    missing: str = ""
     figures: list[Figure] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    back: np.ndarray | None = None  # reconstructions of held_out
+    copied: Copying | None = None  # what the search for copies in pixels found
+    _features: dict[str, Tensor | UserError] = field(default_factory=dict)
+    _statistics: dict[str, Statistics] = field(default_factory=dict)
 
     def can(self, *needed: str) -> bool:
-        return set(needed) <= self.model.capabilities
+        """Whether there is a model with these capabilities."""
+        return self.model is not None and set(needed) <= self.model.capabilities
 
-    def reconstruct(self, step: Steps) -> np.ndarray | None:
-        if self.can("encode", "decode") and len(self.held_out):
-            step("reconstructing")
-            self.back = self.model.reconstruct(self.held_out)
-        return self.back
+    @cached_property
+    def held_out(self) -> Rows:
+        return Rows(self.floor.parts, self.floor.index[: self.held])
 
+    @cached_property
+    def back(self) -> Rows:
+        """Reconstructions of the held-out items."""
+        assert self.model is not None
+        self.step("reconstructing")
+        return Rows([np.concatenate([self.model.reconstruct(piece) for piece in self.held_out.pieces()])])
 
-def too_few(items: np.ndarray | None) -> str:
-    """Why there is no Fréchet distance of these; empty if there are enough."""
-    count = 0 if items is None else len(items)
-    return f"a Fréchet distance needs at least {LEAST} items, there are {count}" if count < LEAST else ""
+    def the_samples(self) -> Rows:
+        """The samples, where there must be some."""
+        if self.samples is None:
+            raise UserError("this strategy makes no samples")
+        return self.samples
 
+    def features(self, side: Side, least: int = LEAST) -> Tensor:
+        """Features (N, D) of one side; vectors are their own.
 
-def frechet_figures(
-    task: Task,
-    *,
-    reference: Statistics | str,
-    held_out: Statistics | str,
-    samples: Statistics | str,
-    back: Statistics | str | None,
-) -> None:
-    """Distances of samples and of reconstructions, with the floor; a string is the reason why there is none."""
-    if not isinstance(reference, str):
-        reference.factor  # noqa: B018  computed once, used three times
-    found = {"held_out": held_out, "samples": samples, "back": back}
-    value: dict[str, float | None] = {}
-    why: dict[str, str] = {}
-    for key, side in found.items():
-        reason = next((s for s in (side, reference) if isinstance(s, str)), "")
-        why[key] = reason
-        known = isinstance(side, Statistics) and isinstance(reference, Statistics)
-        value[key] = frechet_between(side, reference) if known else None  # type: ignore[arg-type]
-    if not task.can("sample"):
-        why["samples"] = "this strategy makes no samples"
-    task.figures.append(
-        Figure(
-            "fd",
-            "Fréchet distance of samples",
-            value["samples"],
-            value["held_out"],
-            "lower",
-            "",
-            len(task.samples),
-            len(task.reference),
-            "How far the samples, as a crowd, are from training data. The perfect value is what real data that were "
-            "kept aside get at the same count.",
-            why["samples"],
+        Raises:
+            UserError: fewer than `least` items, no extractor, or values that are not finite.
+        """
+        rows: Rows = self.the_samples() if side == "samples" else getattr(self, side)
+        if len(rows) < least:
+            raise UserError(f"needs at least {least} {NAMES[side]}, there are {len(rows)}")
+        if side not in self._features:
+            try:
+                self._features[side] = self._extract(rows, side)
+            except UserError as error:  # told once for each figure that needs them, computed once
+                self._features[side] = error
+        found = self._features[side]
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+    def frechet(self, a: Side, b: Side) -> Measured:
+        """The Fréchet distance between two sides, whose statistics are computed once."""
+        x, y = self.features(a), self.features(b)
+        for side, rows in ((a, x), (b, y)):
+            if side not in self._statistics:
+                self._statistics[side] = statistics(rows)
+        return frechet_interval(x, y, known=(self._statistics[a], self._statistics[b]))
+
+    @cached_property
+    def real_frechet(self) -> Measured:
+        """What real items get in place of samples."""
+        return self.frechet("floor", "reference")
+
+    def held_out_features(self, least: int = LEAST) -> Tensor:
+        """Those of the held-out items alone."""
+        if self.held < least:
+            raise UserError(f"needs at least {least} held-out items, there are {self.held}")
+        return self.features("floor", least)[: self.held]
+
+    def _extract(self, rows: Rows, side: Side) -> Tensor:
+        if self.data.spec.is_vector:
+            found = torch.from_numpy(np.asarray(rows[:], np.float32))
+            if not bool(found.isfinite().all()):
+                raise UserError(f"some {NAMES[side]} are not finite numbers: the model diverged")
+            return found
+        if self.extract is None:
+            raise UserError(self.missing)
+        progress = self.step(f"features of {NAMES[side]}")
+        real = side in ("reference", "floor")
+        return (cached_features if real else features)(rows, self.extract, progress)
+
+    def add(
+        self,
+        name: str,
+        title: str,
+        value: Callable[[], Measured | float],
+        *,
+        floor: Callable[[], Measured | float] | float | None = None,
+        better: Literal["lower", "higher", "near"] = "lower",
+        unit: str = "",
+        count: int = 0,
+        against: int = 0,
+        meaning: str,
+    ) -> None:
+        """Measures one figure; a UserError becomes the reason why it has no value."""
+        found, why = _attempt(value)
+        least, _ = _attempt(floor) if callable(floor) else (floor, "")
+        interval: dict[str, Any] = {}
+        if isinstance(found, Measured):
+            low, high, error = map(_finite, (found.low, found.high, found.standard_error))
+            interval = {"low": low, "high": high, "standard_error": error}
+        self.figures.append(
+            Figure(name, title, _value(found), _value(least), better, unit, count, against, meaning, why, **interval)
         )
-    )
-    if back is not None:
-        task.figures.append(
-            Figure(
-                "fd_reconstructions",
-                "Fréchet distance of reconstructions",
-                value["back"],
-                value["held_out"],
-                "lower",
-                "",
-                len(task.held_out),
-                len(task.reference),
-                "What encoding and decoding alone costs: samples made from codes can hardly be better than this.",
-                why["back"],
-            )
-        )
+
+
+def _attempt(measure: Callable[[], Measured | float]) -> tuple[Measured | float | None, str]:
+    try:
+        found = measure()
+    except UserError as error:
+        return None, error.what.rstrip(".")
+    value = _value(found)
+    return found, "" if value is not None else "it is not a finite number"
+
+
+def _value(found: Measured | float | None) -> float | None:
+    return _finite(found.value if isinstance(found, Measured) else found)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)

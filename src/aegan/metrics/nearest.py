@@ -68,7 +68,15 @@ def nearest_items(
 
 @dataclass(frozen=True)
 class Copying:
-    """What `copying` finds: the share of samples that look copied, the share expected of new data, k and counts."""
+    """What `copying` finds.
+
+    Attributes:
+        share, expected: of samples that look copied; of new data that would.
+        neighbours: k.
+        samples, held_out, train: counts.
+        ratios: distance to the nearest training item over the mean of k, for each sample; the least look most copied.
+        nearest: index of the nearest training item of each sample.
+    """
 
     share: float
     expected: float
@@ -76,6 +84,8 @@ class Copying:
     samples: int
     held_out: int
     train: int
+    ratios: np.ndarray
+    nearest: np.ndarray
 
 
 def copying(
@@ -100,11 +110,12 @@ def copying(
             f"{len(held_out)} and {len(samples)}."
         )
     k = min(NEIGHBOURS, len(train))
-    _, distance = nearest_items(np.concatenate([samples, held_out]), train, k, progress=progress)
+    index, distance = nearest_items(np.concatenate([samples, held_out]), train, k, progress=progress)
     ratio = distance[:, 0] / np.maximum(distance.mean(1), 1e-12)
     limit = np.quantile(ratio[len(samples) :], TAIL)
     share = float((ratio[: len(samples)] < limit).mean())
-    return Copying(share, TAIL, k, len(samples), len(held_out), len(train))
+    n = len(samples)
+    return Copying(share, TAIL, k, n, len(held_out), len(train), ratio[:n], index[:n, 0])
 
 
 def _flat(items: np.ndarray) -> Tensor:

@@ -26,6 +26,18 @@ def show(value: float, unit: str = "") -> str:
     return f"{text} {unit}".rstrip()
 
 
+def measured(value: float, low: float | None, high: float | None, unit: str = "") -> str:
+    """A figure with its 95 % interval, where one is known.
+
+    >>> measured(215.2, 209.4, 221.0), measured(0.981, 0.97, 0.99, "%"), measured(3.0, None, None)
+    ('215 [209, 221]', '98.1 % [97.0, 99.0]', '3')
+    """
+    if low is None or high is None:
+        return show(value, unit)
+    ends = [show(end, unit).removesuffix(unit).rstrip() for end in (low, high)]
+    return f"{show(value, unit)} [{ends[0]}, {ends[1]}]"
+
+
 def plural(n: float, noun: str) -> str:
     """A count with its noun.
 

@@ -1,0 +1,103 @@
+"""Two or more results side by side, if and only if they were made under the same conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from aegan.errors import UserError
+from aegan.evaluation.result import Evaluation, Figure
+from aegan.report.words import show
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results that may be compared; prints as a table.
+
+    Attributes:
+        names: one each.
+        results: made under the same conditions.
+    """
+
+    names: tuple[str, ...]
+    results: tuple[Evaluation, ...]
+
+    @property
+    def figures(self) -> list[tuple[Figure | None, ...]]:
+        """Rows of figures of one name, in the order of the first result; None where a result lacks it."""
+        names = list(dict.fromkeys(f.name for result in self.results for f in result.figures))
+        held = [{f.name: f for f in result.figures} for result in self.results]
+        return [tuple(h.get(name) for h in held) for name in names]
+
+    def __rich__(self) -> Table:
+        first = self.results[0]
+        c = first.counts
+        table = Table(
+            title=f"{c['samples']:,} samples against {c['reference']:,} training items of {first.data.get('name')}",
+            caption="intervals that overlap do not tell two results apart",
+            title_justify="left",
+            caption_justify="left",
+        )
+        table.add_column("figure")
+        for name in self.names:
+            table.add_column(name, justify="right", overflow="fold")
+        table.add_column("perfect", justify="right")
+        table.add_column("better")
+        for row in self.figures:
+            known = next(f for f in row if f is not None)
+            shown = ["–" if f is None else f.text for f in row]
+            floor = "" if known.floor is None else show(known.floor, known.unit)
+            table.add_row(known.title, *shown, floor, known.better)
+        return table
+
+    def __str__(self) -> str:
+        console = Console(width=60 + 24 * len(self.names), no_color=True, force_terminal=False, highlight=False)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get().rstrip()
+
+
+def compare(results: dict[str, Evaluation]) -> Comparison:
+    """Puts results side by side.
+
+    Args:
+        results: by name, at least two.
+
+    Raises:
+        UserError: they differ in data, reference, counts or extractor; says in what.
+    """
+    if len(results) < 2:
+        raise UserError("A comparison needs at least two results.", "Example: aegan compare a.json b.json")
+    (first, a), *others = results.items()
+    for name, b in others:
+        mine, theirs = conditions(a), conditions(b)
+        differ = [
+            f"{what} ({mine[what] or 'none'} and {theirs[what] or 'none'})"
+            for what in mine
+            if mine[what] != theirs[what]
+        ]
+        if differ:
+            raise UserError(
+                f"{first} and {name} cannot be compared: they differ in {', '.join(differ)}.",
+                "Evaluate both with the same --against, --size, --count, --reference and --extractor.",
+            )
+    return Comparison(tuple(results), tuple(results.values()))
+
+
+def conditions(result: Evaluation) -> dict[str, Any]:
+    """All that must be equal before figures can be compared."""
+    x, c, d = result.extractor, result.counts, result.data
+    return {
+        "data": f"{d.get('name')} {str(d.get('fingerprint'))[:8]}",
+        "shape": "×".join(map(str, d.get("shape", []))),
+        "number of samples": c.get("samples"),
+        "number of reference items": c.get("reference"),
+        "reference": str(d.get("reference"))[:8],
+        "number of held-out items": c.get("floor"),
+        "extractor": x.get("name"),
+        "weights of the extractor": str(x.get("sha256", ""))[:8],
+        "resizing": x.get("resizing"),
+    }

@@ -1,0 +1,91 @@
+"""How far the samples, as a crowd, are from real items: Fréchet and kernel distance, precision to coverage."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from aegan.evaluation.task import Side, Task
+from aegan.metrics import Measured, kernel_distance, prdc_intervals
+
+MOST = 10_000  # items a side for precision to coverage, whose cost is their square
+
+# name -> title, which way is good, meaning
+MANIFOLD: dict[str, tuple[str, Literal["higher", "near"], str]] = {
+    "precision": ("precision", "higher", "Share of samples that lie within the neighbourhood of some real item."),
+    "recall": ("recall", "higher", "Share of real items that lie within the neighbourhood of some sample."),
+    "density": ("density", "near", "How many real neighbourhoods a sample lies in, over k = 5."),
+    "coverage": ("coverage", "higher", "Share of real items whose neighbourhood holds a sample."),
+}
+
+
+def frechet(task: Task) -> None:
+    """The Fréchet distance of the samples."""
+    task.add(
+        "fd",
+        "Fréchet distance of samples",
+        lambda: task.frechet("samples", "reference"),
+        floor=lambda: task.real_frechet,
+        count=task_count(task),
+        against=len(task.reference),
+        meaning="How far the samples, as a crowd, are from training data. The perfect value is what real data that were "
+        "kept aside get at the same count.",
+    )
+
+
+def kernel(task: Task) -> None:
+    """The kernel distance of the samples."""
+
+    def measure(side: Side) -> Measured:
+        a, b = task.features(side), task.features("reference")
+        return kernel_distance(a, b, subset_size=min(1000, len(a), len(b)))
+
+    task.add(
+        "kd",
+        "kernel distance of samples",
+        lambda: measure("samples"),
+        floor=lambda: measure("floor"),
+        count=task_count(task),
+        against=len(task.reference),
+        meaning="The same question asked through a polynomial kernel (KID's), without bias from the count: 0 is perfect.",
+    )
+
+
+def manifold(task: Task) -> None:
+    """Precision, recall, density and coverage, as many real items as samples."""
+    n = min(task_count(task), len(task.reference), MOST)
+
+    def real() -> Tensor:
+        return spread(task.features("reference"), n)
+
+    @cache
+    def of(side: Side) -> dict[str, Measured]:
+        return prdc_intervals(real(), spread(task.features(side), n))
+
+    for name, (title, better, meaning) in MANIFOLD.items():
+        task.add(
+            name,
+            title,
+            lambda name=name: of("samples")[name],  # type: ignore[misc]
+            floor=lambda name=name: of("floor")[name],  # type: ignore[misc]
+            better=better,
+            unit="" if name == "density" else "%",
+            count=n,
+            against=n,
+            meaning=meaning,
+        )
+
+
+def task_count(task: Task) -> int:
+    """How many samples there are."""
+    return 0 if task.samples is None else len(task.samples)
+
+
+def spread(x: Tensor, count: int) -> Tensor:
+    """At most `count` rows, evenly spaced."""
+    if len(x) <= count:
+        return x
+    return x[np.linspace(0, len(x) - 1, count).astype(np.int64)]

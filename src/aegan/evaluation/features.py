@@ -1,0 +1,101 @@
+"""Features of images, kept between evaluations where the images are real: they are the slow half, and never change."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aegan.engine.state import read_tensors, write_tensors
+from aegan.errors import UserError
+from aegan.evaluation.rows import Rows
+from aegan.metrics import Extractor
+
+MOST = 2**31  # bytes of the whole cache; the files that were used longest ago make room
+Progress = Callable[[int, int], None]
+
+
+def cache_folder() -> Path:
+    """$AEGAN_CACHE/features, or ~/.cache/aegan/features."""
+    return Path(os.environ.get("AEGAN_CACHE") or Path.home() / ".cache" / "aegan") / "features"
+
+
+def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -> Tensor:
+    """Features float32 (N, D) of images, read in pieces.
+
+    Raises:
+        UserError: some are not finite numbers.
+    """
+    found: list[Tensor] = []
+    done = 0
+    for piece in rows.pieces():
+        at = done
+
+        def advance(k: int, n: int, at: int = at) -> None:
+            if progress:
+                progress(at + k, len(rows))
+
+        found.append(extract(piece, advance))
+        done += len(piece)
+        if not bool(found[-1].isfinite().all()):
+            bad = int((~found[-1].isfinite().all(1)).nonzero()[0])
+            raise UserError(
+                f"The features of image {done - len(piece) + bad} are not finite numbers.",
+                "Look for a broken image, or for broken weights of the extractor.",
+            )
+    return torch.cat(found) if found else torch.zeros(0, 1)
+
+
+def cached_features(rows: Rows, extract: Extractor, progress: Progress | None = None, *, digest: str = "") -> Tensor:
+    """The same, from the cache if the same images met the same extractor before.
+
+    The key is a hash of the images' content and of the extractor's description, which holds that of its weights. A
+    damaged or unfinished file is made again; a folder that cannot be written is done without.
+
+    Args:
+        digest: `rows.digest()`, if it is known already.
+    """
+    key = json.dumps([extract.describe(), digest or rows.digest()], sort_keys=True)
+    path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
+    kept = _read(path, len(rows))
+    if kept is not None:
+        return kept
+    found = features(rows, extract, progress)
+    # a full disk or a read-only home must not stop an evaluation
+    with contextlib.suppress(OSError, UserError):
+        if _make_room(path.parent, found.numel() * 4):
+            write_tensors(path, {"features": found}, {})
+    return found
+
+
+def _read(path: Path, count: int) -> Tensor | None:
+    """What the file holds; None if there is none, or it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        found = read_tensors(path)[0]["features"]
+    except (UserError, KeyError):
+        return None
+    with contextlib.suppress(OSError):
+        path.touch()  # the age that `_make_room` goes by is that of the last use
+    return found if found.ndim == 2 and len(found) == count else None
+
+
+def _make_room(folder: Path, need: int) -> bool:
+    """Removes the files that were used longest ago until `need` bytes more fit; False if they never will."""
+    if need > MOST // 2:
+        return False
+    files = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.safetensors"))
+    total = sum(size for _, size, _ in files) + need
+    for _, size, path in files:
+        if total <= MOST:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+    return True

@@ -1,0 +1,141 @@
+"""Whether samples are new: copies, authenticity, the data-copying test, and train against held-out."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from aegan.errors import UserError
+from aegan.evaluation.distances import spread, task_count
+from aegan.evaluation.task import Task
+from aegan.metrics import (
+    Copying,
+    DataCopying,
+    Measured,
+    authenticity,
+    copying,
+    data_copying,
+    frechet_interval,
+)
+
+COPIES = 1000  # samples, and held-out items, that are looked up among all training items
+
+
+def honesty(task: Task) -> None:
+    """All of them; of vectors those that need no pixels."""
+    if task.samples is None:
+        return
+    if task.data.spec.is_image:
+        _copies(task)
+    _authentic(task)
+    _data_copying(task)
+    _gap(task)
+
+
+def _copies(task: Task) -> None:
+    """The share of samples that sit on one training image, in pixels over all of them and in features of the reference."""
+
+    def in_pixels() -> Measured:
+        found = copying(
+            task.the_samples()[:COPIES],
+            task.held_out[:COPIES],
+            task.data.train.items,
+            progress=task.step("looking for copies"),
+        )
+        task.copied = found
+        return share(found)
+
+    def in_features() -> Measured:
+        reference, held = task.features("reference").numpy(), task.held_out_features().numpy()
+        return share(copying(task.features("samples").numpy()[:COPIES], held[:COPIES], reference))
+
+    for name, where, measure, against in (
+        ("copies", "", in_pixels, len(task.data.train)),
+        ("copies_features", " (in features)", in_features, len(task.reference)),
+    ):
+        task.add(
+            name,
+            f"samples that look copied{where}",
+            measure,
+            floor=0.01,
+            unit="%",
+            count=min(task_count(task), COPIES),
+            against=against,
+            meaning="Samples that sit far closer to one training image than to the others, as 1 % of held-out images "
+            "do by chance.",
+        )
+
+
+def share(found: Copying) -> Measured:
+    """The share that looks copied, with the binomial standard error."""
+    p = found.share
+    return Measured.normal(p, float(np.sqrt(p * (1 - p) / found.samples)), least=0.0, most=1.0)
+
+
+def _authentic(task: Task) -> None:
+    task.add(
+        "authenticity",
+        "authentic samples",
+        lambda: authenticity(task.features("reference"), task.features("samples")).share,
+        floor=lambda: authenticity(task.features("reference"), task.held_out_features()).share,
+        better="near",
+        unit="%",
+        count=task_count(task),
+        against=len(task.reference),
+        meaning="Samples that are farther from their nearest training item than that is from its own neighbour (Alaa "
+        "2022). Far below the perfect value: copies; far above: samples that are far from everything.",
+    )
+
+
+def _data_copying(task: Task) -> None:
+    def measure() -> Measured:
+        found: DataCopying = data_copying(
+            task.features("reference"), task.held_out_features(), task.features("samples")
+        )
+        return Measured.normal(found.c_t, found.standard_error)
+
+    task.add(
+        "data_copying",
+        "data copying C_T",
+        measure,
+        floor=0.0,
+        better="near",
+        unit="sd",
+        count=task_count(task),
+        against=len(task.reference),
+        meaning="Whether samples lie nearer to training items than held-out items do (Meehan 2020), in standard "
+        "deviations of chance. Below -3: copying; above 3: farther off than real items.",
+    )
+
+
+def _gap(task: Task) -> None:
+    """Fréchet distance to training items less that to held-out items, at equal counts."""
+
+    @cache
+    def sides() -> tuple[Measured, Measured]:
+        held = task.held_out_features()
+        train = spread(task.features("reference"), len(held))
+        if len(train) < len(held):
+            raise UserError(f"needs as many training items as held-out items ({len(held)}), there are {len(train)}")
+        made = task.features("samples")
+        return frechet_interval(made, train), frechet_interval(made, held)
+
+    def gap() -> Measured:
+        to_train, to_held = sides()
+        # both contain the same samples, so their errors are not independent: the sum of squares is an upper bound
+        # wherever they move together, as they do here
+        error = float(np.hypot(to_train.standard_error, to_held.standard_error))
+        return Measured.normal(to_train.value - to_held.value, error)
+
+    task.add(
+        "gap",
+        "train against held-out",
+        gap,
+        floor=0.0,
+        better="near",
+        count=task_count(task),
+        against=task.held,
+        meaning="Fréchet distance of the samples to training items less that to as many held-out items: well below 0 "
+        "means that the samples repeat the training set.",
+    )

@@ -1,0 +1,67 @@
+"""Mode coverage of the built-in toys, whose modes are known: the VEEGAN and PacGAN protocol."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from aegan.data import TOYS
+from aegan.errors import UserError
+from aegan.evaluation.rows import Rows
+from aegan.evaluation.task import Task
+from aegan.metrics import Measured, ModeReport, Modes, mode_report
+
+PUBLISHED = 2500  # samples in the published tables; a model makes as many, whatever the count
+
+
+def known_modes(task: Task) -> Modes | None:
+    """The modes of the data, if they are known."""
+    toy = TOYS.get(task.data.source)
+    return None if toy is None else Modes(toy.centres, toy.sd)
+
+
+def modes(task: Task) -> None:
+    """Coverage, quality, balance and width of modes; nothing where the modes are not known."""
+    known = known_modes(task)
+    if known is None or task.samples is None:
+        return
+    n = len(task.samples)
+    if task.model is not None:
+        n = PUBLISHED
+        rows = Rows([task.model.sample(n, seed=task.seed)])
+    else:
+        rows = task.samples
+
+    @cache
+    def found() -> ModeReport:
+        return mode_report(rows[:], known)
+
+    def quality() -> Measured:
+        p = found().quality
+        return Measured.normal(p, float(np.sqrt(p * (1 - p) / n)), least=0.0, most=1.0)
+
+    def spread() -> float:
+        width = found().mean_spread
+        if width is None:
+            raise UserError("no mode holds two high-quality samples")
+        return width
+
+    task.add(
+        "modes", "modes covered", lambda: float(found().covered), floor=lambda: float(found().modes), better="higher",
+        unit="modes", count=n, meaning="Modes that hold at least one sample within 3 standard deviations.",
+    )  # fmt: skip
+    task.add(
+        "quality", "high-quality samples", quality, floor=lambda: found().perfect_quality, better="near", unit="%",
+        count=n,
+        meaning="Samples within 3 standard deviations of a mode; more than the perfect value means that modes have shrunk.",
+    )  # fmt: skip
+    task.add(
+        "reverse_kl", "imbalance between modes (reverse KL)", lambda: found().reverse_kl,
+        floor=lambda: found().perfect_reverse_kl, unit="nats", count=n,
+        meaning="How unevenly the samples are spread over the modes; what chance alone gives a perfect sampler beside it.",
+    )  # fmt: skip
+    task.add(
+        "spread", "width of modes", spread, floor=1.0, better="near", count=n,
+        meaning="Standard deviation within modes over the true one; below 1 the modes have shrunk.",
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""What can be evaluated: arrays, folders, zips, models and runs, against anything; what is converted, what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from evaluation_fakes import FakeModel, image_run, make_data, pictures, ring, ring_run
+from PIL import Image
+
+import aegan
+from aegan.errors import UserError
+from aegan.evaluation import Evaluation, evaluate
+from aegan.evaluation.compare import compare
+
+QUICK: dict[str, Any] = {"extractor": "pixels", "metrics": "fd"}
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,300 pictures as an .npz."""
+    path = tmp_path_factory.mktemp("real") / "real.npz"
+    np.savez(path, images=pictures(1300, 0))
+    return path
+
+
+def test_an_array_against_a_file(real: Path) -> None:
+    found = aegan.evaluate(pictures(100, 5), real, extractor="pixels")
+    assert found.subject == {"name": "the array", "kind": "images"} and "given" in found.weights
+    fd = found["fd"]
+    assert fd.value is not None and fd.low is not None and fd.high is not None and fd.floor is not None
+    assert fd.low < fd.value < fd.high and fd.value < 3 * fd.floor
+    assert {"kd", "precision", "coverage", "authenticity", "data_copying", "gap"} <= {f.name for f in found.figures}
+    assert "psnr" not in {f.name for f in found.figures}, "images have no reconstructions"
+    assert all(f.value is not None for f in found.figures), str(found)
+    assert f"[{fd.low:.3g}, " in str(found)
+
+
+def test_a_folder_and_its_zip_made_by_another_program(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    for i, image in enumerate(pictures(80, 5)):
+        Image.fromarray(image[..., 0]).save(tmp_path / "theirs" / f"{i}.png")
+    zipped = shutil.make_archive(str(tmp_path / "theirs"), "zip", tmp_path / "theirs")
+    a, b = (evaluate(what, real, **QUICK) for what in (tmp_path / "theirs", zipped))
+    assert a["fd"] == b["fd"] and a.remarks == b.remarks and a.counts["samples"] == 80
+
+
+def test_size_and_colour_are_converted_and_it_is_said(real: Path) -> None:
+    found = evaluate(pictures(80, 5, size=24, channels=3), real, **QUICK)
+    assert found["fd"].value is not None
+    assert "24×24 to 16×16, colour to grey" in " ".join(found.remarks)
+    assert not evaluate(pictures(80, 5), real, **QUICK).remarks
+
+
+def test_a_reference_that_is_reduced_is_said() -> None:
+    large = pictures(120, 0, size=96)
+    found = evaluate(pictures(80, 5, size=96), large, **QUICK)
+    assert found.data["shape"] == [1, 64, 64] and "96×96 and compared at 64×64" in " ".join(found.remarks)
+    whole = evaluate(pictures(80, 5, size=96), large, size=96, **QUICK)
+    assert whole.data["shape"] == [1, 96, 96] and "compared at" not in " ".join(whole.remarks)
+
+
+def test_a_model_alone_needs_data(real: Path) -> None:
+    data = make_data(pictures(300, 0), pictures(100, 1))
+    model = FakeModel(data.spec, pictures(300, 2))
+    with pytest.raises(UserError, match="does not know the data"):
+        evaluate(model)
+    found = evaluate(model, data, **QUICK)
+    assert found.subject["kind"] == "model" and found["fd"].value is not None
+
+
+def test_a_run_against_other_data(real: Path, tmp_path: Path) -> None:
+    found = evaluate(image_run(tmp_path), real, **QUICK)
+    assert found.data["name"] == "real" and "need not be what the run was trained on" in found.remarks[0]
+    assert not list(tmp_path.iterdir()), "a result against other data is not the run's own"
+
+
+def test_vectors(tmp_path: Path) -> None:
+    run = ring_run(tmp_path)
+    found = evaluate(ring(500, 3), run)
+    assert found["modes"].value == 8 and found["modes"].count == 500
+    quality = found["quality"]
+    assert quality.low is not None and quality.floor is not None and quality.low < quality.floor
+    assert evaluate(run)["modes"].count == 2500, "the published protocol"
+    with pytest.raises(UserError, match=r"holds \(3,\)"):
+        evaluate(np.zeros((50, 3), np.float32) + np.arange(50)[:, None], run)
+
+
+def test_more_samples_than_held_out_items_are_met_by_training_items_outside_the_reference(tmp_path: Path) -> None:
+    run = image_run(tmp_path)  # 300 to train on, 100 held out
+    found = evaluate(run, count=150, reference=200, **QUICK)
+    assert found.counts == {"samples": 150, "reference": 200, "floor": 150, "held_out": 100}
+    assert "100 held-out items and 50 training items" in found.remarks[0]
+
+
+def test_seeds_share_the_reference(tmp_path: Path) -> None:
+    a, b = (evaluate(image_run(tmp_path), seed=s, count=80, reference=100, **QUICK) for s in (0, 1))
+    assert a["fd"].value != b["fd"].value and a["fd"].floor == b["fd"].floor
+    assert len(compare({"a": a, "b": b}).figures) == 1
+
+
+def test_pictures_where_they_are_asked_for(real: Path, tmp_path: Path) -> None:
+    evaluate(pictures(80, 5), real, extractor="pixels", metrics="honesty", out=tmp_path / "out")
+    assert sorted(p.stem for p in (tmp_path / "out").iterdir()) == ["copied", "nearest", "samples"]
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def test_results_of_other_conditions_cannot_be_compared(real: Path) -> None:
+    images = pictures(100, 5)
+    first = evaluate(images, real, **QUICK)
+    pytest.importorskip("efficientnet_lite_pytorch")
+    for other, word in (
+        (evaluate(images, real, count=70, **QUICK), r"number of samples \(100 and 70\)"),
+        (evaluate(images, real, reference=300, **QUICK), r"reference items \(\d+ and 300\)"),
+        (evaluate(images, pictures(1300, 8), **QUICK), "differ in data"),
+        (evaluate(images, real, extractor="lite0", metrics="fd"), r"extractor \(pixels and lite0\).*resizing"),
+        (evaluate(images, real, size=24, **QUICK), "shape"),
+    ):
+        with pytest.raises(UserError, match=word):
+            compare({"a": first, "b": other})
+    text = str(compare({"mine": first, "theirs": evaluate(pictures(100, 6), real, **QUICK)}))
+    assert "mine" in text and "theirs" in text and "[" in text
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_images_need_something_to_be_compared_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not a run .*config\.yaml"):
+        evaluate(pictures(80, 0))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="not a run"):
+        evaluate(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"There is no"):
+        evaluate(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (lambda: pictures(20, 5), "at least 64 samples, there are 20"),
+        (lambda: np.full((100, 16, 16, 1), 7, np.uint8), "100 usable examples, 1 different"),
+        (lambda: np.full((100, 16, 16, 1), np.nan, np.float32), "NaN|not finite|not a number"),
+        (lambda: ring(100, 0), "vectors"),
+    ],
+    ids=["too few", "constant", "nan", "vectors"],
+)
+def test_images_that_cannot_be_measured(what: Callable[[], np.ndarray], message: str, real: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        evaluate(what(), real, **QUICK)
+
+
+def test_a_collapsed_model_is_measured_and_said_to_be_collapsed(tmp_path: Path) -> None:
+    found = evaluate(image_run(tmp_path, makes=np.full((300, 16, 16, 1), 7, np.uint8)), extractor="pixels")
+    assert found["fd"].value is not None and "all equal" in " ".join(found.remarks)
+    assert found["coverage"].value is not None and found["coverage"].value < 0.05
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"), [("fdd", "Did you mean 'fd'"), ("", "Unknown metric"), ("modes", "modes")]
+)
+def test_metrics_that_cannot_be_had(metrics: str, message: str, real: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        evaluate(pictures(80, 5), real, extractor="pixels", metrics=metrics)
+
+
+def test_an_older_result_is_told_its_format(tmp_path: Path, real: Path) -> None:
+    path = tmp_path / "a.json"
+    evaluate(pictures(80, 5), real, **QUICK).write(path)
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(UserError, match="format 1, and this aegan reads format 2"):
+        Evaluation.read(path)
