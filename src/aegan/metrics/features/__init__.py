@@ -18,14 +18,20 @@ from aegan.metrics.features._base import (
     needs_data,
     register,
 )
+from aegan.metrics.features.classifier import Classifier, classifier
+from aegan.metrics.features.module import ModuleExtractor, module_extractor
 
 __all__ = [
     "Asked",
+    "Classifier",
     "Extractor",
     "MissingExtractor",
+    "ModuleExtractor",
     "Progress",
+    "classifier",
     "extractor",
     "extractors",
+    "module_extractor",
     "needs_data",
     "register",
 ]
