@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -244,15 +244,16 @@ def train(
         settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
     chosen = settings.strategy()
 
-    def save_model(networks: Networks, counters: Counters, notes: dict[str, dict[str, Any]]) -> None:
+    def save(name: str, networks: Networks, counters: Counters, notes: dict[str, dict[str, Any]]) -> None:
         trained = {"steps": counters.step, "seconds": round(counters.seconds, 2), "images": counters.images}
         if "P" not in networks or getattr(networks["P"], "fitted", True):
             found = {**notes, "training": trained}
-            write_model(folder / "model", chosen, engine.spec, networks, data.mean, data.scale, found)
+            write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
 
     engine = Engine(
-        chosen, data, settings.run, folder, plans=settings.plans or None, display=display, save_model=save_model
-    )
+        chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
+        save_model=partial(save, "model"), save_best=partial(save, "model-best"),
+    )  # fmt: skip
     if not resume:
         settings.write(folder / "config.yaml")
     outcome = engine.run(resume)

@@ -176,3 +176,59 @@ def test_an_older_result_is_told_its_format(tmp_path: Path, real: Path) -> None:
     path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
     with pytest.raises(UserError, match="format 1, and this aegan reads format 2"):
         Evaluation.read(path)
+
+
+# --- metrics that need labels -----------------------------------------------------------------------------------------
+
+
+def test_labels(trained: Path, tmp_path: Path) -> None:
+    """Inception-style score and probes of codes, of a run whose data has two classes."""
+    run = aegan.Run(trained, device="cpu")
+    found = evaluate(run, metrics="is,representation", extractor="pixels", count=40)
+    score = found["is"]
+    assert score.value is not None and 1 <= score.value <= 2 and "classifier is right on" in " ".join(found.remarks)
+    assert {f"{how}_{side}" for how in ("linear", "knn") for side in ("codes", "pca", "pixels")} < {
+        f.name for f in found.figures
+    }
+    assert all(f.value is not None and 0 <= f.value <= 1 for f in found.figures if f.unit == "%")
+
+
+def test_without_labels_they_are_refused(tmp_path: Path) -> None:
+    for metric in ("is", "representation"):
+        with pytest.raises(UserError, match="needs labels"):
+            evaluate(image_run(tmp_path), metrics=metric, extractor="pixels")
+
+
+def test_an_empty_class(real: Path) -> None:
+    import dataclasses
+
+    data = make_data(pictures(300, 0), pictures(100, 1))
+    labels = np.zeros(300, np.int64)
+    labels[::3] = 2
+    data = dataclasses.replace(
+        data,
+        spec=dataclasses.replace(data.spec, classes=("a", "b", "c")),
+        train=dataclasses.replace(data.train, labels=labels),
+    )
+    with pytest.raises(UserError, match="class 'b' has no training images"):
+        evaluate(pictures(80, 5), data, metrics="is", extractor="pixels")
+
+
+def test_which_weights_were_used_is_found_out(trained: Path) -> None:
+    run = aegan.Run(trained, device="cpu")
+    said = evaluate(run, count=64, metrics="kd", extractor="pixels").weights
+    assert "moving averages (EMA) of" in said and "G" in said and "eval mode" in said and "sha256" in said
+    run.model.networks["G"].train()
+    assert "TRAIN mode" in evaluate(run, count=64, metrics="kd", extractor="pixels").weights
+
+
+def test_the_best_checkpoint(trained_copy: Path) -> None:
+    from aegan.evaluation import evaluate_run
+
+    run = aegan.Run(trained_copy, device="cpu")
+    found = evaluate_run(run, checkpoint="best", metrics="reconstruction", extractor="pixels", count=64)
+    assert found.subject["checkpoint"] == "best" and (trained_copy / "evaluation-best.json").exists()
+    assert not (trained_copy / "evaluation.json").exists()
+    shutil.rmtree(trained_copy / "model-best")
+    with pytest.raises(UserError, match="kept no best model"):
+        evaluate(aegan.Run(trained_copy), checkpoint="best")

@@ -20,6 +20,7 @@ from aegan.config import RunConfig
 from aegan.data.loader import Batch, Loader, to_items
 from aegan.data.loader import batches as read_batches
 from aegan.data.spec import Data, DataSpec
+from aegan.engine.best import Best, Watch
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.ema import Ema
 from aegan.engine.guard import LOOK_EVERY, Guard
@@ -108,6 +109,7 @@ class Engine:
         plans: steps of each stage from an earlier run, to repeat it; takes the place of minutes and steps.
         display: shows progress.
         save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
+        save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.best`.
     """
 
     def __init__(
@@ -120,10 +122,11 @@ class Engine:
         plans: dict[str, Plan] | None = None,
         display: Display | None = None,
         save_model: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
+        save_best: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
     ) -> None:
         self.strategy, self.data, self.config, self.folder = strategy, data, config, folder
         self.display = display or Display(quiet=True)
-        self.save_model = save_model
+        self.save_model, self.save_best = save_model, save_best
         self.device = pick_device(config.device)
         # 16 bits are too few for the toys' narrow modes, and small matrices gain nothing
         narrow = config.precision == "auto" and data.spec.is_vector
@@ -133,6 +136,7 @@ class Engine:
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)
+        self.watch = Watch(strategy, data, self.device)
         self.notes: dict[str, dict[str, Any]] = {}
         self.plans = dict(plans or self._plans_of_steps())
         self.counters = Counters()
@@ -238,6 +242,8 @@ class Engine:
                 self._report(run, plan, lines, speed)
             if last or self._preview_due(plan):
                 self._preview(run)
+            if self.save_best is not None and plan.knots and stage.preview == "sample":
+                self._keep_best(run, plan)
             if self._seconds() - self._saved_at > self.config.checkpoint_every and run.guard.healthy:
                 self._save(run)
             self._check_stop(run)
@@ -330,6 +336,7 @@ class Engine:
             "data": self.data.fingerprint,
             "notes": self.notes,
             "stages": [s.name for s in self.stages],
+            "best": asdict(self.watch.best) if self.watch.best.step >= 0 else None,
         }
         if run is not None and c.stage_step > 0:
             tensors |= {f"ema/{k}": v for k, v in run.ema.tensors().items()}
@@ -357,6 +364,7 @@ class Engine:
             )
         vars(self.counters).update(meta["counters"])  # in place: the loop holds on to it
         self.notes = meta["notes"]
+        self.watch.best = Best(**meta["best"]) if meta.get("best") else Best()
         self.plans = {k: Plan.from_plain(p) for k, p in meta["plans"].items()}
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
@@ -478,6 +486,20 @@ class Engine:
             plan.progress(c.stage_step),
             f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}",
         )
+
+    def _keep_best(self, run: Running, plan: Plan) -> None:
+        """At a tick: measures samples, and keeps the model if they are the nearest so far."""
+        c = self.counters
+        before, now = plan.progress(c.stage_step - 1), plan.progress(c.stage_step)
+        if "sample" not in self.strategy.capabilities or not self.watch.due(before, now, self._seconds()):
+            return
+        with run.ema.applied():
+            value, better = self.watch.look(self.networks, c.step)
+            if better and self.save_best is not None:
+                self.save_best(self.networks, c, self.notes)
+        self.log.write(
+            event="best", stage=run.stage.name, step=c.step, seconds=round(self._seconds(), 3), fd_pixels=value, kept=better
+        )  # fmt: skip
 
     def _preview_due(self, plan: Plan) -> bool:
         if not plan.knots:

@@ -23,10 +23,11 @@ MANIFOLD: dict[str, tuple[str, Literal["higher", "near"], str]] = {
 
 
 def frechet(task: Task) -> None:
-    """The Fréchet distance of the samples."""
+    """The Fréchet distance of the samples; called FID where extractor and resizing are exactly FID's."""
+    name = "Fréchet distance" if task.extract is None else task.extract.describe().get("frechet", "Fréchet distance")
     task.add(
         "fd",
-        "Fréchet distance of samples",
+        f"{name} of samples",
         lambda: task.frechet("samples", "reference"),
         floor=lambda: task.real_frechet,
         count=task_count(task),

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from aegan.data import Data
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError, unknown
-from aegan.evaluation import distances, honesty, modes, pictures, reconstruction
+from aegan.evaluation import distances, honesty, labelled, modes, pictures, reconstruction
 from aegan.evaluation.result import Evaluation
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides
@@ -40,6 +40,8 @@ METRICS: dict[str, Callable[[Task], None]] = {
     "kd": distances.kernel,
     "prdc": distances.manifold,
     "honesty": honesty.honesty,
+    "is": labelled.inception,
+    "representation": labelled.representation,
 }
 USUAL = ("modes", "fd", "reconstruction", "kd", "prdc", "honesty")  # the others train something first
 

@@ -140,8 +140,10 @@ def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[An
         return run, run.model if checkpoint == "last" else run.best_model
     if hasattr(what, "sample") and hasattr(what, "capabilities"):
         return None, what
-    if hasattr(what, "model") and hasattr(what, "path"):
-        return what, what.model if checkpoint == "last" else getattr(what, "best_model", None)
+    if hasattr(what, "path") and hasattr(what, "data"):
+        opened: Any = what
+        getattr(opened, "config", None)  # a damaged one is told before a missing model
+        return opened, opened.model if checkpoint == "last" else opened.best_model
     return None, None
 
 
