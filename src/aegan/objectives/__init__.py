@@ -10,7 +10,7 @@ from aegan.objectives.reconstruction import (
     laplacian_l1,
     ssim_loss,
 )
-from aegan.objectives.regularisers import code_l2, covariance_penalty, kl_standard_normal
+from aegan.objectives.regularisers import code_l2, covariance_penalty, kl_of_moments, kl_standard_normal
 
 __all__ = [
     "ADVERSARIAL",
@@ -22,6 +22,7 @@ __all__ = [
     "gradient_difference",
     "gradient_norm",
     "gradient_penalty",
+    "kl_of_moments",
     "kl_standard_normal",
     "l1",
     "l2",

@@ -30,3 +30,16 @@ def covariance_penalty(z: Tensor) -> Tensor:
     cov = centred.T @ centred / (len(z) - 1)
     identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     return ((cov - identity).square().sum() / z.shape[1]).expand(len(z))
+
+
+def kl_of_moments(z: Tensor) -> Tensor:
+    """mean_j 1/2 (s_j^2 + m_j^2 - 1) - log s_j, (): KL(N(m, diag s^2) || N(0, I)) of a batch's moments, per dimension.
+
+    AGE, Ulyanov et al. 2018 (arXiv 1704.02304).
+
+    Args:
+        z: codes (N, ...), N > 1.
+    """
+    variance, mean = torch.var_mean(z.flatten(1), 0)
+    variance = variance + 1e-6  # bounds what collapsed codes are worth to who wants the divergence large
+    return (0.5 * (variance + mean.square() - variance.log() - 1)).mean()

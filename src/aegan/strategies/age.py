@@ -1,0 +1,93 @@
+"""An encoder and a generator alone at play: the encoder pulls the codes of real and made examples apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.objectives.reconstruction import l1
+from aegan.objectives.regularisers import kl_of_moments
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Coded, standard_normal
+from aegan.strategies._registry import register
+
+
+def on_sphere(z: Tensor) -> Tensor:
+    """√d z/|z|: codes on the sphere whose uniform distribution has variance 1 along each of the d axes."""
+    flat = F.normalize(z.flatten(1), dim=1) * z[0].numel() ** 0.5
+    return flat.view_as(z)
+
+
+@register
+@dataclass(frozen=True)
+class AGE(Coded):
+    """Adversarial generator-encoder: no discriminator. Codes lie on a sphere, z uniformly.
+
+    KL(q) = mean_j ½ (s_j² + m_j²) − log s_j − ½      of a batch of codes, by its means m and deviations s, to N(0, I)
+
+    E: min KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁
+    G: min KL(E(G(z))) + λ (1 − cos(z, E(G(z))))      `n_generator` times for each of E
+
+    The sphere's radius is √d, not the paper's 1, so that N(0, I) is what its moments are compared with.
+
+    Reference:
+        Ulyanov et al., It Takes (Only) Two: Adversarial Generator-Encoder Networks, AAAI 2018, arXiv 1704.02304.
+    """
+
+    name = "age"
+    paper = "Ulyanov et al. 2018, arXiv 1704.02304"
+    summary = "Encoder against generator, no critic: batches of codes are compared by their moments."
+    where = "its reconstruction judged by an adversary"
+
+    batch_size: int = option(64, "examples per step, over which moments are taken", source="the paper")
+    lr: float = option(1e-3, "Adam's learning rate of E and G", source="the paper's 2e-4, for more steps")
+    weight_decay: float = option(0.0, "AdamW's weight decay of E and G")
+    mu: float = option(10.0, "μ, weight of |x − G(E(x))|₁, a mean over values", source="public code")
+    lam: float = option(1000.0, "λ, weight of the cosine distance of codes", source="public code, CIFAR-10")
+    n_generator: int = option(2, "steps of G for each of E", source="public code")
+    ema_decay: float = option(0.998, "of the averages of E and G")
+
+    @property
+    def uses_labels(self) -> bool:
+        return False
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        return {"E": E, "G": G}
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        phases = (
+            replace(self.autoencode(self.encoder, "E", ("E",)), every=self.n_generator),
+            self.autoencode(self.generator, "G", ("G",)),
+        )
+        return (Stage("play", 1.0, phases, warmup=100, ema=("E", "G"), ema_decay=self.ema_decay),)
+
+    def encode(self, nets: Networks, x: Tensor) -> Tensor:
+        return on_sphere(nets["E"](x).float())
+
+    def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_E = KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁."""
+        real = self.encode(nets, batch.x)
+        with torch.no_grad():
+            made = self.decode(nets, on_sphere(standard_normal(nets["G"], len(real))))
+        kl, kl_made = kl_of_moments(real), kl_of_moments(self.encode(nets, made))
+        rec = l1(batch.x, self.decode(nets, real))
+        watch = {"KL(made)−KL(x)": (kl_made - kl).detach(), "L1": rec.detach()}
+        return Loss({"KL_x": kl, "−KL_made": -kl_made, "L1": self.mu * rec}, watch)
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_G = KL(E(G(z))) + λ (1 − cos(z, E(G(z))))."""
+        z = on_sphere(standard_normal(nets["G"], len(batch.x)))
+        back = self.encode(nets, self.decode(nets, z))
+        cosine = F.cosine_similarity(z.flatten(1), back.flatten(1), dim=1)
+        return Loss({"KL_made": kl_of_moments(back), "cos": self.lam * (1 - cosine)})
+
+    def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
+        """G(z), z uniform on the sphere; truncation moves it towards the centre, which G has not seen."""
+        return self.decode(nets, truncation * on_sphere(standard_normal(nets["G"], n, rng)))

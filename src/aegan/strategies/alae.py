@@ -1,0 +1,116 @@
+"""An autoencoder of the generator's inner space: encoder and critic share a body, and both ends of the game meet in w."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.density.prior import Frequencies
+from aegan.networks import build_critic, build_residual
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Coded, Judged, standard_normal
+from aegan.strategies._pieces import count_classes
+from aegan.strategies._registry import register
+
+
+class Through(nn.Module):
+    """D(E(x), y): critic and encoder as one critic of examples."""
+
+    def __init__(self, nets: Networks) -> None:
+        super().__init__()
+        self.E, self.D = nets["E"], nets["D"]
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        d: Tensor = self.D(self.E(x), y)
+        return d
+
+
+@register
+@dataclass(frozen=True)
+class ALAE(Judged, Coded):
+    """Adversarial latent autoencoder: reconstruction in w, not in pixels. w = F(z), x̃ = G(w), z ~ N(0, I).
+
+    E, D: min sp(D(E(x̃))) + sp(−D(E(x))) + γ/2 |∇_x D(E(x))|²    the critic is D∘E
+    F, G: min sp(−D(E(x̃)))
+    E, G: min |F(z) − E(G(F(z)))|²                               a mean over w; F gets no gradient
+
+    Nothing compares x with G(E(x)), so that reconstructions keep the meaning before the pixels. F and D know the class
+    where the data has classes. Our F begins as the identity.
+
+    Reference:
+        Pidhorskyi et al., Adversarial Latent Autoencoders, CVPR 2020, arXiv 2004.04946.
+    """
+
+    name = "alae"
+    paper = "Pidhorskyi et al. 2020, arXiv 2004.04946"
+    summary = "A GAN whose critic begins with an encoder, made to invert the generator in a learned code space."
+    where = "its reconstruction judged by an adversary"
+
+    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
+        "nonsaturating", "the game", source="the paper"
+    )
+    lr: float = option(5e-4, "AdamW's learning rate of E and G where they autoencode w")
+    weight_decay: float = option(0.0, "AdamW's weight decay there")
+    lr_critic: float = option(1e-3, "Adam's learning rate of E and D in the game", source="the paper's 2e-3, LREQAdam")
+    gamma: float = option(1.0, "γ of R1 through E", source="the paper's 10, for its sizes")
+    code_width: int = option(64, "width of F and D")
+    w_weight: float = option(1.0, "weight of |F(z) − E(G(F(z)))|²", source="the paper")
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        code, classes = self.code(spec), len(spec.classes)
+        return {
+            "F": build_residual(code, width=self.code_width, classes=classes),
+            "G": G,
+            "E": E,
+            "D": build_critic(code, width=self.code_width, classes=classes, codes=True),
+            "Y": Frequencies(classes),
+        }
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        phases = (
+            self.critic_phase(self.critic, "ED", ("E", "D")),
+            self.generator_phase(self.generator, "FG", ("F", "G")),
+            self.autoencode(self.inverse, "EG", ("E", "G")),
+        )
+        return (
+            Fit("count", share=0.001, run=count_classes),
+            Stage("play", 1.0, phases, ema=("F", "G", "E"), ema_decay=self.ema_decay),
+        )
+
+    def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """w = z + F(z, y) of the batch's classes y."""
+        y = batch.y if nets["F"].embed is not None else None
+        z = standard_normal(nets["G"], len(batch.x))
+        return z + nets["F"](z, y).float(), y
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_D of `loss` with D∘E; with nonsaturating sp(D(E(x̃))) + sp(−D(E(x))) + γ/2 |∇_x D(E(x))|²."""
+        with torch.no_grad():
+            w, y = self.codes(nets, batch)
+            fake = self.decode(nets, w)
+        return self.judge(Through(nets), batch.x, fake, y, clock)
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_G of `loss` with D∘E; with nonsaturating sp(−D(E(x̃)))."""
+        w, y = self.codes(nets, batch)
+        return Loss({"L_G": self.fool(Through(nets), self.decode(nets, w), batch.x, y)})
+
+    def inverse(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_w = |sg[F(z)] − E(G(F(z)))|²."""
+        with torch.no_grad():
+            w, _ = self.codes(nets, batch)
+        back = self.encode(nets, self.decode(nets, w))
+        return Loss({"L_w": self.w_weight * (w - back).square().flatten(1).mean(1)})
+
+    def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
+        """G(F(z, y)); truncation shortens z."""
+        z = truncation * standard_normal(nets["G"], n, rng)
+        y = nets["Y"].sample(n, rng) if y is None else y  # type: ignore[operator]
+        return self.decode(nets, z + nets["F"](z, y).float())

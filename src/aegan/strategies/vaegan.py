@@ -1,0 +1,125 @@
+"""A variational autoencoder whose reconstructions are judged by a critic's features, and whose samples by the critic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.objectives.reconstruction import feature_distance
+from aegan.objectives.regularisers import kl_standard_normal
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Judged, Variational, WithPrior, standard_normal
+from aegan.strategies._registry import register
+
+
+@register
+@dataclass(frozen=True)
+class VAEGAN(WithPrior, Judged, Variational):
+    """VAE/GAN: what counts as alike is learned by D, x̃ = G(z), z ~ q(z|x), and x_p = G(z_p), z_p ~ N(0, I).
+
+    L_like = ½ log |D_l(x) − D_l(x̃)|²    Gaussian in D's features, at its best variance as in `vae`; the paper's is 1
+    E: min L_prior + L_like              L_prior = β/D KL(q(z|x) || N(0, I)), per value; no gradient of the game
+    G: min like · L_like + L_G(x̃, x_p)
+    D: min L_D(x; x̃, x_p)                the game's; no gradient of L_like
+
+    The paper's γ weighs a sum over features against the game, and so is small (1e-6 to 5e-5); ours weighs a mean.
+    x̃ and x_p share the batch, half of it each.
+
+    Reference:
+        Larsen et al., Autoencoding beyond pixels using a learned similarity metric, ICML 2016, arXiv 1512.09300.
+    """
+
+    name = "vaegan"
+    paper = "Larsen et al. 2016, arXiv 1512.09300"
+    summary = "A VAE that compares images by a critic's features, and plays against that critic."
+    where = "its reconstruction judged by an adversary"
+
+    prior: Literal["mixture", "normal"] = option("normal", "what codes are drawn from: N(0, I), or a fitted mixture")
+    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
+        "nonsaturating", "the game", source="the paper's D; G's is that of practice"
+    )
+    lr: float = option(1e-3, "AdamW's learning rate of E")
+    beta: float = option(1.0, "weight of L_prior; 1 is the bound itself")
+    like: float = option(1.0, "weight of L_like for G; the paper's γ", source="chosen on Fashion-MNIST at 32x32")
+    layer: int = option(0, "map of D that L_like compares, 0 the finest", source="the paper's l")
+    equilibrium: float | None = option(
+        None, "cost of D, in nats, around which D and G take turns to rest", source="public code: 0.68; default: never"
+    )
+    balance: float = option(0.35, "how far from the equilibrium a cost must be for one to rest", source="public code")
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        return {"E": E, "G": G, "D": self.critic_network(DataSpec(spec.shape)), **self.prior_networks()}
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        phases = (
+            self.critic_phase(self.critic),
+            self.autoencode(self.encoder, "E", ("E",)),
+            self.generator_phase(self.generator),
+        )
+        return (
+            Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay),
+            *self.prior_stages(self.posterior_sample),
+        )
+
+    def like_loss(self, nets: Networks, x: Tensor, back: Tensor) -> Tensor:
+        """L_like = ½ log E|D_l(x) − D_l(x̃)|², over the mean of |D_l(x)|² so that D's scale does not count."""
+        with torch.no_grad():
+            real = nets["D"].features(x)[self.layer]  # type: ignore[operator]
+        made = nets["D"].features(back)[self.layer]  # type: ignore[operator]
+        return 0.5 * (feature_distance([real], [made], power=2).mean() + 1e-6).log()
+
+    def fakes(self, nets: Networks, back: Tensor) -> Tensor:
+        """Half of the x̃, and as many x_p as the other half."""
+        half = len(back) // 2
+        made: Tensor = nets["G"](standard_normal(nets["G"], len(back) - half)).float()
+        return torch.cat((back[:half], made))
+
+    def resting(self, costs: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether D, and whether G, takes part: D rests where it wins, G where D loses; never both."""
+        if self.equilibrium is None:
+            return torch.ones_like(costs[0]), torch.ones_like(costs[0])
+        d = (costs > self.equilibrium - self.balance).all()
+        g = (costs < self.equilibrium + self.balance).all() | ~d
+        return (d | ~g).to(costs), g.to(costs)
+
+    def costs(self, nets: Networks, real: Tensor, fake: Tensor) -> Tensor:
+        """E −log D(x) and E −log(1 − D(x̃, x_p)), in nats."""
+        with torch.no_grad():
+            d_x, d_g = nets["D"](real).float(), nets["D"](fake).float()
+            return torch.stack((torch.nn.functional.softplus(-d_x).mean(), torch.nn.functional.softplus(d_g).mean()))
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_D of `loss`, fakes x̃ and x_p; with nonsaturating sp(−D(x)) + sp(D(x̃, x_p)) + γ/2 |∇D(x)|²."""
+        with torch.no_grad():
+            fake = self.fakes(nets, self.decode(nets, self.posterior_sample(nets, batch.x)))
+        loss = self.judge(nets["D"], batch.x, fake, None, clock)
+        if self.equilibrium is None:
+            return loss
+        d, _ = self.resting(self.costs(nets, batch.x, fake))
+        return Loss({k: d * term for k, term in loss.terms.items()}, loss.watch)
+
+    def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_E = L_like + β/D KL(q(z|x) || N(0, I))."""
+        mu, log_var = self.posterior(nets, batch.x)
+        back = nets["G"](self.reparameterise(mu, log_var)).float()
+        kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
+        mse = (back.detach() - batch.x).square().mean()
+        return Loss({"L_like": self.like_loss(nets, batch.x, back), "L_prior": kl}, watch={"MSE": mse})
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_G = like · L_like + L_G of `loss` on x̃ and x_p; with nonsaturating sp(−D(x̃, x_p))."""
+        with torch.no_grad():
+            z = self.posterior_sample(nets, batch.x)
+        back = nets["G"](z).float()
+        fake = self.fakes(nets, back)
+        play = self.fool(nets["D"], fake, batch.x, None)
+        if self.equilibrium is not None:
+            play = self.resting(self.costs(nets, batch.x, fake))[1] * play
+        return Loss({"L_like": self.like * self.like_loss(nets, batch.x, back), "L_G": play})
