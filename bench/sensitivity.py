@@ -1,6 +1,6 @@
 """Which measure sees which fault: real images made worse in steps, each step scored by every measure.
 
-    python bench/sensitivity.py                     writes docs/results/sensitivity.json, about five minutes on a core
+    python bench/sensitivity.py                     writes docs/results/sensitivity.json, about ten minutes on a core
     python bench/sensitivity_figure.py              draws it, and prints the table of docs/evaluation.md
 
 Data: the built-in Fashion-MNIST. 5,000 images are the training set (the reference), 1,000 are held out, and "samples"
@@ -95,7 +95,7 @@ def pairs(images: np.ndarray, originals: np.ndarray) -> dict[str, float]:
 class Side:
     """One data set, with the features of what is compared again and again."""
 
-    def __init__(self, tinted: bool) -> None:
+    def __init__(self, tinted: bool, name: str) -> None:
         from aegan.data import open_data
         from aegan.metrics import extractor, statistics
 
@@ -103,7 +103,7 @@ class Side:
         items, labels = np.array(data.train.items), np.array(data.train.labels)
         if tinted:
             items = np.uint8((items * TINT).round())
-        self.extract = extractor("lite0")
+        self.extract = extractor(name)
         self.train, self.pool, self.labels = items[:5000], items[5000:], labels[5000:]
         held = np.array(data.held_out.items)
         held = np.uint8((held * TINT).round()) if tinted else held
@@ -156,7 +156,7 @@ def spoilt(side: Side, fault: str, strength: float) -> tuple[np.ndarray, np.ndar
     return np.concatenate([copies, start[n:]]), None
 
 
-def measure() -> dict[str, Any]:
+def measure(name: str) -> dict[str, Any]:
     out: dict[str, Any] = {
         "count": COUNT,
         "reference": 5000,
@@ -165,11 +165,12 @@ def measure() -> dict[str, Any]:
         "clean": {},
         "faults": {},
     }
-    sides = {False: Side(tinted=False), True: Side(tinted=True)}
+    sides = {tinted: Side(tinted, name) for tinted in (False, True)}
     out["extractor"] = sides[False].extract.describe()
     for tinted, side in sides.items():
         draws = [side.score(side.pool[i * COUNT : (i + 1) * COUNT]) for i in range(CLEAN_DRAWS)]
         side.first = draws[0]
+        print(f"clean draws: {'tinted' if tinted else 'grey'} done", flush=True)
         out["clean"]["tinted" if tinted else "grey"] = {
             name: {
                 "mean": float(np.mean([d[name] for d in draws])),
@@ -195,5 +196,6 @@ def measure() -> dict[str, Any]:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--out", type=Path, default=Path("docs/results/sensitivity.json"))
-    target = arguments.parse_args().out
-    target.write_text(json.dumps(measure(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    arguments.add_argument("--extractor", default="lite0")
+    given = arguments.parse_args()
+    given.out.write_text(json.dumps(measure(given.extractor), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
