@@ -246,3 +246,20 @@ def test_large_pictures_are_reduced(tmp_path: Path) -> None:
     (tmp_path / "first.png").write_bytes(first)
     with Image.open(tmp_path / "first.png") as picture:
         assert picture.size == (1200, 600)
+
+
+def test_last_and_best_side_by_side(tmp_path: Path) -> None:
+    log = log_lines()
+    log[-1:-1] = [
+        {"event": "best", "stage": "sharpen", "step": 20, "fd_pixels": 1.5, "kept": True},
+        {"event": "best", "stage": "sharpen", "step": 40, "fd_pixels": 2.5, "kept": False},
+    ]
+    run = make_run(tmp_path / "run", log=log, scores=evaluation())
+    page = write_report(run).read_text()
+    assert "nearest to training data at step 20" in page and "--checkpoint both" in page
+    (run / "evaluation-best.json").write_text(
+        json.dumps(evaluation(fd=figure(300.0, 57.0, title="Fréchet distance of samples", low=290.0, high=310.0)))
+    )
+    page = write_report(run).read_text()
+    assert "300 [290, 310]" in page and "320" in page and "chosen without the held-out items" in page
+    assert "--checkpoint both" not in page

@@ -55,7 +55,15 @@ class Facts:
     @cached_property
     def evaluation(self) -> dict[str, Any] | None:
         """evaluation.json, or None."""
-        content = _json(self.path / "evaluation.json")
+        return self._scores("evaluation.json")
+
+    @cached_property
+    def best(self) -> dict[str, Any] | None:
+        """evaluation-best.json, of the best model while training, or None."""
+        return self._scores("evaluation-best.json")
+
+    def _scores(self, name: str) -> dict[str, Any] | None:
+        content = _json(self.path / name)
         return content if content is not None and isinstance(content.get("figures"), dict) else None
 
     @cached_property

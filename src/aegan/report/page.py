@@ -47,6 +47,7 @@ def render(facts: Facts) -> str:
         f'<div class="pair"><div>{_samples(facts)}</div><div>{_reconstructions(facts)}</div></div>',
         _interpolation(facts),
         _figures(facts),
+        _best(facts),
         _happenings(facts),
         _curves(facts),
         _growth(facts),
@@ -152,7 +153,7 @@ def _figures(facts: Facts) -> str:
         f = words.figure(facts, name)
         value, floor = words.values(facts, name)
         unit = str(f.get("unit", ""))
-        shown = words.show(value, unit) if value is not None else "none"
+        shown = words.interval(f)
         why = f" No value: {f['why']}." if value is None and f.get("why") else ""
         rows.append(
             f"<tr><td>{escape(str(f.get('title', name)))}</td><td class=n>{escape(shown)}</td>"
@@ -182,9 +183,40 @@ def _figures(facts: Facts) -> str:
     how = (
         f"Measured on {_int(c.get('samples'))} samples against {_int(c.get('reference'))} training items, seed "
         f"{e.get('seed')}, in {words.duration(number(e.get('seconds')) or 0)}, by aegan {e.get('aegan')}. “Perfect” is "
-        f"what {_int(c.get('held_out'))} held-out items get, or chance alone. Weights: {e.get('weights')}."
+        f"what {_int(c.get('floor', c.get('held_out')))} real items outside of those get, or chance alone. In brackets: "
+        f"the 95 % interval. Weights: {e.get('weights')}."
     )
     return _section("Figures", "", f"{table}<p>{escape(features)}</p><p>{escape(how)}</p>")
+
+
+def _best(facts: Facts) -> str:
+    """Last beside best, where the best model while training has been scored too; never the best alone."""
+    ticks = [line for line in facts.events("best") if number(line.get("fd_pixels")) is not None]
+    if not ticks:
+        return ""
+    least = min(ticks, key=lambda line: line["fd_pixels"])
+    said = (
+        f"While training, the samples were nearest to training data at step {_int(least.get('step'))} "
+        f"(Fréchet distance on small pixels {words.show(least['fd_pixels'])}; at the last look, step "
+        f"{_int(ticks[-1].get('step'))}, {words.show(ticks[-1]['fd_pixels'])}). Everything above is of the last step."
+    )
+    if facts.best is None or facts.evaluation is None:
+        return _section("Last and best", f"{said} Score the best too: aegan evaluate RUN --checkpoint both")
+    rows = []
+    for name, best in facts.best["figures"].items():
+        last = words.figure(facts, name)
+        cells = [words.interval(f) for f in (last, best) if isinstance(f, dict)]
+        if len(cells) == 2 and number(last.get("value")) is not None:
+            rows.append(
+                f"<tr><td>{escape(str(best.get('title', name)))}</td>"
+                + "".join(f"<td class=n>{escape(cell)}</td>" for cell in cells)
+                + "</tr>"
+            )
+    table = (
+        '<div class="wide"><table><thead><tr><th>figure</th><th class=n>last</th><th class=n>best</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+    return _section("Last and best", f"{said} The best was chosen without the held-out items.", table)
 
 
 _BETTER = {"lower": "Lower is better.", "higher": "Higher is better.", "near": "Best near the perfect value."}
@@ -282,7 +314,7 @@ def _growth(facts: Facts) -> str:
 
 
 def _nearest(facts: Facts) -> str:
-    path = facts.picture("nearest")
+    path, worst = facts.picture("nearest"), facts.picture("copied")
     if path is None:
         return ""
     text, alarming = words.copies(facts)
@@ -291,9 +323,13 @@ def _nearest(facts: Facts) -> str:
         "model that copies shows equal pairs; one that has learned shows relatives."
     )
     said = f"<p{' class=warn' if alarming else ''}>{escape(text)}</p>" if text else ""
-    return _section(
-        "Nearest training images", what, _image(path, "Samples beside their nearest training images") + said
-    )
+    shown = _image(path, "Samples beside their nearest training images") + said
+    if worst is not None:
+        shown += (
+            "<p>The 16 pairs that look most like copies, the worst first: those whose sample is far nearer to one "
+            f"training image than to the others.</p>{_image(worst, 'The most copied samples')}"
+        )
+    return _section("Nearest training images", what, shown)
 
 
 def _repeat(facts: Facts) -> str:

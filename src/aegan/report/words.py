@@ -70,6 +70,14 @@ def values(facts: Facts, name: str) -> tuple[float | None, float | None]:
     return number(f.get("value")), number(f.get("floor"))
 
 
+def interval(f: dict[str, Any]) -> str:
+    """The value of a figure with its interval, as people read it."""
+    value = number(f.get("value"))
+    if value is None:
+        return "none"
+    return measured(value, number(f.get("low")), number(f.get("high")), str(f.get("unit", "")))
+
+
 def item(facts: Facts) -> str:
     """What one example is called: image, or vector."""
     shape = facts.spec.get("shape")
