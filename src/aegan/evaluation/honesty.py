@@ -68,9 +68,8 @@ def _copies(task: Task) -> None:
 
 
 def share(found: Copying) -> Measured:
-    """The share that looks copied, with the binomial standard error."""
-    p = found.share
-    return Measured.normal(p, float(np.sqrt(p * (1 - p) / found.samples)), least=0.0, most=1.0)
+    """The share that looks copied."""
+    return Measured.share(found.share, found.samples)
 
 
 def _authentic(task: Task) -> None:

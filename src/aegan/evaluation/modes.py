@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
-
 from aegan.data import TOYS
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
@@ -38,8 +36,7 @@ def modes(task: Task) -> None:
         return mode_report(rows[:], known)
 
     def quality() -> Measured:
-        p = found().quality
-        return Measured.normal(p, float(np.sqrt(p * (1 - p) / n)), least=0.0, most=1.0)
+        return Measured.share(found().quality, n)
 
     def spread() -> float:
         width = found().mean_spread

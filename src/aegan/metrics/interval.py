@@ -40,5 +40,21 @@ class Measured:
             return cls(value, reach, reach, standard_error)
         return cls(value, max(value - reach, least), min(value + reach, most), standard_error)
 
+    @classmethod
+    def share(cls, value: float, count: int) -> Measured:
+        """A share of `count` items with Wilson's interval, which has a width at 0 and at 1 too.
+
+        >>> found = Measured.share(0.0, 100)
+        >>> found.low, round(found.high, 4)
+        (0.0, 0.037)
+        """
+        z2 = Z95**2 / count
+        middle, reach = (
+            (value + z2 / 2) / (1 + z2),
+            Z95 * (value * (1 - value) / count + z2 / count / 4) ** 0.5 / (1 + z2),
+        )
+        error = (value * (1 - value) / count) ** 0.5
+        return cls(value, min(max(middle - reach, 0.0), value), max(min(middle + reach, 1.0), value), error)
+
     def __str__(self) -> str:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
