@@ -19,6 +19,7 @@ from aegan.metrics import (
     frechet_interval,
 )
 
+MOST = 10_000  # samples whose neighbours are looked for, at a cost of samples × reference
 COPIES = 1000  # samples, and held-out items, that are looked up among all training items
 
 
@@ -76,11 +77,11 @@ def _authentic(task: Task) -> None:
     task.add(
         "authenticity",
         "authentic samples",
-        lambda: authenticity(task.features("reference"), task.features("samples")).share,
+        lambda: authenticity(task.features("reference"), spread(task.features("samples"), MOST)).share,
         floor=lambda: authenticity(task.features("reference"), task.held_out_features()).share,
         better="near",
         unit="%",
-        count=task_count(task),
+        count=min(task_count(task), MOST),
         against=len(task.reference),
         meaning="Samples that are farther from their nearest training item than that is from its own neighbour (Alaa "
         "2022). Far below the perfect value: copies; far above: samples that are far from everything.",
@@ -90,7 +91,7 @@ def _authentic(task: Task) -> None:
 def _data_copying(task: Task) -> None:
     def measure() -> Measured:
         found: DataCopying = data_copying(
-            task.features("reference"), task.held_out_features(), task.features("samples")
+            task.features("reference"), task.held_out_features(), spread(task.features("samples"), MOST)
         )
         return Measured.normal(found.c_t, found.standard_error)
 
@@ -101,7 +102,7 @@ def _data_copying(task: Task) -> None:
         floor=0.0,
         better="near",
         unit="sd",
-        count=task_count(task),
+        count=min(task_count(task), MOST),
         against=len(task.reference),
         meaning="Whether samples lie nearer to training items than held-out items do (Meehan 2020), in standard "
         "deviations of chance. Below -3: copying; above 3: farther off than real items.",
