@@ -1,15 +1,25 @@
 """Networks: plain `nn.Module`s, made by `build_*` from a data shape."""
 
 from aegan.networks.autoencoders import build_autoencoder, build_decoder, default_code_shape
-from aegan.networks.critics import Critic, build_critic
-from aegan.networks.generators import ConditionalGenerator, build_residual
+from aegan.networks.critics import Critic, MapDecoder, build_critic, build_joint_critic, join
+from aegan.networks.generators import ConditionalGenerator, MixtureNoise, build_residual
+from aegan.networks.layers import History, mixes_batch
+from aegan.networks.published import published_critic, published_decoder
 
 __all__ = [
     "ConditionalGenerator",
     "Critic",
+    "History",
+    "MapDecoder",
+    "MixtureNoise",
     "build_autoencoder",
     "build_critic",
     "build_decoder",
+    "build_joint_critic",
     "build_residual",
     "default_code_shape",
+    "join",
+    "mixes_batch",
+    "published_critic",
+    "published_decoder",
 ]

@@ -1,6 +1,6 @@
 """Critics: one number per sample (a logit), or per pack of samples.
 
-No normalisation anywhere: R1 and R2 need every sample's logit to depend on that sample alone. Images first meet an
+No normalisation in ours: R1 and R2 need every sample's logit to depend on that sample alone. Images first meet an
 overlapping convolution (twice as wide as its stride), since a critic that sees separate patches leaves their grid in
 the generator's pictures; all further work is done at a quarter of the size and below.
 """
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from aegan.errors import UserError
 from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
+from aegan.networks.layers import MinibatchDiscrimination
 
 Shape = tuple[int, ...]
 
@@ -152,6 +153,32 @@ class VectorBody(CriticBody):
         return [F.leaky_relu(self.net(self.stem(x)), 0.2)]
 
 
+class BatchBody(CriticBody):
+    """A body whose last vector also tells how near each sample is to the rest of its batch.
+
+    Args:
+        body: the body itself.
+        width: of its vector.
+        kernels: numbers added to it.
+    """
+
+    def __init__(self, body: CriticBody, width: int, kernels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.minibatch = MinibatchDiscrimination(width, kernels)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        *maps, h = self.body(x)
+        return [*maps, torch.cat((h, self.minibatch(h).to(h.dtype)), 1)]
+
+
+def with_head(body: CriticBody, width: int, *, classes: int, pack: int, minibatch: int = 0) -> Critic:
+    """The critic of a body whose vector is `width` long, with `minibatch` numbers of minibatch discrimination."""
+    if minibatch:
+        body, width = BatchBody(body, width, minibatch), width + minibatch
+    return Critic(body, width, classes=classes, pack=pack)
+
+
 def build_critic(
     shape: Sequence[int],
     *,
@@ -160,6 +187,7 @@ def build_critic(
     classes: int = 0,
     pack: int = 1,
     codes: bool = False,
+    minibatch: int = 0,
 ) -> Critic:
     """A critic for images (C, H, W), for vectors or flat codes (D,), or with `codes` for spatial codes (c, h, w).
 
@@ -170,6 +198,7 @@ def build_critic(
         blocks: residual blocks a stage.
         classes: number of classes for the projection, 0: unconditional.
         pack: samples judged together; the batch must be a multiple of it.
+        minibatch: numbers of minibatch discrimination; with any, samples are no longer judged one by one.
 
     >>> D = build_critic((1, 32, 32), width=16, classes=10)
     >>> D(torch.zeros(4, 1, 32, 32), torch.zeros(4, dtype=torch.long)).shape
@@ -182,11 +211,71 @@ def build_critic(
     body: CriticBody
     if not rest:
         body = VectorBody(packed[0], width=4 * width, blocks=max(2, blocks))
-        return Critic(body, 4 * width, classes=classes, pack=pack)
+        return with_head(body, 4 * width, classes=classes, pack=pack, minibatch=minibatch)
     if codes:
         body = GridBody(packed, width=2 * width, blocks=blocks)
-        critic = Critic(body, 4 * width, classes=classes, pack=pack)
+        critic = with_head(body, 4 * width, classes=classes, pack=pack, minibatch=minibatch)
     else:
         body = ImageBody(packed, width=width, blocks=blocks)
-        critic = Critic(body, 2 * width, classes=classes, pack=pack)
+        critic = with_head(body, 2 * width, classes=classes, pack=pack, minibatch=minibatch)
     return critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class JointBody(CriticBody):
+    """For pairs of an example and a code in one flat vector, as `join` makes them: a body each, then one for both.
+
+    Example and code reach the joint layers as vectors of the same length, so that a long example does not drown a
+    short code.
+
+    Args:
+        body: for examples of `shape`; its last output is (N, width).
+        shape: of an example.
+        dim: of a flat code.
+        width: as above.
+    """
+
+    def __init__(self, body: CriticBody, shape: Shape, dim: int, width: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.x = body
+        self.z = VectorBody(dim, width=width, blocks=1)
+        self.both = VectorBody(2 * width, width=width, blocks=2)
+
+    def forward(self, pair: Tensor) -> list[Tensor]:
+        size = math.prod(self.shape)
+        x, z = pair[:, :size].reshape(-1, *self.shape), pair[:, size:]
+        return self.both(torch.cat((self.x(x)[-1], self.z(z)[-1]), 1))
+
+
+def join(x: Tensor, z: Tensor) -> Tensor:
+    """Pairs (N, values of x + values of z), which a joint critic takes, and penalties differentiate, as one input."""
+    return torch.cat((x.flatten(1).float(), z.flatten(1).float()), 1)
+
+
+def build_joint_critic(shape: Sequence[int], dim: int, *, width: int = 64, blocks: int = 1, classes: int = 0) -> Critic:
+    """D(x, z, y) for examples of `shape` and flat codes (dim,), joined by `join`.
+
+    >>> D = build_joint_critic((1, 16, 16), 8, width=16)
+    >>> D(join(torch.zeros(4, 1, 16, 16), torch.zeros(4, 8))).shape
+    torch.Size([4])
+    """
+    alone = build_critic(shape, width=width, blocks=blocks)
+    features = alone.linear.in_features
+    return Critic(JointBody(alone.body, tuple(shape), dim, features), features, classes=classes, pack=1)
+
+
+class MapDecoder(nn.Module):
+    """From a critic's map (N, c, h, w) to a picture (N, C, 4 h, 4 w): what a self-supervised critic still knows of x."""
+
+    def __init__(self, inputs: int, channels: int, *, width: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(inputs, width, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 16 * channels, 3, padding=1),
+            nn.PixelShuffle(4),
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.net(h)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from aegan.networks.autoencoders import Decoder, VectorDecoder
 from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
+from aegan.networks.layers import use_virtual_batch_norm
 
 
 class ResidualMLP(nn.Module):
@@ -86,22 +87,72 @@ class ConditionalGenerator(nn.Module):
     """G(z, y) = decoder(z + e_y): noise of the decoder's code shape, plus an embedding of the class.
 
     Args:
-        decoder: from `build_decoder`.
+        decoder: from `build_decoder`, or any module with a `code_shape`.
         classes: number of classes, 0: unconditional.
+        noise: what z is drawn from: `normal` is N(0, I), `uniform` is U(-1, 1) for each number.
+        reference: R > 0 gives the decoder virtual batch normalisation: R fixed z go before every batch.
     """
 
-    def __init__(self, decoder: Decoder | VectorDecoder, *, classes: int = 0) -> None:
+    reference: Tensor | None
+    reference_y: Tensor
+
+    def __init__(
+        self,
+        decoder: nn.Module,
+        *,
+        classes: int = 0,
+        noise: Literal["normal", "uniform"] = "normal",
+        reference: int = 0,
+    ) -> None:
         super().__init__()
         self.decoder = decoder
-        self.code_shape: tuple[int, ...] = tuple(decoder.code_shape)
+        self.code_shape: tuple[int, ...] = tuple(decoder.code_shape)  # type: ignore[arg-type]
         self.embed = nn.Embedding(classes, math.prod(self.code_shape)) if classes else None
+        self.kind = noise
+        self.register_buffer("reference", None)
+        if reference:
+            use_virtual_batch_norm(decoder, reference)
+            self.register_buffer("reference", self.noise(reference))
+            self.register_buffer("reference_y", torch.randint(max(classes, 1), (reference,)))
 
     def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """z ~ N(0, I), (count, *code_shape)."""
+        """z ~ N(0, I) or U(-1, 1), (count, *code_shape)."""
         device = next(self.parameters()).device
-        return torch.randn(count, *self.code_shape, generator=generator, device=device)
+        shape = (count, *self.code_shape)
+        if self.kind == "uniform":
+            return 2 * torch.rand(shape, generator=generator, device=device) - 1
+        return torch.randn(shape, generator=generator, device=device)
 
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+    def code(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """c = z + e_y, what the decoder takes; z itself without classes."""
         if self.embed is not None and y is not None:
             z = z + self.embed(y).view(-1, *self.code_shape)
-        return self.decoder(z)
+        return z
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        z = self.code(z, y)
+        if self.reference is None:
+            return self.decoder(z)
+        first = self.reference if y is None else self.code(self.reference, self.reference_y)
+        return self.decoder(torch.cat((first, z)))[len(first) :]
+
+
+class MixtureNoise(nn.Module):
+    """z = μ_i + σ_i ε, i ~ U{1..N}, ε ~ N(0, I): noise whose N places are learned with G (DeLiGAN, arXiv 1706.02071).
+
+    Args:
+        dim: of z.
+        components: N.
+        sigma: of every place at the start.
+    """
+
+    def __init__(self, dim: int, *, components: int, sigma: float = 0.2) -> None:
+        super().__init__()
+        self.mu = nn.Parameter(2 * torch.rand(components, dim) - 1)
+        self.sigma = nn.Parameter(torch.full((components, dim), sigma))
+
+    def forward(self, n: int, truncation: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
+        """(n, dim); a truncation less than 1 draws nearer to the places."""
+        i = torch.randint(len(self.mu), (n,), generator=rng, device=self.mu.device)
+        e = torch.randn(n, self.mu.shape[1], generator=rng, device=self.mu.device)
+        return self.mu[i] + truncation * self.sigma[i] * e

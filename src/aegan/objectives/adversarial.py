@@ -18,12 +18,12 @@ rpgan          sp(D(G(z)) - D(x))                      sp(D(x) - D(G(z)))       
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from aegan.errors import unknown
+from aegan.errors import UserError, unknown
 
 sp = F.softplus
 
@@ -115,6 +115,25 @@ def adversarial(name: str) -> Adversarial:
     if name not in ADVERSARIAL:
         raise unknown("adversarial loss", name, ADVERSARIAL)
     return ADVERSARIAL[name]
+
+
+def smoothed(game: Adversarial, s: float) -> Adversarial:
+    """One-sided label smoothing: real examples' target is 1 − s, that of generated ones stays 0.
+
+    minimax and nonsaturating: L_D = (1 − s) sp(−D(x)) + s sp(D(x)) + sp(D(G(z))); lsgan: (D(x) − (1 − s))² in the place
+    of (D(x) − 1)². The other games have no targets. Salimans et al. 2016 (arXiv 1606.03498), s = 0.1.
+    """
+    if not 0 <= s < 1:
+        raise UserError(f"Label smoothing takes a share of the target 1, not {s:g}.", "Salimans et al. 2016 take 0.1.")
+    if not s:
+        return game
+    if game.name == "lsgan":
+        return replace(game, critic=lambda real, fake: 0.5 * ((real - (1 - s)).square() + fake.square()))
+    if game.name in ("minimax", "nonsaturating"):
+        return replace(game, critic=lambda real, fake: (1 - s) * sp(-real) + s * sp(real) + sp(fake))
+    raise UserError(
+        f"The game '{game.name}' has no targets that could be smoothed.", "Set loss=nonsaturating, minimax or lsgan."
+    )
 
 
 def value(real: Tensor, fake: Tensor) -> Tensor:
