@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import Mixture
 from aegan.density.whitening import Whitening
 
@@ -14,16 +15,27 @@ from aegan.density.whitening import Whitening
 class Prior(nn.Module):
     """p(z): codes (N, ...) are whitened to u (N, k), and u follows a mixture of Gaussians, per class if there are labels.
 
+    With a mixture-density network u follows that instead; the mixture still tells how often each class is.
+
     Args:
         components: numbers of components to try, ascending; held-out likelihood chooses.
         keep: leading principal components of the codes that are modelled; 0: all that are alive.
         shrinkage: of the components' covariances, in units of k codes.
+        mdn: a mixture-density network, if there shall be one.
     """
 
     spread: Tensor
 
-    def __init__(self, *, components: tuple[int, ...], keep: int = 0, shrinkage: float = 0.3) -> None:
+    def __init__(
+        self,
+        *,
+        components: tuple[int, ...],
+        keep: int = 0,
+        shrinkage: float = 0.3,
+        mdn: MixtureDensity | None = None,
+    ) -> None:
         super().__init__()
+        self.mdn = mdn
         self.whitening = Whitening(keep=keep)
         self.mixture = Mixture(components=components, shrinkage=shrinkage)
         self.register_buffer("spread", torch.ones(()))  # standard deviation of a code's numbers, all together
@@ -32,7 +44,10 @@ class Prior(nn.Module):
         """Fits to codes (N, ...) and labels (N,); returns what was found, for the report."""
         self.whitening.fit(codes)
         self.spread.copy_((codes.flatten(1) - self.whitening.mean).square().mean().sqrt())
-        self.mixture.fit(self.whitening.encode(codes), labels)
+        u = self.whitening.encode(codes)
+        self.mixture.fit(u, labels)
+        if self.mdn is not None:
+            self.mdn.begin(self.whitening.dim, 0 if labels is None else int(labels.max()) + 1, u)
         return {"dimensions": self.whitening.dim, "components": len(self.mixture), "codes": len(codes)}
 
     @property
@@ -51,7 +66,14 @@ class Prior(nn.Module):
         """n whitened codes u (n, k) and their classes (n,), None if the prior has no classes."""
         with torch.autocast(self.whitening.mean.device.type, enabled=False):
             u, classes = self.mixture.sample_with_classes(n, y, truncation, rng)
+            if self.mdn is not None:
+                u = self.mdn.sample(n, classes, truncation, rng)
         return u, (None if bool((classes < 0).any()) else classes)
+
+    def log_prob(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """log p(u | y), (N,), of the whitened codes u = W(z), in nats; y only where it knows classes."""
+        density = self.mixture if self.mdn is None else self.mdn
+        return density.log_prob(self.whitening.encode(z), y if self.has_classes else None)
 
     def sample(
         self, n: int, y: Tensor | None = None, truncation: float = 1.0, rng: torch.Generator | None = None

@@ -20,24 +20,30 @@ from torch import Tensor, nn
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.density.prior import Prior
-from aegan.networks import build_autoencoder, build_critic, build_decoder
+from aegan.density.mdn import MixtureDensity
+from aegan.density.prior import Frequencies, Prior
+from aegan.networks import ConditionalGenerator, build_autoencoder, build_critic, build_decoder
 from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1
+from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 from aegan.strategies._pieces import (
     Encode,
     Logits,
     code_shape,
+    count_classes,
     critic_loss,
     fit_prior,
     generator_logits,
+    halves,
     in_fp32,
     noisy,
+    reparameterise,
 )
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
+PriorName = Literal["mixture", "normal", "mdn"]
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,7 @@ class Variational(Coded):
 
     def posterior(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """μ(x) and log σ²(x) of q(z | x), each of the code's shape."""
-        mu, log_var = nets["E"](x).float().chunk(2, dim=1)
-        return mu, log_var.clamp(-20, 10)
+        return halves(nets["E"](x))
 
     def posterior_sample(self, nets: Networks, x: Tensor) -> Tensor:
         """z ~ q(z | x)."""
@@ -122,7 +127,13 @@ class Variational(Coded):
 
     def reparameterise(self, mu: Tensor, log_var: Tensor) -> Tensor:
         """z = μ + σ ε, ε ~ N(0, I)."""
-        return mu + (0.5 * log_var).exp() * torch.randn_like(mu)
+        return reparameterise(mu, log_var)
+
+    def evidence_bound(self, x: Tensor, back: Tensor, mu: Tensor, log_var: Tensor, beta: float = 1.0) -> Loss:
+        """1/2 log E|x − x̂|² + β/D KL(q(z|x) || N(0, I)): the bound per value, at the batch's best decoder variance."""
+        mse = (back.float() - x).square().mean()
+        kl = kl_standard_normal(mu, log_var) * (beta / x[0].numel())
+        return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         return self.posterior(nets, x)[0]
@@ -132,12 +143,18 @@ class Variational(Coded):
 class WithPrior(Strategy):
     """What new codes are drawn from: N(0, I), or in P a density fitted to the codes of the training examples."""
 
-    prior: Literal["mixture", "normal"] = option("mixture", "what codes are drawn from: a fitted mixture, or N(0, I)")
+    prior: PriorName = option(
+        "mixture", "what codes are drawn from: a fitted mixture, N(0, I), or a mixture-density network (Bishop 1994)"
+    )
     components: tuple[int, ...] = option((1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class")
     shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
     keep: int = option(128, "most leading principal components of the codes that are modelled")
     fit_limit: int = option(60_000, "most codes the density is fitted to")
     fit_share: float = option(0.05, "part of the budget")
+    mdn_components: int = option(8, "Gaussians a dimension of the mixture-density network")
+    mdn_width: int = option(256, "width of its hidden layers")
+    mdn_lr: float = option(1e-3, "AdamW's learning rate of it")
+    mdn_share: float = option(0.15, "part of the budget that it is trained in")
 
     @property
     def uses_labels(self) -> bool:
@@ -147,13 +164,20 @@ class WithPrior(Strategy):
         """P, not yet fitted; nothing if codes are drawn from N(0, I)."""
         if self.prior == "normal":
             return {}
+        if self.prior == "mdn":
+            mdn = MixtureDensity(components=self.mdn_components, width=self.mdn_width)
+            return {"P": Prior(components=(1,), keep=self.keep, mdn=mdn)}
         return {"P": Prior(components=self.components, keep=self.keep, shrinkage=self.shrinkage)}
 
     def prior_stages(self, encode: Encode) -> tuple[Stage | Fit, ...]:
         """What fits P to the codes of the training examples, as `encode` gives them."""
         if self.prior == "normal":
             return ()
-        return (Fit("fit", self.fit_share, partial(fit_prior, limit=self.fit_limit, encode=encode)),)
+        fit = partial(fit_prior, limit=self.fit_limit, encode=encode)
+        if self.prior != "mdn":
+            return (Fit("fit", self.fit_share, fit),)
+        phase = Phase("P", ("P",), MixtureDensityLoss(encode), lr=self.mdn_lr, clip=5.0)
+        return Fit("fit", 0.01, fit), Stage("density", self.mdn_share, (phase,), ema=("P",))
 
     def draw(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator | None) -> Tensor:
         """n codes z."""
@@ -164,6 +188,20 @@ class WithPrior(Strategy):
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         return self.decode(nets, self.draw(nets, n, y, truncation, rng))
+
+
+@dataclass(frozen=True)
+class MixtureDensityLoss:
+    """L = −log p(W(E(x)) | y) / k, in nats a dimension: the loss of a mixture-density prior P."""
+
+    encode: Encode
+
+    def __call__(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        with torch.no_grad():
+            z = self.encode(nets, batch.x).float()
+        P = nets["P"]
+        with in_fp32(z):
+            return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})  # type: ignore[operator]
 
 
 def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) -> Tensor:
@@ -195,6 +233,11 @@ class Judged(Strategy):
     def game(self) -> Adversarial:
         """The losses of both sides."""
         return adversarial("wgan" if self.loss == "wgan-gp" else self.loss)
+
+    @property
+    def penalised(self) -> bool:
+        """Whether D pays for its gradient, so that it must judge each example alone."""
+        return self.loss == "wgan-gp" or (self.loss != "wgan" and self.gamma > 0)
 
     def critic_network(self, spec: DataSpec) -> nn.Module:
         """D, with one logit an example; it knows the class where the data has classes and the strategy uses them."""
@@ -232,3 +275,100 @@ class Judged(Strategy):
     def fool(self, D: Logits, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
         """L_G of the game, (N,)."""
         return generator_logits(D, self.game, fake, real, y)
+
+
+@dataclass(frozen=True)
+class Matched(Compressing, Judged, Coded):
+    """A critic C of codes tells z ~ N(0, I) from E(x) + ε, until E leaves it no difference to see."""
+
+    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
+        "nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018"
+    )
+    critic_width: int = option(64, "width of C")
+    gamma: float = option(
+        0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more"
+    )
+
+    def code_critic(self, spec: DataSpec) -> nn.Module:
+        """C, with one logit a code."""
+        return build_critic(self.code(spec), width=self.critic_width, codes=True)
+
+    def tell(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_C of `loss`: of nonsaturating sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²,  z ~ N(0, I)."""
+        with torch.no_grad():
+            made = noisy(self.encode(nets, batch.x), self.noise)
+        return self.judge(nets["C"], standard_normal(nets["G"], len(made)), made, None, clock)
+
+    def match(self, nets: Networks, z: Tensor) -> Tensor:
+        """What codes z pay for being told from N(0, I), (N,): of nonsaturating sp(−C(z))."""
+        return self.fool(nets["C"], z, standard_normal(nets["G"], len(z)), None)
+
+
+@dataclass(frozen=True)
+class Generating(Strategy):
+    """A generator G of noise and class, as a plain GAN has it, and in Y how often each class is."""
+
+    capabilities = frozenset({"sample"})
+
+    z_dim: int = option(64, "dimensions of the noise", source="R3GAN")
+    width: int = option(64, "channels of the finest stage of G")
+    blocks: int = option(1, "residual blocks a stage")
+
+    def generator_networks(self, spec: DataSpec) -> Networks:
+        """G and Y."""
+        decoder = build_decoder(spec.shape, (self.z_dim,), width=self.width, blocks=self.blocks)
+        classes = len(spec.classes)
+        return {"G": ConditionalGenerator(decoder, classes=classes), "Y": Frequencies(classes)}
+
+    def count_stage(self) -> Fit:
+        """What fills Y."""
+        return Fit("count", share=0.001, run=count_classes)
+
+    def noise(self, nets: Networks, n: int, truncation: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
+        """n times z ~ N(0, I)."""
+        z: Tensor = truncation * nets["G"].noise(n, rng)  # type: ignore[operator]
+        return z
+
+    def classes_of(self, nets: Networks, batch: Batch) -> Tensor | None:
+        """The batch's classes y if G knows classes."""
+        return batch.y if nets["G"].embed is not None else None
+
+    def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """G(z, y) for the batch's classes y, as many as it has examples."""
+        y = self.classes_of(nets, batch)
+        fake: Tensor = nets["G"](self.noise(nets, len(batch.x)), y)
+        return fake, y
+
+    def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
+        z = self.noise(nets, n, truncation, rng)
+        x: Tensor = nets["G"](z, nets["Y"].sample(n, rng) if y is None else y)  # type: ignore[operator]
+        return x.float()
+
+
+@dataclass(frozen=True)
+class Inverted(Generating):
+    """A generator and its inverse: E takes examples to codes c = z + e_y, of which G makes them again.
+
+    e_y is G's embedding of the class, so that codes of class y follow N(e_y, I), and need no class to be decoded.
+    """
+
+    capabilities = frozenset({"sample", "encode", "decode"})
+
+    def encoder_network(self, spec: DataSpec, outputs: int = 1) -> nn.Module:
+        """E, which gives `outputs` times `z_dim` numbers."""
+        code = (outputs * self.z_dim,)
+        return build_autoencoder(spec.shape, code, width=self.width, blocks=self.blocks)[0]
+
+    def coded_fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """c, G(c) and y for the batch's classes y."""
+        y = self.classes_of(nets, batch)
+        c: Tensor = nets["G"].code(self.noise(nets, len(batch.x)), y)  # type: ignore[operator]
+        return c, nets["G"](c), y
+
+    def encode(self, nets: Networks, x: Tensor) -> Tensor:
+        z: Tensor = nets["E"](x)
+        return z.float()
+
+    def decode(self, nets: Networks, z: Tensor) -> Tensor:
+        x: Tensor = nets["G"](z)
+        return x.float()

@@ -33,6 +33,17 @@ def noisy(z: Tensor, sigma: float) -> Tensor:
     return z + sigma * z.detach().std(0, keepdim=True) * torch.randn_like(z)
 
 
+def halves(h: Tensor) -> tuple[Tensor, Tensor]:
+    """μ and log σ² from what an encoder of both gives, the latter kept where its exponential is finite."""
+    mu, log_var = h.float().chunk(2, dim=1)
+    return mu, log_var.clamp(-20, 10)
+
+
+def reparameterise(mu: Tensor, log_var: Tensor) -> Tensor:
+    """z = μ + σ ε, ε ~ N(0, I)."""
+    return mu + (0.5 * log_var).exp() * torch.randn_like(mu)
+
+
 Encode = Callable[[Networks, Tensor], Tensor]
 Logits = Callable[[Tensor, Tensor | None], Tensor]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Variational, WithPrior
+from aegan.strategies._groups import PriorName, Variational, WithPrior
 from aegan.strategies._registry import register
 
 
@@ -28,7 +26,7 @@ class VAE(WithPrior, Variational):
     summary = "Codes pulled towards N(0, I) while compressing, and drawn from it."
     where = "its code against a prior"
 
-    prior: Literal["mixture", "normal"] = option("normal", "what codes are drawn from: N(0, I), or a fitted mixture")
+    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     beta: float = option(1.0, "weight of the KL term; 1 is the bound itself")
 
     def build(self, spec: DataSpec) -> Networks:
@@ -45,6 +43,4 @@ class VAE(WithPrior, Variational):
         """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance."""
         mu, log_var = self.posterior(nets, batch.x)
         z = self.reparameterise(mu, log_var)
-        mse = (nets["G"](z).float() - batch.x).square().mean()
-        kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
-        return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
+        return self.evidence_bound(batch.x, nets["G"](z), mu, log_var, self.beta)
