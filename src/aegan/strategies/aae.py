@@ -1,0 +1,54 @@
+"""The adversarial autoencoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Matched, PriorName, WithPrior
+from aegan.strategies._pieces import noisy
+from aegan.strategies._registry import register
+
+
+@register
+@dataclass(frozen=True)
+class AAE(WithPrior, Matched):
+    """An autoencoder whose encoder also plays a game: its codes against z ~ N(0, I), told apart by C. In each step
+
+    (1) reconstruct     min_{E,G} |x − G(E(x) + ε)|
+    (2) tell            min_C     sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²
+    (3) deceive         min_E     sp(−C(E(x) + ε))
+
+    each with an optimiser of its own. The noise ε makes q(z | x) a Gaussian of fixed width, since an encoder without any
+    leaves holes between its codes, from which G then draws.
+
+    Reference:
+        Makhzani et al. 2015, arXiv 1511.05644.
+    """
+
+    name = "aae"
+    paper = "Makhzani et al. 2015, arXiv 1511.05644"
+    summary = "An autoencoder whose codes a critic drives to N(0, I), from which new ones are drawn."
+    where = "its code against a prior"
+
+    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
+    noise: float = option(0.2, "noise on codes, in standard deviations", source="ours")
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        return {"E": E, "G": G, "C": self.code_critic(spec), **self.prior_networks()}
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        phases = (
+            self.autoencode(self.compress),
+            self.critic_phase(self.tell, "C", ("C",)),
+            self.generator_phase(self.deceive, "E", ("E",)),
+        )
+        return Stage("compress", 1.0, phases, warmup=100), *self.prior_stages(self.encode)
+
+    def deceive(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_E = sp(−C(E(x) + ε))."""
+        return Loss({"L_E": self.match(nets, noisy(self.encode(nets, batch.x), self.noise))})

@@ -1,0 +1,94 @@
+"""A pixel GAN whose generator begins as the decoder of an autoencoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.errors import UserError
+from aegan.objectives.reconstruction import l1
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Coded, Compressing, Judged, WithPrior
+from aegan.strategies._registry import register
+
+
+@register
+@dataclass(frozen=True)
+class DecoderInit(WithPrior, Compressing, Judged, Coded):
+    """Compress; let noise cover the codes; then play the usual game, the decoder as G, with the autoencoder to hold on to.
+
+    *compress*  min_{E,G} |x − G(E(x) + ε)|
+    *fit*       z = m_y + L_y ε, ε ~ N(0, I): the mean and covariance of the codes, of each class where there are classes
+    *play*      D alone for `head_start` steps; then
+                L_D = sp(D(G(z)) − D(x)) + γ/2 (|∇D(x)|² + |∇D(G(z))|²)
+                L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁,   E held
+
+    Without the head start and the small rate a fresh critic takes the decoder apart within a hundred steps.
+
+    References:
+        Larsen et al. 2016 (a decoder as a GAN's generator), arXiv 1512.09300; Huang et al. 2024 (the game), 2501.05441.
+    """
+
+    name = "decoder-init"
+    paper = "after Larsen et al. 2016, arXiv 1512.09300; Huang et al. 2024, 2501.05441"
+    summary = "A GAN on images whose generator starts as a trained decoder, its noise fitted to the codes."
+    where = "as the generator's starting point"
+
+    components: tuple[int, ...] = option(
+        (1,), "numbers of mixture components to try, per class; 1: an affine map of N(0, I)"
+    )
+    compress_share: float = option(0.4, "part of the budget")
+    play_share: float = option(0.6, "part of the budget")
+    head_start: int = option(200, "steps that D trains alone, at most; then the rate of G rises over as many")
+    lr_generator: float = option(2.5e-4, "Adam's learning rate of G in the game", source="a quarter of D's")
+    anchor: float = option(1.0, "weight of |x − G(E(x))|₁ in the game")
+    anchored: float = option(0.25, "share of the batch that the anchor is measured on")
+
+    def build(self, spec: DataSpec) -> Networks:
+        if self.prior == "normal":
+            raise UserError(
+                "'decoder-init' needs noise that is fitted to the codes.",
+                "Use prior=mixture (one component is N(m, S)).",
+            )
+        E, G = self.autoencoder(spec)
+        return {"E": E, "G": G, **self.prior_networks(), "D": self.critic_network(spec)}
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        compress = self.autoencode(self.compress)
+        critic = replace(self.critic_phase(self.critic), clip=2.0)
+        generator = replace(self.generator_phase(self.generator), clip=10.0, hold=True)
+        return (
+            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
+            *self.prior_stages(self.encode),
+            Stage(
+                "play", self.play_share, (critic, generator),
+                warmup=self.head_start, ema=("G",), ema_decay=self.ema_decay,
+            ),
+        )  # fmt: skip
+
+    def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Noise z from the prior, of the batch's classes where the prior knows classes."""
+        y = batch.y if nets["P"].has_classes else None
+        with torch.no_grad():
+            return self.draw(nets, len(batch.x), y, 1.0, None), y
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_D = sp(D(G(z)) − D(x)) + γ/2 (|∇D(x)|² + |∇D(G(z))|²),  z ~ P."""
+        z, y = self.codes(nets, batch)
+        with torch.no_grad():
+            fake = self.decode(nets, z)
+        return self.judge(nets["D"], batch.x, fake, y, clock)
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁,  z ~ P."""
+        z, y = self.codes(nets, batch)
+        x = batch.x[: max(1, round(self.anchored * len(batch.x)))]
+        with torch.no_grad():
+            code = self.encode(nets, x)
+        fake, back = nets["G"](torch.cat((z, code))).float().split((len(z), len(x)))
+        return Loss({"L_G": self.fool(nets["D"], fake, batch.x, y), "anchor": self.anchor * l1(x, back)})

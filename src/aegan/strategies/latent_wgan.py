@@ -1,0 +1,112 @@
+"""The latent GAN of Achlioptas et al.: a generator of codes H against a critic C of codes, the autoencoder held."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.density.prior import Prior
+from aegan.networks import ConditionalGenerator, build_critic, build_decoder
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._groups import Coded, Compressing, Judged
+from aegan.strategies._pieces import fit_prior
+from aegan.strategies._registry import register
+
+
+@register
+@dataclass(frozen=True)
+class LatentWGAN(Compressing, Judged, Coded):
+    """WGAN-GP on whitened codes: the generator never sees an example.
+
+    *compress*  min_{E,G} |x − G(E(x) + ε)|
+    *fit*       v = norm(E(x)): whitened if flat, centred and of unit variance if spatial; how often each class is
+    *play*      L_C = C(H(ε)) − C(v) + λ (|∇C(v̂)| − 1)²,  L_H = −C(H(ε)),  ε ~ N(0, I), E and G held
+    sampling    G(norm⁻¹ H(ε))
+
+    The paper's codes are not whitened, and its noise is N(0, 0.2² I); after whitening λ means the same for any data.
+
+    References:
+        Achlioptas et al. 2018 (l-GAN, l-WGAN), arXiv 1707.02392; Gulrajani et al. 2017 (WGAN-GP), 1704.00028.
+    """
+
+    name = "latent-wgan"
+    paper = "Achlioptas et al. 2018, arXiv 1707.02392"
+    summary = "Compresses, then a WGAN-GP learns to make codes from noise; the decoder stays as it is."
+    where = "as the space the generator works in"
+
+    compress_share: float = option(0.6, "part of the budget")
+    play_share: float = option(0.4, "part of the budget")
+    fit_limit: int = option(60_000, "most codes the whitening is fitted to")
+    noise_dim: int = option(128, "dimensions of the noise", source="Achlioptas 2018")
+    play_width: int = option(
+        128, "half the width of H's and a quarter of C's hidden layers", source="Achlioptas 2018: 128 to 512"
+    )
+    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
+        "wgan-gp", "the game on codes", source="Achlioptas 2018"
+    )
+    lr_critic: float = option(3e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4")
+    lr_generator: float = option(
+        3e-4, "Adam's learning rate of H", source="ours, for a short budget; the paper's is 1e-4"
+    )
+    beta1: float = option(0.5, "Adam's β₁ in the game", source="Achlioptas 2018")
+    beta2: float = option(0.9, "Adam's β₂ in the game", source="Gulrajani 2017, arXiv 1704.00028")
+    n_critic: int = option(5, "steps of C for each of H", source="Achlioptas 2018")
+    ema_decay: float = option(0.999, "of H's average")
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        code, classes = self.code(spec), len(spec.classes)
+        maker = build_decoder((math.prod(code),), (self.noise_dim,), width=self.play_width, blocks=2)
+        return {
+            "E": E,
+            "G": G,
+            "P": Prior(components=(1,)),
+            "H": ConditionalGenerator(maker, classes=classes),
+            "C": build_critic(code, width=self.play_width, classes=classes, codes=True),
+        }
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        compress = self.autoencode(self.compress)
+        critic = self.critic_phase(self.critic, "C", ("C",))
+        maker = self.generator_phase(self.generator, "H", ("H",))
+        return (
+            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
+            Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+            Stage("play", self.play_share, (critic, maker), ema=("H",), ema_decay=self.ema_decay),
+        )
+
+    def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """v = norm(E(x)) of a batch, and its classes where the codes had classes."""
+        with torch.no_grad():
+            v: Tensor = nets["P"].normalise(self.encode(nets, batch.x))  # type: ignore[operator]
+        return v, batch.y if nets["P"].has_classes else None
+
+    def make(self, nets: Networks, n: int, y: Tensor | None, scale: float, rng: torch.Generator | None) -> Tensor:
+        """H(ε, y), ε ~ N(0, scale² I), in the shape of codes."""
+        e = scale * nets["H"].noise(n, rng)  # type: ignore[operator]
+        v: Tensor = nets["H"](e, y)
+        return v.float().view(n, *nets["G"].code_shape)  # type: ignore[misc]
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_C = C(H(ε)) − C(v) + λ (|∇C(v̂)| − 1)²,  v̂ = u v + (1 − u) H(ε)."""
+        real, y = self.codes(nets, batch)
+        with torch.no_grad():
+            fake = self.make(nets, len(real), y, 1.0, None)
+        return self.judge(nets["C"], real, fake, y, clock)
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_H = −C(H(ε))."""
+        real, y = self.codes(nets, batch)
+        return Loss({"L_H": self.fool(nets["C"], self.make(nets, len(real), y, 1.0, None), real, y)})
+
+    def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
+        _, y = nets["P"].draw(n, y, 1.0, rng)  # type: ignore[operator]
+        return self.decode(nets, nets["P"].restore(self.make(nets, n, y, truncation, rng)))  # type: ignore[operator]
