@@ -83,7 +83,8 @@ class Quantiser(nn.Module):
         rows = self.pieces(z.detach().float())
         used = F.one_hot(self.nearest(rows), len(self.entries)).to(rows)
         self.counts.lerp_(used.sum(0), 1 - self.decay)
-        self.sums.lerp_(used.T @ rows, 1 - self.decay)
+        with torch.autocast(rows.device.type, enabled=False):
+            self.sums.lerp_(used.T @ rows, 1 - self.decay)
         # an entry is dead below a hundredth of its fair share, and at first
         fair = len(rows) / len(self.entries)
         dead = (self.counts < 0.01 * fair) | ~self.begun

@@ -32,8 +32,9 @@ class AGE(Coded):
     KL(q) = mean_j ½ (s_j² + m_j²) − log s_j − ½      of a batch of codes, by its means m and deviations s, to N(0, I)
 
     E: min KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁
-    G: min KL(E(G(z))) + λ (1 − cos(z, E(G(z))))      `n_generator` times for each of E
+    G: min KL(E(G(z))) + λ (1 − cos(z, E(G(z)))) + μ_G |x − G(E(x))|₁      `n_generator` times for each of E
 
+    The paper's G has no μ_G. Without it nothing holds G to the data but a difference of moments; with our networks it left.
     The sphere's radius is √d, not the paper's 1, so that N(0, I) is what its moments are compared with.
 
     Reference:
@@ -49,7 +50,8 @@ class AGE(Coded):
     lr: float = option(1e-3, "Adam's learning rate of E and G", source="the paper's 2e-4, for more steps")
     weight_decay: float = option(0.0, "AdamW's weight decay of E and G")
     mu: float = option(10.0, "μ, weight of |x − G(E(x))|₁, a mean over values", source="public code")
-    lam: float = option(1000.0, "λ, weight of the cosine distance of codes", source="public code, CIFAR-10")
+    mu_generator: float = option(10.0, "μ_G, the same weight for G; 0 is the paper's")
+    lam: float = option(10.0, "λ, weight of the cosine distance of codes", source="public code: 1000")
     n_generator: int = option(2, "steps of G for each of E", source="public code")
     ema_decay: float = option(0.998, "of the averages of E and G")
 
@@ -82,11 +84,16 @@ class AGE(Coded):
         return Loss({"KL_x": kl, "−KL_made": -kl_made, "L1": self.mu * rec}, watch)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_G = KL(E(G(z))) + λ (1 − cos(z, E(G(z))))."""
+        """L_G = KL(E(G(z))) + λ (1 − cos(z, E(G(z)))) + μ_G |x − G(E(x))|₁."""
         z = on_sphere(standard_normal(nets["G"], len(batch.x)))
         back = self.encode(nets, self.decode(nets, z))
         cosine = F.cosine_similarity(z.flatten(1), back.flatten(1), dim=1)
-        return Loss({"KL_made": kl_of_moments(back), "cos": self.lam * (1 - cosine)})
+        terms = {"KL_made": kl_of_moments(back), "cos": self.lam * (1 - cosine)}
+        if self.mu_generator:
+            with torch.no_grad():
+                code = self.encode(nets, batch.x)
+            terms["L1"] = self.mu_generator * l1(batch.x, self.decode(nets, code))
+        return Loss(terms)
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(z), z uniform on the sphere; truncation moves it towards the centre, which G has not seen."""

@@ -23,12 +23,13 @@ from aegan.strategies._registry import register
 class VAEGAN(WithPrior, Judged, Variational):
     """VAE/GAN: what counts as alike is learned by D, x̃ = G(z), z ~ q(z|x), and x_p = G(z_p), z_p ~ N(0, I).
 
-    L_like = ½ log |D_l(x) − D_l(x̃)|²    Gaussian in D's features, at its best variance as in `vae`; the paper's is 1
-    E: min L_prior + L_like              L_prior = β/D KL(q(z|x) || N(0, I)), per value; no gradient of the game
+    L_like = ½ |D_l(x) − D_l(x̃)|²        a mean over the features of layer l, over the mean of |D_l(x)|²
+    E: min L_prior + ½ log 2 L_like      L_prior = β/D KL(q(z|x) || N(0, I)), per value; no gradient of the game
     G: min like · L_like + L_G(x̃, x_p)
     D: min L_D(x; x̃, x_p)                the game's; no gradient of L_like
 
-    The paper's γ weighs a sum over features against the game, and so is small (1e-6 to 5e-5); ours weighs a mean.
+    The paper's Gaussian in D's features has variance 1; E's is the best one for the batch, as in `vae`, since D's scale
+    wanders. Its γ weighs a sum over features against the game, and so is small (1e-6 to 5e-5); `like` weighs a mean.
     x̃ and x_p share the batch, half of it each.
 
     Reference:
@@ -69,11 +70,11 @@ class VAEGAN(WithPrior, Judged, Variational):
         )
 
     def like_loss(self, nets: Networks, x: Tensor, back: Tensor) -> Tensor:
-        """L_like = ½ log E|D_l(x) − D_l(x̃)|², over the mean of |D_l(x)|² so that D's scale does not count."""
+        """L_like = ½ |D_l(x) − D_l(x̃)|², (N,), a mean, over that of |D_l(x)|² so that D's scale does not count."""
         with torch.no_grad():
             real = nets["D"].features(x)[self.layer]  # type: ignore[operator]
         made = nets["D"].features(back)[self.layer]  # type: ignore[operator]
-        return 0.5 * (feature_distance([real], [made], power=2).mean() + 1e-6).log()
+        return 0.5 * feature_distance([real], [made], power=2)
 
     def fakes(self, nets: Networks, back: Tensor) -> Tensor:
         """Half of the x̃, and as many x_p as the other half."""
@@ -106,12 +107,13 @@ class VAEGAN(WithPrior, Judged, Variational):
         return Loss({k: d * term for k, term in loss.terms.items()}, loss.watch)
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_E = L_like + β/D KL(q(z|x) || N(0, I))."""
+        """L_E = ½ log 2 L_like + β/D KL(q(z|x) || N(0, I))."""
         mu, log_var = self.posterior(nets, batch.x)
         back = nets["G"](self.reparameterise(mu, log_var)).float()
         kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
         mse = (back.detach() - batch.x).square().mean()
-        return Loss({"L_like": self.like_loss(nets, batch.x, back), "L_prior": kl}, watch={"MSE": mse})
+        like = 0.5 * (2 * self.like_loss(nets, batch.x, back).mean() + 1e-6).log()
+        return Loss({"L_like": like, "L_prior": kl}, watch={"MSE": mse})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = like · L_like + L_G of `loss` on x̃ and x_p; with nonsaturating sp(−D(x̃, x_p))."""
