@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -43,3 +44,16 @@ def kl_of_moments(z: Tensor) -> Tensor:
     variance, mean = torch.var_mean(z.flatten(1), 0)
     variance = variance + 1e-6  # bounds what collapsed codes are worth to who wants the divergence large
     return (0.5 * (variance + mean.square() - variance.log() - 1)).mean()
+
+
+def pulling_away(codes: Tensor) -> Tensor:
+    """1 / (N (N - 1)) sum_i sum_{j != i} (s_i . s_j / |s_i| |s_j|)^2, (): how alike the codes of a batch are.
+
+    EBGAN, Zhao et al. 2017 (arXiv 1609.03126).
+
+    Args:
+        codes: (N, ...), N > 1.
+    """
+    s = F.normalize(codes.flatten(1), dim=1)
+    n = len(s)
+    return ((s @ s.T).square().sum() - n) / (n * (n - 1))

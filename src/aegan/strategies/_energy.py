@@ -1,0 +1,99 @@
+"""A critic that is an autoencoder: an example's energy is the error with which it comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.objectives.reconstruction import l1, l2
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies._groups import Coded, Generating
+from aegan.strategies._pieces import noisy
+
+
+class Number(nn.Module):
+    """One number that a strategy keeps from step to step, and that checkpoints hold."""
+
+    value: Tensor
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.tensor(float(value)))
+
+    def now(self) -> Tensor:
+        """A copy: what is kept may change before the backward pass."""
+        return self.value.clone()
+
+    @torch.no_grad()
+    def keep(self, value: Tensor) -> None:
+        """The number from now on."""
+        self.value.copy_(value)
+
+
+@dataclass(frozen=True)
+class Energetic(Generating, Coded):
+    """D(x) = R(E(x)), and the energy |x − D(x)|ᵖ as a mean over values; G plays to make examples of low energy.
+
+    Codes are E's, and what they decode to is R's: the autoencoder, not the generator, is what encodes and reconstructs.
+    It sees no classes, and so G would have no reason to obey one.
+    """
+
+    capabilities = frozenset({"sample", "encode", "decode"})
+    power: ClassVar[Literal[1, 2]]
+
+    noise_code: float = option(0.0, "noise on D's codes, in standard deviations: a wide code must not copy")
+    lr: float = option(1e-3, "AdamW's learning rate of D = (E, R)")
+    weight_decay: float = option(0.0, "AdamW's weight decay of D")
+    lr_generator: float = option(5e-4, "Adam's learning rate of G")
+    beta1: float = option(0.5, "Adam's β₁ of both")
+    ema_decay: float = option(0.998, "of G's average")
+
+    @property
+    def uses_labels(self) -> bool:
+        return False
+
+    def code(self, spec: DataSpec) -> tuple[int, ...]:
+        """As for any autoencoder, but half of a vector's numbers: with all of them every example comes back, data or not."""
+        return (self.code_dim or max(1, spec.shape[0] // 2),) if spec.is_vector else super().code(spec)
+
+    def energy_networks(self, spec: DataSpec) -> Networks:
+        """G, Y and the two halves of D."""
+        E, R = self.autoencoder(spec)
+        return {**self.generator_networks(spec), "E": E, "R": R}
+
+    def energy_stages(self, state: str) -> tuple[Stage | Fit, ...]:
+        """The game of `critic` and `generator`; the former also keeps the number called `state`."""
+        betas = (self.beta1, 0.99)
+        critic = Phase(
+            "D", ("E", "R", state), self.critic, self.lr, betas, weight_decay=self.weight_decay, clip=1.0, final=0.1
+        )
+        generator = Phase("G", ("G",), self.generator, self.lr_generator, betas, clip=1.0, final=0.1)
+        return (
+            self.count_stage(),
+            Stage("play", 1.0, (critic, generator), ema=("G",), ema_decay=self.ema_decay),
+        )
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """What D = (E, R) minimises."""
+        raise NotImplementedError
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """What G minimises."""
+        raise NotImplementedError
+
+    def energy(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
+        """|x − R(E(x))|ᵖ, (N,), which lets gradients through x on both sides, and the codes E(x)."""
+        x = x.float()
+        codes = nets["E"](x)
+        back = nets["R"](noisy(codes, self.noise_code) if self.noise_code else codes).float()
+        return (l1 if self.power == 1 else l2)(x, back), codes.float()
+
+    def decode(self, nets: Networks, z: Tensor) -> Tensor:
+        x: Tensor = nets["R"](z)
+        return x.float()
