@@ -18,19 +18,21 @@ from aegan.version import __version__
 
 if TYPE_CHECKING:
     from aegan.api import Evaluation, Model, Run, evaluate, fit, load
+    from aegan.comparison import compare
     from aegan.data import open_data
 
 _lazy = {
     "Evaluation": "aegan.api",
     "Model": "aegan.api",
     "Run": "aegan.api",
+    "compare": "aegan.comparison",
     "evaluate": "aegan.api",
     "fit": "aegan.api",
     "load": "aegan.api",
     "open_data": "aegan.data",
 }
 
-__all__ = ["Evaluation", "Model", "Run", "UserError", "__version__", "evaluate", "fit", "load", "open_data"]
+__all__ = ["Evaluation", "Model", "Run", "UserError", "__version__", "compare", "evaluate", "fit", "load", "open_data"]
 
 
 def __getattr__(name: str) -> Any:

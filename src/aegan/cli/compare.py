@@ -7,17 +7,88 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: aegan compare runs/latent runs/gan theirs.json"
+from aegan.cli._shared import Device
+from aegan.errors import UserError
+
+EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 --minutes 3 --out comparison"
 
 
 def command(
-    results: Annotated[
-        list[Path], typer.Argument(metavar="RESULT...", help="Evaluated runs, or files of `aegan evaluate --json`.")
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA | RESULT...",
+            help="Data to train on, with --strategies; or results to put side by side: evaluated runs, or files of "
+            "`aegan evaluate --json`.",
+            show_default=False,
+        ),
     ],
+    strategies: Annotated[
+        str | None, typer.Option(help="Names, comma-separated; with gan among them the claims are answered. Or all.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 3,
+    minutes: Annotated[float | None, typer.Option(help="Budget of each trial in minutes of training.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Budget of each trial in steps instead, with one batch size.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trials at once; default: one on all cores (or on each GPU), to compare seconds.")
+    ] = None,
+    classes: Annotated[
+        bool, typer.Option(help="Train with class labels; by default none does, as some cannot.")
+    ] = False,
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="[STRATEGY.]KEY=VALUE", help="An option of one, or of all that have it."),
+    ] = None,
+    tune: Annotated[int, typer.Option(min=0, help="Trials of a search for better rates first, for each strategy.")] = 0,
+    size: Annotated[int | None, typer.Option(help="Side of the square training images in pixels.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step, for all.")] = None,
+    extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
+    count: Annotated[int | None, typer.Option(min=2, help="Samples of the evaluation.")] = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, or auto.")] = "auto",
+    data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
 ) -> None:
-    """Put results side by side, if they were made under the same conditions."""
+    """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation. Or put results side by side.
+
+    Writes results.json and index.html. Stopped, the same command goes on; trials that fail are recorded, not dropped.
+    """
+    if strategies is None:
+        _side_by_side(what)
+        return
+    if len(what) != 1:
+        raise UserError(f"Strategies are compared on one data set, not {len(what)}.", "Name one.")
+    import aegan.strategies
+    from aegan.comparison import compare
+    from aegan.comparison.settings import parse_options
+
+    every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
+    names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
+    folder = out or Path("comparisons") / (Path(what[0]).stem or "data")
+    try:
+        found = compare(
+            what[0], names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, classes=classes,
+            batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs, extractor=extractor,
+            count=count, device=device, precision=precision, data_dir=data_dir,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command goes on.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(str(found))
+    typer.echo(f"results  {folder / 'results.json'}")
+    typer.echo(f"page     {folder / 'index.html'}")
+
+
+def _side_by_side(results: list[str]) -> None:
     from aegan.evaluation import Evaluation
     from aegan.evaluation.compare import compare
 
-    files = {str(path): path / "evaluation.json" if path.is_dir() else path for path in results}
+    files = {name: Path(name) / "evaluation.json" if Path(name).is_dir() else Path(name) for name in results}
+    only = Path(results[0])
+    if len(results) == 1 and only.suffix != ".json" and not (only / "config.yaml").is_file():
+        raise UserError(
+            f"What is to be compared on {results[0]}?", "Name strategies: --strategies latent,gan --minutes 3"
+        )
     typer.echo(str(compare({name: Evaluation.read(file) for name, file in files.items()})))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from aegan.engine.state import write_atomically
 from aegan.report import words
 from aegan.report.curves import Chart, line_chart
 from aegan.report.facts import Facts, number
-from aegan.version import __version__
+from aegan.report.html import document, picture, section
 
 WIDEST = 1200  # pixels of an embedded picture; larger ones are reduced, so that the page stays small
 GROWTH, GROWTH_WIDEST = 8, 420
@@ -53,15 +48,8 @@ def render(facts: Facts) -> str:
         _growth(facts),
         _nearest(facts),
         _repeat(facts),
-        f"<footer>Written by aegan {escape(__version__)} from {escape(facts.path.name)}/; nothing on this page was "
-        "chosen by hand.</footer>",
     ]
-    style = files("aegan.report").joinpath("style.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(title, "".join(body), source=f"{facts.path.name}/")
 
 
 # --- sections -----------------------------------------------------------------------------------------------------
@@ -113,13 +101,13 @@ def _samples(facts: Facts) -> str:
             what = "Samples in blue over training data in grey; red marks on the edge are samples outside the frame."
         else:
             what = "The first 64 samples of the evaluation, in the order in which they came; none was chosen."
-        return _section("Samples", what, _image(path, "Samples of the model"))
+        return section("Samples", what, _image(path, "Samples of the model"))
     previews = facts.previews(2)
     if not previews:
-        return _section("Samples", "There are none yet.")
+        return section("Samples", "There are none yet.")
     step, stage, path = previews[-1]
     what = f"The run has not been evaluated; this is its last picture, of step {step:,} in stage “{stage}”."
-    return _section("Samples", what, _image(path, f"Picture of step {step}"))
+    return section("Samples", what, _image(path, f"Picture of step {step}"))
 
 
 def _reconstructions(facts: Facts) -> str:
@@ -131,7 +119,7 @@ def _reconstructions(facts: Facts) -> str:
         if words.item(facts) == "vector"
         else "Images that were not trained on, each above what comes back from its code."
     )
-    return _section("Reconstructions", what, _image(path, "Originals above their reconstructions"))
+    return section("Reconstructions", what, _image(path, "Originals above their reconstructions"))
 
 
 def _interpolation(facts: Facts) -> str:
@@ -140,7 +128,7 @@ def _interpolation(facts: Facts) -> str:
         "Each row walks in a straight line from the code of one sample (left) to that of another (right). Where the "
         "way between stays believable, the codes are well filled."
     )
-    return "" if path is None else _section("Interpolation", what, _image(path, "Walks between samples"))
+    return "" if path is None else section("Interpolation", what, _image(path, "Walks between samples"))
 
 
 def _figures(facts: Facts) -> str:
@@ -186,7 +174,7 @@ def _figures(facts: Facts) -> str:
         f"what {_int(c.get('floor', c.get('held_out')))} real items outside of those get, or chance alone. In brackets: "
         f"the 95 % interval. Weights: {e.get('weights')}."
     )
-    return _section("Figures", "", f"{table}<p>{escape(features)}</p><p>{escape(how)}</p>")
+    return section("Figures", "", f"{table}<p>{escape(features)}</p><p>{escape(how)}</p>")
 
 
 def _best(facts: Facts) -> str:
@@ -201,7 +189,7 @@ def _best(facts: Facts) -> str:
         f"{_int(ticks[-1].get('step'))}, {words.show(ticks[-1]['fd_pixels'])}). Everything above is of the last step."
     )
     if facts.best is None or facts.evaluation is None:
-        return _section("Last and best", f"{said} Score the best too: aegan evaluate RUN --checkpoint both")
+        return section("Last and best", f"{said} Score the best too: aegan evaluate RUN --checkpoint both")
     rows = []
     for name, best in facts.best["figures"].items():
         last = words.figure(facts, name)
@@ -216,7 +204,7 @@ def _best(facts: Facts) -> str:
         '<div class="wide"><table><thead><tr><th>figure</th><th class=n>last</th><th class=n>best</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
-    return _section("Last and best", f"{said} The best was chosen without the held-out items.", table)
+    return section("Last and best", f"{said} The best was chosen without the held-out items.", table)
 
 
 _BETTER = {"lower": "Lower is better.", "higher": "Higher is better.", "near": "Best near the perfect value."}
@@ -252,13 +240,13 @@ def _happenings(facts: Facts) -> str:
         '<div class="wide"><table><thead><tr><th>stage</th><th class=n>step</th><th>what it found</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
-    return _section("What the stages found and decided", "", table)
+    return section("What the stages found and decided", "", table)
 
 
 def _curves(facts: Facts) -> str:
     """V(G, D) over the whole run, then the losses of each stage, one chart a phase; the rest folded away."""
     if not facts.steps:
-        return _section("Training", "The log holds no losses yet.")
+        return section("Training", "The log holds no losses yet.")
     names = list(dict.fromkeys(str(line.get("stage", "")) for line in facts.steps))
     marks = [(x, name) for x, name in facts.stages if name in names]
     # the game's value is one curve over all stages; its phase's name in front of it says nothing more
@@ -294,7 +282,7 @@ def _curves(facts: Facts) -> str:
         "Each point is a mean since the one before; the number beside a name is the last one. Names are those of the "
         "terms in the strategy's formulas; losses of different stages or phases are not on one scale."
     )
-    return _section("Training", what, "".join(parts))
+    return section("Training", what, "".join(parts))
 
 
 def _growth(facts: Facts) -> str:
@@ -302,7 +290,7 @@ def _growth(facts: Facts) -> str:
     if len(previews) < 2:
         return ""
     figures = "".join(
-        f"<figure>{_picture(path, f'Picture of step {step}', GROWTH_WIDEST)}"
+        f"<figure>{picture(path, f'Picture of step {step}', GROWTH_WIDEST)}"
         f"<figcaption>step {step:,}, {escape(stage)}</figcaption></figure>"
         for step, stage, path in previews
     )
@@ -310,7 +298,7 @@ def _growth(facts: Facts) -> str:
         "The same noise as training went on; where a stage only reconstructs, the same held-out examples above what "
         "came back from their codes."
     )
-    return _section("Growth", what, f'<div class="growth">{figures}</div>')
+    return section("Growth", what, f'<div class="growth">{figures}</div>')
 
 
 def _nearest(facts: Facts) -> str:
@@ -329,7 +317,7 @@ def _nearest(facts: Facts) -> str:
             "<p>The 16 pairs that look most like copies, the worst first: those whose sample is far nearer to one "
             f"training image than to the others.</p>{_image(worst, 'The most copied samples')}"
         )
-    return _section("Nearest training images", what, shown)
+    return section("Nearest training images", what, shown)
 
 
 def _repeat(facts: Facts) -> str:
@@ -340,7 +328,7 @@ def _repeat(facts: Facts) -> str:
         if facts.settings.get("minutes")
         else ""
     )
-    return _section(
+    return section(
         "How to repeat it",
         done,
         "<pre>aegan train --config config.yaml --out AGAIN</pre>"
@@ -354,32 +342,8 @@ def _repeat(facts: Facts) -> str:
 # --- pieces -------------------------------------------------------------------------------------------------------
 
 
-def _section(title: str, what: str, content: str = "") -> str:
-    """A heading, a sentence (text) and content (HTML)."""
-    return f"<h2>{escape(title)}</h2>{f'<p>{escape(what)}</p>' if what else ''}{content}"
-
-
 def _image(path: Path, alt: str) -> str:
-    return f"<figure>{_picture(path, alt, WIDEST)}</figure>"
-
-
-def _picture(path: Path, alt: str, widest: int) -> str:
-    """An embedded PNG, reduced if it is wider than `widest`; a damaged file is said to be damaged."""
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            if picture.width > widest:
-                height = max(1, round(picture.height * widest / picture.width))
-                picture = picture.resize((widest, height), Image.Resampling.LANCZOS)
-            buffer = io.BytesIO()
-            picture.save(buffer, "PNG", optimize=True)
-            size = picture.size
-    except (OSError, SyntaxError, ValueError):
-        return f"<p>The picture {escape(path.name)} is damaged.</p>"
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return (
-        f'<img alt="{escape(alt, quote=True)}" width="{size[0]}" height="{size[1]}" src="data:image/png;base64,{data}">'
-    )
+    return f"<figure>{picture(path, alt, WIDEST)}</figure>"
 
 
 def _series(lines: list[dict[str, Any]], group: str) -> dict[str, tuple[list[float], list[float]]]:

@@ -1,0 +1,232 @@
+"""The project's claims, each answered in a plain sentence from paired trials: autoencoder-based against the control."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aegan.comparison.settings import CONTROL
+from aegan.comparison.statistics import difference, least_p, middle, rounded, signed_rank
+from aegan.comparison.summary import Quality
+from aegan.comparison.trials import Trial
+from aegan.report.words import show
+from aegan.strategies import strategies
+
+LEVEL = 0.05
+Verdict = Literal["supported", "not supported", "undecided"]
+Cost = Callable[[Trial], float | None]  # of a trial, less is better; infinite for a failure; None where not measured
+
+
+@dataclass(frozen=True)
+class Duel:
+    """One strategy (or the middle one of several) against the control, seed by seed.
+
+    Attributes:
+        name: the strategy, or "" for the middle one of all that use an autoencoder.
+        pairs: seeds that both have.
+        wins, losses: seeds in which it was better, or worse.
+        p: of the exact signed-rank test; None without pairs, or where nothing is left to chance.
+        verdict: supported if p ≤ 0.05 and better; not supported if p ≤ 0.05 and worse, or if no seed was better.
+    """
+
+    name: str
+    pairs: int
+    wins: int
+    losses: int
+    p: float | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and its answer.
+
+    Attributes:
+        name: stability, speed, quality, over-fitting, cost.
+        claim: what would have to hold.
+        verdict, p: of the middle strategy.
+        found: what was seen, in words.
+        duels: of each strategy.
+    """
+
+    name: str
+    claim: str
+    verdict: Verdict
+    p: float | None
+    found: str
+    duels: tuple[Duel, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        said = {"undecided": "undecided at this number of seeds"}.get(self.verdict, self.verdict)
+        return f"{self.name.capitalize()} ({self.claim}): {said}. {self.found}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "p": rounded(self.p), "text": self.text}
+
+
+def claims(trials: Sequence[Trial], quality: Quality) -> list[Claim]:
+    """All five; none can be answered without the control and a strategy that uses an autoencoder."""
+    compared = list(dict.fromkeys(t.strategy for t in trials))
+    kinds = strategies()
+    mine = [n for n in compared if kinds[n].where != "nowhere"]
+    if CONTROL not in compared or not mine:
+        return []
+    return [
+        _stability(trials, mine, quality),
+        _speed(trials, mine),
+        _quality(trials, mine, quality),
+        _over_fitting(trials, mine),
+        _cost(trials, mine),
+    ]
+
+
+def duel(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> Duel:
+    """The middle of some strategies against the control, in each seed in which both were measured."""
+    differences = []
+    for seed in sorted({t.seed for t in trials}):
+        ours = [c for t in trials if t.seed == seed and t.strategy in names and (c := cost(t)) is not None]
+        theirs = [c for t in trials if t.seed == seed and t.strategy == CONTROL and (c := cost(t)) is not None]
+        if ours and theirs:
+            differences.append(difference(middle(ours), theirs[0]))
+    return judge(differences, names[0] if len(names) == 1 else "")
+
+
+def judge(differences: Sequence[float], name: str = "") -> Duel:
+    """The verdict on paired differences, below 0 where the claim held.
+
+    >>> judge([-1.0, -2.0, -1.5]).verdict, judge([1.0, 0.0, 2.0]).verdict, judge([-1.0] * 6).verdict
+    ('undecided', 'not supported', 'supported')
+    """
+    wins, losses = sum(d < 0 for d in differences), sum(d > 0 for d in differences)
+    if not differences:
+        return Duel(name, 0, 0, 0, None, "undecided")
+    p = signed_rank(differences)
+    verdict: Verdict = "undecided"
+    if p <= LEVEL:
+        verdict = "supported" if middle(differences) < 0 else "not supported"
+    elif not wins:
+        verdict = "not supported"
+    return Duel(name, len(differences), wins, losses, p, verdict)
+
+
+def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str], cost: Cost, seen: str) -> Claim:
+    d = duel(trials, mine, cost)
+    each = tuple(duel(trials, [n], cost) for n in mine)
+    if not d.pairs:
+        return Claim(name, claim, "undecided", None, seen, each)
+    chance = (
+        f" (p = {d.p:.2g}; {d.pairs} seed{'s' if d.pairs > 1 else ''} cannot give less than {least_p(d.pairs):.2g})"
+    )
+    better = f"The middle autoencoder-based strategy did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
+    worse = f" and worse in {d.losses}" if d.losses else ""
+    return Claim(name, claim, d.verdict, d.p, f"{seen} {better}{worse}{chance}.", each)
+
+
+def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> Claim:
+    ours, theirs = [t for t in trials if t.strategy in mine], [t for t in trials if t.strategy == CONTROL]
+    bad = f"{sum(bool(t.bad) for t in ours)} of {len(ours)} trials failed or collapsed, of '{CONTROL}' "
+    bad += f"{sum(bool(t.bad) for t in theirs)} of {len(theirs)}."
+    centres = {
+        n: middle([quality.cost(quality.value(t)) for t in trials if t.strategy == n])
+        for n in {t.strategy for t in trials}
+    }
+
+    def unstable(trial: Trial) -> float:
+        return 1.0 if trial.bad else 0.0
+
+    def wandering(trial: Trial) -> float | None:
+        at, centre = quality.cost(quality.value(trial)), centres[trial.strategy]
+        return None if math.isinf(at) or math.isinf(centre) else abs(at - centre)
+
+    if any(t.bad for t in (*ours, *theirs)):
+        return _answer("stability", "fewer failed or collapsed trials", trials, mine, unstable, bad)
+    return _answer("stability", "less spread between seeds", trials, mine, wandering, f"{bad} So spread decides.")
+
+
+def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
+    target = {t.seed: min(v for _, v in t.curve) for t in trials if t.strategy == CONTROL and t.curve}
+
+    def seconds(trial: Trial) -> float | None:
+        if trial.seed not in target:
+            return None
+        return next((at for at, value in trial.curve if value <= target[trial.seed]), math.inf)
+
+    claim = f"sooner as good as '{CONTROL}' ever became"
+    if not target:
+        return Claim("speed", claim, "undecided", None, f"No samples of '{CONTROL}' were scored while it trained.")
+    theirs = [s for t in trials if t.strategy == CONTROL and (s := seconds(t)) is not None]
+    ours = middle([s for t in trials if t.strategy in mine and (s := seconds(t)) is not None])
+    reached = f"after {ours:.0f} s" if math.isfinite(ours) else "not within the budget"
+    seen = (
+        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {middle(theirs):.0f} s; the middle trial "
+        f"with an autoencoder was as good {reached}."
+    )
+    return _answer("speed", claim, trials, mine, seconds, seen)
+
+
+def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> Claim:
+    def final(trial: Trial) -> float:
+        return quality.cost(quality.value(trial))
+
+    centre = {n: middle([final(t) for t in trials if t.strategy == n]) for n in (*mine, CONTROL)}
+
+    def words(cost: float) -> str:
+        if math.isinf(cost):
+            return "failure"
+        return show(math.exp(cost) if quality.better == "lower" else -cost, quality.unit)
+
+    best = min(mine, key=lambda n: centre[n])
+    seen = (
+        f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, the middle autoencoder-based strategy "
+        f"{words(middle([centre[n] for n in mine]))}, the best of them, '{best}', {words(centre[best])}."
+    )
+    return _answer("quality", "better samples at the end of the budget", trials, mine, final, seen)
+
+
+def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
+    claim = "samples repeat the training set less"
+    if not any(t.value("gap") is not None for t in trials):
+        return Claim("over-fitting", claim, "undecided", None, "It was not measured.")
+
+    def repeats(trial: Trial) -> float | None:
+        gap = trial.value("gap")
+        return None if gap is None else -gap
+
+    def centre(names: Sequence[str]) -> str:
+        known = [g for t in trials if t.strategy in names and (g := t.value("gap")) is not None]
+        return f"{middle(known):.3g}" if known else "unknown"
+
+    seen = (
+        "Fréchet distance to training data less that to held-out data (far below 0: the training set is repeated), in "
+        f"the middle trial: {centre(mine)}, of '{CONTROL}' {centre([CONTROL])}."
+    )
+    return _answer("over-fitting", claim, trials, mine, repeats, seen)
+
+
+def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
+    def middle_of(names: Sequence[str], what: Callable[[Trial], float | None]) -> float | None:
+        known = [v for t in trials if t.strategy in names and not t.failed and (v := what(t))]
+        return middle(known) if known else None
+
+    claim = "no more operations for each training example"
+    ours, theirs = (middle_of(n, lambda t: t.operations) for n in (mine, [CONTROL]))
+    if ours is None or theirs is None:
+        return Claim("cost", claim, "undecided", None, "Operations could not be counted.")
+    memory = [middle_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (mine, [CONTROL])]
+    weights = [middle_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (mine, [CONTROL])]
+    seen = (
+        f"The middle autoencoder-based trial takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
+        f"{memory[0] / max(memory[1], 1):.2f} times its memory and {weights[0] / max(weights[1], 1):.2f} times its weights "
+        "(counted, not left to chance: no p-value)."
+    )
+    duels = []
+    for name in mine:
+        each = middle_of([name], lambda t: t.operations)
+        verdict: Verdict = "undecided" if each is None else ("supported" if each <= theirs else "not supported")
+        duels.append(Duel(name, 0, 0, 0, None, verdict))
+    return Claim("cost", claim, "supported" if ours <= theirs else "not supported", None, seen, tuple(duels))

@@ -1,0 +1,166 @@
+"""`aegan.compare`: from settings to trials to results and page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from aegan.comparison.page import write_page
+from aegan.comparison.results import Results
+from aegan.comparison.settings import Settings, keep
+from aegan.comparison.trials import Job, Trial, cores, run_jobs
+from aegan.config import as_plain
+from aegan.data import Data, open_data
+from aegan.engine.device import describe_machine, pick_device
+from aegan.errors import UserError
+from aegan.metrics import extractor as load_extractor
+
+
+def compare(
+    data: str | Path | np.ndarray,
+    strategies: Sequence[str],
+    *,
+    out: str | Path,
+    seeds: int = 3,
+    minutes: float | None = None,
+    steps: int | None = None,
+    size: int | None = None,
+    classes: bool = False,
+    batch_size: int | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    tune: int = 0,
+    jobs: int | None = None,
+    extractor: str = "lite0",
+    count: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    data_dir: str | None = None,
+    progress: bool = True,
+) -> Results:
+    """Trains each strategy with each seed under equal conditions, and writes results.json and index.html.
+
+    A comparison that was stopped goes on where it was: trials that ended, in whatever way, are kept.
+
+    Args:
+        data: as `fit` takes it.
+        strategies: names; with `gan`, the control, among them the project's claims are answered.
+        out: DIR, for the runs and the results.
+        seeds: trials of each strategy.
+        minutes, steps: the budget of each trial, one of them. With steps, all have one batch size.
+        size: side of the training images.
+        classes: use class labels. By default none does, because some strategies cannot.
+        batch_size: examples a step; by default with minutes each strategy's own, with steps the control's.
+        options: of single strategies by name, and under "" for all that have them. Sizes of networks are those of the
+            control with its own preset unless set here.
+        tune: search with so many trials for better learning rates first, for each strategy alike (needs Optuna).
+        jobs: trials at once; by default one on each GPU, or one on all cores, so that seconds can be compared.
+        extractor, count: of the evaluation.
+        device, precision, data_dir: as `fit` takes them.
+        progress: say on stderr what begins and ends.
+
+    Raises:
+        UserError: something must be mended first; nothing has been trained, or what was can be continued.
+    """
+    folder = Path(out)
+    if folder.is_file():
+        raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
+    if isinstance(data, np.ndarray):
+        data = _saved(data, folder)
+    asked = Settings(
+        data=str(data), strategies=tuple(strategies), seeds=seeds, minutes=minutes, steps=steps, size=size,
+        classes=classes, batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
+        count=count, device=device, precision=precision, data_dir=data_dir,
+    )  # fmt: skip
+    at_once, devices = _slots(jobs, device)
+    opened = open_data(asked.data, size=size, data_dir=data_dir, progress=progress)
+    if opened.spec.is_image:
+        load_extractor(extractor, device, data=opened)  # one that is missing is told before hours of training
+    settings = keep(asked.checked(opened), opened.fingerprint, folder)
+    console = Console(stderr=True, quiet=not progress)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    chosen = {name: settings.chosen(name, opened.spec) for name in settings.strategies}
+    if settings.tune:
+        from aegan.comparison.search import search
+
+        for name in settings.strategies:
+            found = search(settings, name, chosen[name], folder, at_once=at_once, devices=devices, say=say)
+            chosen[name] = {**chosen[name], **found}
+    orders = [
+        _job(settings, name, seed, chosen[name], folder)
+        for seed in range(settings.seeds)  # seed by seed, so that what there is when it is stopped can be compared
+        for name in settings.strategies
+    ]
+
+    def results() -> Results:
+        trials = tuple(trial for job in orders if (trial := job.done) is not None)
+        return Results(settings, trials, _describe(opened), chosen, describe_machine(pick_device(device)), folder)
+
+    def write(_: Trial | None = None) -> None:
+        found = results()
+        found.write(folder / "results.json")
+        write_page(found, folder / "index.html")
+
+    run_jobs(orders, at_once=at_once, devices=devices, say=say, ended=write)
+    write()
+    return results()
+
+
+def _job(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path) -> Job:
+    place = f"runs/{name}-seed{seed}"
+    return order(settings, name, seed, options, folder, place)
+
+
+def order(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path, place: str) -> Job:
+    """The job of one trial in DIR/place."""
+    config = settings.config(name, seed, folder / place)
+    told = {
+        "config": dataclasses.asdict(config),
+        "options": as_plain(options),
+        "folder": place,
+        "extractor": settings.extractor,
+        "count": settings.count,
+    }
+    return Job(folder / place, told, f"{name}, seed {seed}")
+
+
+def _slots(jobs: int | None, device: str) -> tuple[int, list[str]]:
+    """Trials at once, and the devices to give out."""
+    gpus = torch.cuda.device_count() if device == "auto" and torch.cuda.is_available() else 0
+    if jobs is not None and not 1 <= jobs <= max(cores(), gpus):
+        raise UserError(f"--jobs is {jobs}; this machine can run 1 to {max(cores(), gpus)} trials at once.")
+    devices = [f"cuda:{i}" for i in range(gpus)] if gpus > 1 else []
+    return jobs or max(1, gpus), devices
+
+
+def _saved(items: np.ndarray, folder: Path) -> Path:
+    """An array, as a file that every trial can open."""
+    path = folder / "data.npy"
+    if not path.exists():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{folder} is not empty and holds no comparison.", "Choose a new folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(path, items)
+    elif not np.array_equal(np.load(path), items):
+        raise UserError(f"{folder} compares on another array.", "Choose a new folder.")
+    return path
+
+
+def _describe(data: Data) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "source": data.source,
+        "fingerprint": data.fingerprint,
+        "shape": list(data.spec.shape),
+        "classes": list(data.spec.classes),
+        "train": len(data.train),
+        "held_out": len(data.held_out),
+    }

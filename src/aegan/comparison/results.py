@@ -1,0 +1,108 @@
+"""What a comparison found: every trial, a summary of each strategy, a table, DIR/results.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from aegan.comparison.claims import Claim, claims
+from aegan.comparison.settings import Settings
+from aegan.comparison.statistics import rounded
+from aegan.comparison.summary import Quality, Summary, summarise
+from aegan.comparison.trials import Trial
+from aegan.engine.state import write_atomically
+from aegan.version import __version__
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Results:
+    """A comparison's results; prints as a table.
+
+    Attributes:
+        settings: what all trials share.
+        trials: all, failures too.
+        data: name, shape, counts.
+        options: of each strategy, as its trials had them.
+        machine: hardware and versions.
+        folder: DIR, which the trials' folders are relative to.
+    """
+
+    settings: Settings
+    trials: tuple[Trial, ...]
+    data: dict[str, Any]
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+
+    @property
+    def quality(self) -> Quality:
+        """The figure that decides."""
+        return Quality.of(self.trials)
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Each strategy, the best first."""
+        found = [
+            summarise(n, [t for t in self.trials if t.strategy == n], self.quality) for n in self.settings.strategies
+        ]
+        return sorted(found, key=lambda s: self.quality.cost(s.quality))
+
+    @property
+    def claims(self) -> list[Claim]:
+        return claims(self.trials, self.quality)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial has ended."""
+        return len(self.trials) == len(self.settings.strategies) * self.settings.seeds
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: no NaN or infinity."""
+        return {
+            "format": FORMAT,
+            "aegan": __version__,
+            "complete": self.complete,
+            "settings": self.settings.as_dict(),
+            "data": self.data,
+            "machine": self.machine,
+            "quality": dataclasses.asdict(self.quality),
+            "claims": [c.as_dict() for c in self.claims],
+            "strategies": {s.name: {**s.as_dict(), "options": self.options.get(s.name, {})} for s in self.summaries},
+            "trials": [
+                {**dataclasses.asdict(t), "quality": rounded(self.quality.value(t)), "collapsed": t.collapsed}
+                for t in self.trials
+            ],
+        }
+
+    def write(self, path: Path) -> None:
+        """As JSON, whole or not at all."""
+        write_atomically(path, (json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+
+    def __rich__(self) -> Table:
+        q, s = self.quality, self.settings
+        table = Table(
+            title=f"{self.data.get('name', s.data)}: {s.budget} a trial, {s.seeds} seeds; median [least to most]",
+            caption="\n".join(c.text for c in self.claims),
+            title_justify="left",
+            caption_justify="left",
+        )
+        table.add_column("strategy")
+        for head in (q.title, "recall", "precision", "failed", "seconds", "ops/example", "memory", "weights"):
+            table.add_column(head, justify="right")
+        for m in self.summaries:
+            table.add_row(*m.cells(q))
+        return table
+
+    def __str__(self) -> str:
+        console = Console(width=118, no_color=True, force_terminal=False, highlight=False)
+        with console.capture() as capture:
+            console.print(self)
+        return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())

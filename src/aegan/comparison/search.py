@@ -1,0 +1,79 @@
+"""Search for better learning rates before a comparison: Optuna's, with the same number of trials for each strategy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aegan.comparison.summary import Quality
+from aegan.comparison.trials import run_jobs
+from aegan.config import with_options
+from aegan.data import open_data
+from aegan.errors import UserError
+from aegan.run import resolve
+from aegan.strategies import strategy
+
+SEED = 1000  # of the trials; not one of the comparison's
+REACH = 5.0  # times and parts of the default that are tried
+SEARCHED = ("lr", "gamma", "weight_decay", "noise", "beta")  # beginnings of the names of options that are searched
+WORST = 1e9  # what a failed trial is told to cost
+
+
+def searched(name: str, options: Mapping[str, Any]) -> dict[str, float]:
+    """The options of a strategy that are searched, with the values to begin from: rates and weights above 0."""
+    made = with_options(strategy(name)(), options, f"strategy '{name}'")
+    return {
+        f.name: float(value)
+        for f in dataclasses.fields(made)
+        if f.name.startswith(SEARCHED)
+        and f.name not in ("beta1", "beta2")
+        and isinstance(value := getattr(made, f.name), float)
+        and value > 0
+    }
+
+
+def search(
+    settings: Any,
+    name: str,
+    options: Mapping[str, Any],
+    folder: Path,
+    *,
+    at_once: int,
+    devices: Sequence[str],
+    say: Callable[[str], None],
+) -> dict[str, float]:
+    """The best options found with `settings.tune` trials, the defaults among them; each is a run in DIR/tune.
+
+    Raises:
+        UserError: Optuna is not installed.
+    """
+    from aegan.comparison.comparing import order
+
+    optuna = _optuna()
+    data = open_data(settings.data, size=settings.size, data_dir=settings.data_dir)
+    start = searched(name, resolve(settings.config(name, SEED, folder), data, options).options)
+    start = {k: v for k, v in start.items() if k not in settings.options.get(name, {})}
+    # a search that is continued asks the same questions, since the sampler is seeded and finished trials are kept
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=0))
+    if start:
+        study.enqueue_trial(start)
+    for i in range(settings.tune if start else 0):
+        asked = study.ask()
+        values = {k: asked.suggest_float(k, v / REACH, v * REACH, log=True) for k, v in start.items()}
+        job = order(settings, name, SEED, {**options, **values}, folder, f"tune/{name}-{i}")
+        job = dataclasses.replace(job, name=f"{name}, search {i + 1}/{settings.tune}")
+        (trial,) = run_jobs([job], at_once=at_once, devices=devices[:1], say=say)
+        quality = Quality.of([trial])
+        study.tell(asked, min(quality.cost(quality.value(trial)), WORST))
+    return dict(study.best_params) if start and settings.tune else {}
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise UserError("A search for options needs Optuna, which is missing.", 'pip install "aegan[tune]"') from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna

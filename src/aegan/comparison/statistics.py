@@ -1,0 +1,64 @@
+"""What seeds can tell: the middle and the spread of a few values, and an exact test of paired differences."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+MOST = 16  # pairs up to which all signs are tried (65,536); more are drawn
+DRAWS = 100_000
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median; of an even number the mean of the two in the middle, infinite if one of them is."""
+    s = sorted(values)
+    n = len(s)
+    return s[n // 2] if n % 2 else 0.5 * (s[n // 2 - 1] + s[n // 2])
+
+
+def difference(a: float, b: float) -> float:
+    """a − b, where two infinite values (two failures) are equal."""
+    return 0.0 if a == b else a - b
+
+
+def signed_rank(differences: Sequence[float]) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test, exact: the share of all 2^n choices of signs, equally likely if
+    the two sides do not differ, whose sum of signed ranks is as far from 0 as the one seen. Differences of 0 keep their
+    ranks but have no sign (Pratt 1959); equal ones share their mean rank; infinite ones (failures) are the largest.
+
+    By hand: SciPy, which has it for samples without ties and zeros, is no dependency.
+
+    >>> signed_rank([-1.0, -2.0, -3.0]), signed_rank([-1.0, 2.0]), signed_rank([0.0, 0.0])
+    (0.25, 1.0, 1.0)
+    """
+    d = np.asarray(differences, np.float64)
+    if not len(d) or not d.any():
+        return 1.0
+    size = np.abs(d)
+    rank = np.array([(size < s).sum() + 0.5 * ((size == s).sum() + 1) for s in size])[d != 0]
+    seen = abs(float((np.sign(d[d != 0]) * rank).sum()))
+    n = len(rank)
+    if n <= MOST:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
+        return float((np.abs(signs @ rank) >= seen - 1e-9).mean())
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), (DRAWS, n))
+    return float(((np.abs(signs @ rank) >= seen - 1e-9).sum() + 1) / (DRAWS + 1))
+
+
+def least_p(pairs: int) -> float:
+    """The smallest two-sided p-value that so many pairs can give.
+
+    >>> least_p(3), least_p(6)
+    (0.25, 0.03125)
+    """
+    return min(1.0, 2.0 ** (1 - pairs))
+
+
+def rounded(value: float | None, digits: int = 6) -> float | None:
+    """For JSON: a finite number with so many digits, or None."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{digits}g}")

@@ -1,0 +1,183 @@
+"""One strategy over its seeds, and the figure that decides which is better."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aegan.comparison.statistics import middle, rounded
+from aegan.comparison.trials import Trial
+from aegan.report.words import show
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What decides: the Fréchet distance of the samples (lower is better), or where the modes are known the share of
+    them that is covered times the share of high-quality samples over a perfect sampler's, at most 1 (higher is better):
+    a Fréchet distance knows nothing of modes.
+
+    Attributes:
+        name: fd, or modes_quality.
+        title: for people.
+        better: which way is good.
+        unit: "" or "%".
+    """
+
+    name: str = "fd"
+    title: str = "Fréchet distance"
+    better: str = "lower"
+    unit: str = ""
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial]) -> Quality:
+        """The one that these trials have."""
+        if any("modes" in t.figures for t in trials):
+            return cls("modes_quality", "modes × quality", "higher", "%")
+        return cls()
+
+    def value(self, trial: Trial) -> float | None:
+        """Of one trial; None if it failed or has no such figure."""
+        if trial.failed:
+            return None
+        if self.name == "fd":
+            return trial.value("fd")
+        modes, of = trial.value("modes"), trial.floor("modes")
+        share, perfect = trial.value("quality"), trial.floor("quality")
+        if modes is None or share is None or not of or not perfect:
+            return None
+        return modes / of * min(1.0, share / perfect)
+
+    def cost(self, value: float | None) -> float:
+        """As a number of which less is better: the logarithm of a distance; a failure is infinite."""
+        if value is None or not math.isfinite(value):
+            return math.inf
+        return math.log(max(value, 1e-12)) if self.better == "lower" else -value
+
+    def floor(self, trials: Sequence[Trial]) -> float | None:
+        """What real data or a perfect sampler gets."""
+        if self.name != "fd":
+            return 1.0
+        return next((f for t in trials if (f := t.floor("fd")) is not None), None)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One strategy over its seeds; failed trials count as infinitely bad in `quality`, and are not in the other figures.
+
+    Attributes:
+        quality: the median; None if half of the trials or more failed.
+        least, most: over finished trials.
+        values: of each trial in the order of seeds; None where it failed.
+        median_seed: of the trial nearest to the median.
+        figures: medians over finished trials, by name.
+        bad: number of trials by kind of failure: diverged, crashed, collapsed.
+        seconds, operations, peak_bytes, weights, steps, images: medians over trials that have them.
+    """
+
+    name: str
+    trials: int
+    quality: float | None
+    least: float | None
+    most: float | None
+    values: tuple[float | None, ...]
+    median_seed: int | None
+    median_folder: str
+    figures: dict[str, float]
+    bad: dict[str, int]
+    seconds: float | None
+    operations: float | None
+    peak_bytes: float | None
+    weights: float | None
+    parameters: dict[str, int]
+    steps: float | None
+    images: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {k: rounded(v) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
+
+    def cells(self, quality: Quality) -> tuple[str, ...]:
+        """A row of the table."""
+        return (
+            self.name,
+            spread(self, quality),
+            percent(self.figures.get("recall")),
+            percent(self.figures.get("precision")),
+            failures(self),
+            "–" if self.seconds is None else f"{self.seconds:,.0f}",
+            scaled(self.operations),
+            "–" if self.peak_bytes is None else f"{self.peak_bytes / 2**20:,.0f} MiB",
+            scaled(self.weights),
+        )
+
+
+def summarise(name: str, trials: Sequence[Trial], quality: Quality) -> Summary:
+    """Of the trials of one strategy."""
+    trials = sorted(trials, key=lambda t: t.seed)
+    values = [quality.value(t) for t in trials]
+    known = sorted(v for v in values if v is not None)
+    ended = [t for t, v in zip(trials, values, strict=True) if v is not None]
+    centre = middle([quality.cost(v) for v in values]) if values else math.inf
+    # where the median is a failure, the worst that ended stands nearest to it
+    far = 1e9 if math.isinf(centre) else centre
+    median = min(ended, key=lambda t: abs(quality.cost(quality.value(t)) - far)) if ended else None
+    value = None if math.isinf(centre) else (math.exp(centre) if quality.better == "lower" else -centre)
+    names = sorted({k for t in ended for k, f in t.figures.items() if f.get("value") is not None})
+    return Summary(
+        name=name,
+        trials=len(trials),
+        quality=value,
+        least=known[0] if known else None,
+        most=known[-1] if known else None,
+        values=tuple(values),
+        median_seed=median.seed if median else None,
+        median_folder=median.folder if median else "",
+        figures={n: middle([v for t in ended if (v := t.value(n)) is not None]) for n in names},
+        bad={kind: sum(t.bad == kind for t in trials) for kind in ("diverged", "crashed", "collapsed")},
+        seconds=_median([t.seconds for t in ended]),
+        operations=_median([t.operations for t in ended if t.operations]),
+        peak_bytes=_median([float(t.peak_bytes) for t in ended if t.peak_bytes]),
+        weights=_median([float(sum(t.parameters.values())) for t in ended]),
+        parameters=ended[0].parameters if ended else {},
+        steps=_median([float(t.steps) for t in ended]),
+        images=_median([float(t.images) for t in ended]),
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return middle(values) if values else None
+
+
+def spread(s: Summary, quality: Quality) -> str:
+    """The median with the least and the most."""
+    if s.least is None or s.most is None:
+        return "all failed" if s.trials else "–"
+    ends = f"[{show(s.least, quality.unit).removesuffix(' %')} to {show(s.most, quality.unit).removesuffix(' %')}]"
+    return f"{'failed' if s.quality is None else show(s.quality, quality.unit)} {ends}"
+
+
+def failures(s: Summary) -> str:
+    """Diverged, crashed and collapsed trials of how many."""
+    kinds = [f"{n} {kind}" for kind, n in s.bad.items() if n]
+    return f"{', '.join(kinds)} of {s.trials}" if kinds else f"0 of {s.trials}"
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def scaled(number: float | None) -> str:
+    """A large number in short.
+
+    >>> scaled(1_234_567), scaled(3.2e9), scaled(950), scaled(None)
+    ('1.23 M', '3.20 G', '950', '–')
+    """
+    if number is None:
+        return "–"
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {letter}" if number / size >= 100 else f"{number / size:.2f} {letter}"
+    return f"{number:.0f}"

@@ -1,0 +1,242 @@
+"""Trials: ordinary runs, each in a process of its own, so that one that fails takes nothing with it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from aegan.engine.state import write_atomically
+from aegan.errors import UserError
+
+Status = Literal["finished", "diverged", "crashed"]
+MISTAKE = 2  # exit code of a trial that met a user's mistake, such as a full disk: the comparison stops
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One strategy with one seed, as it ended; RUN/trial.json.
+
+    Attributes:
+        strategy, seed: which.
+        folder: the run's, relative to the comparison's.
+        status: finished; diverged (the guard gave up, or the samples are not finite); crashed (an error of any kind).
+        reason: of a failure, in a line.
+        seconds, steps, images: of training.
+        parameters: trained weights by network.
+        operations: floating-point operations for each training example; None where they could not be counted.
+        peak_bytes: most memory that the process held while training: resident, or on the GPU if it trained there.
+        figures: of the evaluation, by name, as evaluation.json has them.
+        curve: [seconds, Fréchet distance of pixels (or vectors)] of samples made while training; see `aegan.engine.best`.
+    """
+
+    strategy: str
+    seed: int
+    folder: str
+    status: Status
+    reason: str = ""
+    seconds: float = 0.0
+    steps: int = 0
+    images: int = 0
+    parameters: dict[str, int] = field(default_factory=dict)
+    operations: float | None = None
+    peak_bytes: int = 0
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curve: list[list[float]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return self.status != "finished"
+
+    def value(self, name: str) -> float | None:
+        """A figure's value."""
+        found = self.figures.get(name, {}).get("value")
+        return None if found is None else float(found)
+
+    def floor(self, name: str) -> float | None:
+        """A figure's perfect value."""
+        found = self.figures.get(name, {}).get("floor")
+        return None if found is None else float(found)
+
+    @property
+    def collapsed(self) -> str:
+        """How a finished trial has collapsed; empty if it has not.
+
+        Where the modes are known: it covers less than half of them. Of images and other vectors: recall and coverage
+        are both below a tenth of what real held-out items get.
+        """
+        modes, of = self.value("modes"), self.floor("modes")
+        if self.failed:
+            return ""
+        if modes is not None and of is not None:
+            return f"{modes:.0f} of {of:.0f} modes" if modes < 0.5 * of else ""
+        low = []
+        for name in ("recall", "coverage"):
+            value, perfect = self.value(name), self.floor(name)
+            if value is None or not perfect or value >= 0.1 * perfect:
+                return ""
+            low.append(f"{name} {100 * value:.1f} %")
+        return ", ".join(low)
+
+    @property
+    def bad(self) -> str:
+        """Why it counts as unstable: diverged, crashed, collapsed; empty otherwise."""
+        return self.status if self.failed else ("collapsed" if self.collapsed else "")
+
+    def write(self, path: Path) -> None:
+        """As JSON, whole or not at all."""
+        write_atomically(path, (json.dumps(dataclasses.asdict(self), indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Trial | None:
+        """From JSON; None if there is none, or it is damaged."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to be run.
+
+    Attributes:
+        folder: of the run.
+        order: what the process is told, plain values; see `aegan.comparison.worker`.
+        name: for people.
+    """
+
+    folder: Path
+    order: dict[str, Any]
+    name: str
+
+    @property
+    def done(self) -> Trial | None:
+        """How it ended, if it has."""
+        return Trial.read(self.folder / "trial.json")
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    at_once: int,
+    devices: Sequence[str] = (),
+    say: Callable[[str], None] = lambda text: None,
+    ended: Callable[[Trial], None] = lambda trial: None,
+) -> list[Trial]:
+    """Runs what has not been run, some at once; trials in the order of the jobs.
+
+    Args:
+        jobs: each with a folder of its own; a half-done one is resumed.
+        at_once: processes; the cores are divided among them.
+        devices: given out in turn, if there are several.
+        say: told what begins and ends.
+        ended: called after each.
+
+    Raises:
+        UserError: a trial met a user's mistake; the others have been stopped and can be continued.
+        KeyboardInterrupt: likewise.
+    """
+    waiting = [job for job in jobs if job.done is None]
+    began, count = time.monotonic(), len(waiting)
+    if len(jobs) > count:
+        say(f"{len(jobs) - count} of {len(jobs)} trials are done already")
+    running: dict[int, tuple[Job, subprocess.Popen[bytes]]] = {}
+    finished = 0
+    try:
+        while waiting or running:
+            for slot in range(at_once):
+                if slot not in running and waiting:
+                    job = waiting.pop(0)
+                    say(f"{job.name}: {'resumed' if (job.folder / 'config.yaml').exists() else 'started'}")
+                    device = devices[slot % len(devices)] if devices else None
+                    running[slot] = job, _start(job, at_once, device)
+            time.sleep(0.05)
+            for slot, (job, process) in list(running.items()):
+                if process.poll() is None:
+                    continue
+                del running[slot]
+                _let_go(process)
+                outcome = _outcome(job, process.returncode)
+                finished += 1
+                left = (time.monotonic() - began) / finished * (count - finished)
+                say(
+                    f"{job.name}: {_words(outcome)}; {finished}/{count}{f', {left / 60:.0f} min left' if left > 90 else ''}"
+                )
+                ended(outcome)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for _, process in running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+            process.kill()
+            _let_go(process)
+    return [trial for job in jobs if (trial := job.done) is not None]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes]:
+    """A process of its own session: Ctrl-C reaches this process alone, which then stops the trials one by one."""
+    threads = str(max(1, cores() // at_once))
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit():
+        threads = str(min(int(threads), int(limit)))
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "AEGAN_TENSORBOARD": "0"}
+    order = job.order if device is None else {**job.order, "config": {**job.order["config"], "device": device}}
+    job.folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(job.folder / "order.json", (json.dumps(order, indent=1) + "\n").encode())
+    with open(job.folder / "output.txt", "ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "aegan.comparison.worker", str(job.folder)],
+            stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, start_new_session=True,
+        )  # fmt: skip
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    process.wait()
+
+
+def _outcome(job: Job, code: int) -> Trial:
+    """What a process left; one that left nothing has crashed, which is recorded."""
+    trial = job.done
+    if trial is not None:
+        return trial
+    lines = _tail(job.folder / "output.txt")
+    if code == MISTAKE:
+        what, _, fix = (lines[-1] if lines else "A trial failed.").removeprefix("Error: ").partition(" | ")
+        raise UserError(f"{job.name}: {what}", fix)
+    killed = "the system, perhaps for lack of memory" if code == -9 else f"signal {-code}"
+    reason = f"its process was killed by {killed}" if code < 0 else f"its process ended with code {code}"
+    config = job.order["config"]
+    lost = Trial(config["strategy"], config["seed"], job.order["folder"], "crashed", reason)
+    lost.write(job.folder / "trial.json")
+    return lost
+
+
+def _tail(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return []
+
+
+def _words(trial: Trial) -> str:
+    if trial.failed:
+        return f"{trial.status}: {trial.reason}"
+    what = f"trained in {trial.seconds:.0f} s"
+    return f"{what}, collapsed ({trial.collapsed})" if trial.collapsed else what

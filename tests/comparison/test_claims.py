@@ -1,0 +1,79 @@
+"""What trials say about the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aegan.comparison import Trial
+from aegan.comparison.claims import Claim, claims
+from aegan.comparison.summary import Quality, summarise
+
+Make = Callable[..., Trial]
+
+
+def answers(trials: list[Trial]) -> dict[str, Claim]:
+    return {c.name: c for c in claims(trials, Quality.of(trials))}
+
+
+def both(make: Make, seeds: int, ours: float | None, theirs: float | None, **changes: object) -> list[Trial]:
+    """`latent` against `gan`, with a little noise from the seed."""
+    mine = [make("latent", s, None if ours is None else ours + s, **changes) for s in range(seeds)]
+    return mine + [make("gan", s, None if theirs is None else theirs + 2 * s) for s in range(seeds)]
+
+
+def test_three_seeds_cannot_support(make_trial: Make) -> None:
+    found = answers(both(make_trial, 3, 100.0, 200.0))["quality"]
+    assert found.verdict == "undecided" and found.p == 0.25
+    assert "undecided at this number of seeds" in found.text and "cannot give less than 0.25" in found.text
+    assert "in 3 of 3 seeds" in found.text
+
+
+def test_six_seeds_can(make_trial: Make) -> None:
+    found = answers(both(make_trial, 6, 100.0, 200.0))
+    assert found["quality"].verdict == "supported" and found["quality"].p == 1 / 32
+    assert found["speed"].verdict == "supported"
+
+
+def test_the_wrong_way_is_not_supported(make_trial: Make) -> None:
+    found = answers(both(make_trial, 3, 300.0, 200.0))
+    assert found["quality"].verdict == "not supported" and found["speed"].verdict == "not supported"
+    assert "not within the budget" in found["speed"].text
+
+
+def test_failures_decide_stability_and_quality(make_trial: Make) -> None:
+    found = answers(both(make_trial, 6, 100.0, None))
+    assert found["stability"].verdict == "supported" and "of 'gan' 6 of 6" in found["stability"].found
+    assert found["quality"].verdict == "supported" and "'gan' failure" in found["quality"].found
+    assert found["speed"].verdict == "undecided"
+
+
+def test_without_failures_spread_decides_stability(make_trial: Make) -> None:
+    trials = [make_trial("latent", s, 100.0) for s in range(6)]
+    trials += [make_trial("gan", s, 100.0 * 2 ** (s - 2.5)) for s in range(6)]
+    assert answers(trials)["stability"].verdict == "supported"
+
+
+def test_collapsed(make_trial: Make) -> None:
+    assert make_trial("gan", 0, shares={"recall": 0.01, "coverage": 0.02}).collapsed == "recall 1.0 %, coverage 2.0 %"
+    assert not make_trial("gan", 0, shares={"recall": 0.01, "coverage": 0.5}).collapsed
+    modes = {"modes": {"value": 3.0, "floor": 8.0}, "quality": {"value": 0.9, "floor": 0.9889}}
+    toy = make_trial("gan", 0, figures=modes)
+    assert toy.collapsed == "3 of 8 modes" and toy.bad == "collapsed"
+    assert Quality.of([toy]).name == "modes_quality"
+    assert abs((Quality.of([toy]).value(toy) or 0) - 3 / 8 * 0.9 / 0.9889) < 1e-9
+
+
+def test_cost_is_counted_without_chance(make_trial: Make) -> None:
+    dear = answers(both(make_trial, 3, 100.0, 100.0, operations=3e6))["cost"]
+    assert dear.verdict == "not supported" and dear.p is None and "3.00 times the operations" in dear.found
+    assert answers(both(make_trial, 3, 100.0, 100.0))["cost"].verdict == "supported"
+
+
+def test_no_control_no_claims(make_trial: Make) -> None:
+    assert claims([make_trial("latent", 0)], Quality()) == []
+
+
+def test_half_failed_is_a_failed_median(make_trial: Make) -> None:
+    s = summarise("gan", [make_trial("gan", 0, 100.0), make_trial("gan", 1, None)], Quality())
+    assert s.quality is None and (s.least, s.most) == (100.0, 100.0) and s.bad["diverged"] == 1
+    assert s.median_seed == 0 and s.values == (100.0, None)

@@ -1,0 +1,180 @@
+"""Comparisons that are really run: outcome, failures, stopping and going on, what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aegan.comparison import Results, Trial, compare
+from aegan.comparison.trials import Job, run_jobs
+from aegan.errors import UserError
+
+Files = Callable[[Path], dict[str, bytes]]
+
+
+def again(found: Results, **changes: Any) -> Results:
+    """The same comparison, continued, with some settings changed."""
+    s = found.settings
+    told: dict[str, Any] = {
+        "seeds": s.seeds, "steps": s.steps, "count": s.count, "options": s.options, "device": s.device, **changes,
+    }  # fmt: skip
+    names = told.pop("strategies", s.strategies)
+    return compare(s.data, names, out=found.folder, progress=False, **told)
+
+
+def test_every_trial_is_recorded(compared: Results) -> None:
+    by = {(t.strategy, t.seed): t for t in compared.trials}
+    assert set(by) == {("autoencoder", 0), ("autoencoder", 1), ("gan", 0), ("gan", 1)} and compared.complete
+    for seed in (0, 1):
+        ended, failed = by["autoencoder", seed], by["gan", seed]
+        assert ended.status == "finished" and ended.steps == 24 and ended.seconds > 0
+        assert ended.value("fd") is not None and ended.curve and ended.peak_bytes > 2**26
+        assert ended.operations and ended.parameters.keys() == {"E", "G"}
+        assert failed.status == "diverged" and "diverged" in failed.reason
+
+
+def test_what_it_writes(compared: Results) -> None:
+    content = json.loads((compared.folder / "results.json").read_text())
+    assert content["complete"] and len(content["trials"]) == 4
+    assert content["strategies"]["gan"]["bad"] == {"diverged": 2, "crashed": 0, "collapsed": 0}
+    assert {c["name"] for c in content["claims"]} == {"stability", "speed", "quality", "over-fitting", "cost"}
+    assert (compared.folder / "runs" / "autoencoder-seed0" / "evaluation.json").is_file()
+    page = (compared.folder / "index.html").read_text()
+    assert "2 diverged of 2" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "autoencoder" in str(compared) and "2 diverged of 2" in str(compared)
+
+
+def test_sizes_and_batches_are_matched(compared: Results) -> None:
+    import yaml
+
+    told = [
+        yaml.safe_load((compared.folder / t.folder / "config.yaml").read_text())["options"] for t in compared.trials
+    ]
+    assert {o["width"] for o in told} == {8} and len({o["batch_size"] for o in told}) == 1
+
+
+def test_finished_trials_are_not_run_again(compared: Results, files_of: Files) -> None:
+    before = {k: v for k, v in files_of(compared.folder).items() if k.startswith("runs/")}
+    assert [t.status for t in again(compared).trials] == [t.status for t in compared.trials]
+    assert {k: v for k, v in files_of(compared.folder).items() if k.startswith("runs/")} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"steps": 13}, "--steps (24, now 13)"),
+        ({"steps": None, "minutes": 1.0}, "--minutes"),
+        ({"count": 65}, "--count"),
+        ({"options": {"": {"width": 16}}}, "--set"),
+    ],
+)
+def test_unequal_conditions_are_refused(compared: Results, changes: dict[str, Any], word: str, files_of: Files) -> None:
+    before = files_of(compared.folder)
+    with pytest.raises(UserError, match="unequal conditions") as refused:
+        again(compared, **changes)
+    assert word in refused.value.what
+    assert files_of(compared.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"strategies": ["latnet"], "steps": 5}, "Unknown strategy"),
+        ({"strategies": ["gan", "gan"], "steps": 5}, "twice"),
+        ({"strategies": ["gan"]}, "one budget"),
+        ({"strategies": ["gan"], "steps": 5, "minutes": 1.0}, "one budget"),
+        ({"strategies": ["gan"], "steps": 5, "options": {"": {"colour": 1}}}, "has an option 'colour'"),
+        ({"strategies": ["gan"], "steps": 5, "options": {"vae": {"lr": 1}}}, "not compared"),
+        ({"strategies": ["gan"], "steps": 5, "classes": True}, "no classes"),
+        ({"strategies": ["gan"], "steps": 5, "count": 30}, "at least 64"),
+        ({"strategies": ["gan"], "steps": 5, "jobs": 0}, "--jobs"),
+    ],
+)
+def test_bad_input_is_told_before_training(arguments: dict[str, Any], word: str, points: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=word):
+        compare(points, arguments.pop("strategies"), out=tmp_path / "out", progress=False, **arguments)
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_labels_need_strategies_that_use_them(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot use class labels") as refused:
+        compare(folder, ["vae", "gan"], out=tmp_path / "out", steps=5, classes=True, extractor="pixels", progress=False)
+    assert "gan" in refused.value.fix
+
+
+def test_another_folder_is_not_touched(points: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds no comparison"):
+        compare(points, ["gan"], out=tmp_path, steps=5, progress=False)
+
+
+def test_an_array_is_kept_for_the_trials(
+    make_circle: Callable[..., np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegan.comparison.comparing.run_jobs", lambda jobs, **_: [])
+    found = compare(make_circle(100), ["gan"], out=tmp_path / "out", steps=5, progress=False)
+    assert np.array_equal(np.load(found.settings.data), make_circle(100)) and not found.complete
+    with pytest.raises(UserError, match="another array"):
+        compare(make_circle(90), ["gan"], out=tmp_path / "out", steps=5, progress=False)
+
+
+def test_a_killed_process_is_a_crash_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes]:
+        job.folder.mkdir()
+        return subprocess.Popen([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+
+    monkeypatch.setattr("aegan.comparison.trials._start", start)
+    job = Job(tmp_path / "run", {"config": {"strategy": "gan", "seed": 3}, "folder": "run"}, "gan, seed 3")
+    (found,) = run_jobs([job], at_once=1)
+    assert found.status == "crashed" and "killed" in found.reason and found.seed == 3
+    assert run_jobs([job], at_once=1) == [found]  # kept: not tried again
+
+
+def test_an_error_in_a_strategy_is_a_crash(points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aegan.comparison.worker import run_trial
+    from aegan.strategies.gan import GAN
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(GAN, "generator", fail)
+    order = {
+        "config": {"data": str(points), "strategy": "gan", "steps": 3, "out": str(tmp_path / "run"), "device": "cpu"},
+        "options": {"width": 8, "critic_width": 8}, "folder": "run", "extractor": "pixels", "count": 30,
+    }  # fmt: skip
+    found = run_trial(tmp_path / "run", order)
+    assert (found.status, found.reason) == ("crashed", "RuntimeError: shapes do not match")
+
+
+def test_stopped_and_continued(points: Path, tmp_path: Path) -> None:
+    """Ctrl-C leaves a checkpoint; the same command goes on from it and ends with the steps that were asked for."""
+    out = tmp_path / "out"
+    command = [
+        sys.executable, "-m", "aegan", "compare", str(points), "--strategies", "autoencoder", "--seeds", "1", "--steps",
+        "4000", "--out", str(out), "--set", "width=8", "--set", "components=1", "--count", "64", "--device", "cpu",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    log = out / "runs" / "autoencoder-seed0" / "log.jsonl"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (log.exists() and '"stage_step"' in log.read_text()):
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "The same command goes on" in said, said
+    run = out / "runs" / "autoencoder-seed0"
+    assert not (run / "trial.json").exists() and list((run / "checkpoints").iterdir())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "resumed" in done.stderr, done.stderr
+    trial = Trial.read(run / "trial.json")
+    assert trial is not None and trial.steps == 4000 and trial.status == "finished"
+    assert any(line.get("resumed") for line in map(json.loads, log.read_text().splitlines()))
