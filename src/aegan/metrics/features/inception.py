@@ -1,0 +1,293 @@
+"""InceptionV3 as FID uses it (Heusel et al. 2017, 1706.08500): its weights, its network, its resizing.
+
+The network is Inception of Szegedy et al. 2015 (1512.00567) in the TensorFlow graph of 2015-12-05, in which it differs
+from later ones: averages leave padding out, and the last block takes a maximum where the paper takes an average. Written
+by hand, because the packages that hold it need torchvision; the names of layers are those of the published file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from aegan.data.cache import cache_root
+from aegan.errors import UserError
+from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
+
+SIDE = 299
+FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # one file, two names
+SOURCE = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILES[0]}"
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # with any other weights it is not FID
+
+Size = tuple[int, int]
+Layer = tuple[str, int, Size]  # name, channels out, kernel
+Step = Layer | tuple[Layer, Layer]  # two layers: both see the same input, their outputs are concatenated
+
+
+class Conv(nn.Module):
+    """Convolution, batch norm, ReLU."""
+
+    def __init__(self, a: int, b: int, kernel: Size, stride: int = 1, padding: Size = (0, 0)) -> None:
+        super().__init__()
+        self.conv: nn.Module = nn.Conv2d(a, b, kernel, stride, padding, bias=False)
+        self.bn: nn.Module = nn.BatchNorm2d(b, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)), inplace=True)
+
+    def fold(self) -> None:
+        """Puts the batch norm into the convolution, which is faster. In place; eval mode only."""
+        assert isinstance(self.conv, nn.Conv2d) and isinstance(self.bn, nn.BatchNorm2d)
+        self.conv, self.bn = fuse_conv_bn_eval(self.conv, self.bn), nn.Identity()
+
+
+class Mixed(nn.Module):
+    """Branches side by side, concatenated in this order, and after them a pooled one.
+
+    Args:
+        a: channels in.
+        branches: steps one after another.
+        pooled: channels of the convolution after the 3 × 3 average; 0: a maximum of stride 2, without convolution, and
+            stride 2 in the last step of each branch, without padding.
+        maximum: a maximum instead of the average.
+    """
+
+    def __init__(self, a: int, *branches: list[Step], pooled: int, maximum: bool = False) -> None:
+        super().__init__()
+        self.pooled, self.maximum = pooled, maximum
+        self.branches: list[list[tuple[str, ...]]] = []
+        for branch in branches:
+            width, names = a, []
+            for i, step in enumerate(branch):
+                fork: tuple[Layer, ...] = (step,) if isinstance(step[0], str) else step
+                halves = not pooled and i == len(branch) - 1
+                for name, b, (h, w) in fork:
+                    pad = (0, 0) if halves else (h // 2, w // 2)
+                    self.add_module(name, Conv(width, b, (h, w), 2 if halves else 1, pad))
+                width = sum(layer[1] for layer in fork)
+                names.append(tuple(layer[0] for layer in fork))
+            self.branches.append(names)
+        if pooled:
+            self.branch_pool = Conv(a, pooled, (1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = []
+        for branch in self.branches:
+            y = x
+            for names in branch:
+                y = torch.cat([self.get_submodule(name)(y) for name in names], 1)
+            out.append(y)
+        return torch.cat([*out, self._pool(x)], 1)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        if not self.pooled:
+            return F.max_pool2d(x, 3, 2)
+        if self.maximum:
+            return self.branch_pool(F.max_pool2d(x, 3, 1, 1))
+        return self.branch_pool(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+
+
+def _a(a: int, pooled: int) -> Mixed:
+    """35 × 35."""
+    return Mixed(
+        a,
+        [("branch1x1", 64, (1, 1))],
+        [("branch5x5_1", 48, (1, 1)), ("branch5x5_2", 64, (5, 5))],
+        [("branch3x3dbl_1", 64, (1, 1)), ("branch3x3dbl_2", 96, (3, 3)), ("branch3x3dbl_3", 96, (3, 3))],
+        pooled=pooled,
+    )
+
+
+def _b() -> Mixed:
+    """35 × 35 -> 17 × 17."""
+    return Mixed(
+        288,
+        [("branch3x3", 384, (3, 3))],
+        [("branch3x3dbl_1", 64, (1, 1)), ("branch3x3dbl_2", 96, (3, 3)), ("branch3x3dbl_3", 96, (3, 3))],
+        pooled=0,
+    )
+
+
+def _c(n: int) -> Mixed:
+    """17 × 17."""
+    return Mixed(
+        768,
+        [("branch1x1", 192, (1, 1))],
+        [("branch7x7_1", n, (1, 1)), ("branch7x7_2", n, (1, 7)), ("branch7x7_3", 192, (7, 1))],
+        [
+            ("branch7x7dbl_1", n, (1, 1)),
+            ("branch7x7dbl_2", n, (7, 1)),
+            ("branch7x7dbl_3", n, (1, 7)),
+            ("branch7x7dbl_4", n, (7, 1)),
+            ("branch7x7dbl_5", 192, (1, 7)),
+        ],
+        pooled=192,
+    )
+
+
+def _d() -> Mixed:
+    """17 × 17 -> 8 × 8."""
+    return Mixed(
+        768,
+        [("branch3x3_1", 192, (1, 1)), ("branch3x3_2", 320, (3, 3))],
+        [
+            ("branch7x7x3_1", 192, (1, 1)),
+            ("branch7x7x3_2", 192, (1, 7)),
+            ("branch7x7x3_3", 192, (7, 1)),
+            ("branch7x7x3_4", 192, (3, 3)),
+        ],
+        pooled=0,
+    )
+
+
+def _e(a: int, maximum: bool) -> Mixed:
+    """8 × 8."""
+    return Mixed(
+        a,
+        [("branch1x1", 320, (1, 1))],
+        [("branch3x3_1", 384, (1, 1)), (("branch3x3_2a", 384, (1, 3)), ("branch3x3_2b", 384, (3, 1)))],
+        [
+            ("branch3x3dbl_1", 448, (1, 1)),
+            ("branch3x3dbl_2", 384, (3, 3)),
+            (("branch3x3dbl_3a", 384, (1, 3)), ("branch3x3dbl_3b", 384, (3, 1))),
+        ],
+        pooled=192,
+        maximum=maximum,
+    )
+
+
+class InceptionV3(nn.Module):
+    """float32 (N, 3, 299, 299) in [-1, 1) -> (N, 2048), the last block averaged over positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential()  # in this order; their names are those of the file
+        for name, layer in {
+            "Conv2d_1a_3x3": Conv(3, 32, (3, 3), 2),
+            "Conv2d_2a_3x3": Conv(32, 32, (3, 3)),
+            "Conv2d_2b_3x3": Conv(32, 64, (3, 3), padding=(1, 1)),
+            "pool_1": nn.MaxPool2d(3, 2),
+            "Conv2d_3b_1x1": Conv(64, 80, (1, 1)),
+            "Conv2d_4a_3x3": Conv(80, 192, (3, 3)),
+            "pool_2": nn.MaxPool2d(3, 2),
+            "Mixed_5b": _a(192, 32),
+            "Mixed_5c": _a(256, 64),
+            "Mixed_5d": _a(288, 64),
+            "Mixed_6a": _b(),
+            "Mixed_6b": _c(128),
+            "Mixed_6c": _c(160),
+            "Mixed_6d": _c(160),
+            "Mixed_6e": _c(192),
+            "Mixed_7a": _d(),
+            "Mixed_7b": _e(1280, maximum=False),
+            "Mixed_7c": _e(2048, maximum=True),
+        }.items():
+            self.layers.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x).mean((2, 3))
+
+    def load(self, weights: dict[str, Tensor]) -> None:
+        """Loads the published names: all but those of the classifier, which FID does not use.
+
+        Raises:
+            RuntimeError: names or shapes are not this network's.
+        """
+        counted = {k: v for k, v in self.layers.state_dict().items() if k.endswith("num_batches_tracked")}
+        self.layers.load_state_dict(counted | {k: v for k, v in weights.items() if not k.startswith("fc.")})
+
+
+def resize(x: Tensor, side: int = SIDE) -> Tensor:
+    """Bilinear as in TensorFlow 1: pixel i of the output lies at i · in / out, without half-pixel shift or antialiasing.
+
+    torch's own shifts by half a pixel, which moves FID. float32 (N, C, H, W) -> (N, C, side, side).
+    """
+    for axis in (3, 2):
+        n = x.shape[axis]
+        at = torch.arange(side, device=x.device) * torch.tensor(n / side, dtype=torch.float32, device=x.device)
+        low = at.floor().long().clamp(max=n - 1)
+        shape = [-1 if i == axis else 1 for i in range(4)]
+        a, b = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=n - 1))
+        x = a + (b - a) * (at - low).view(shape)
+    return x
+
+
+class Inception:
+    """InceptionV3 with the weights of a file; its Fréchet distance is called FID if they are FID's own.
+
+    Images go to 299 × 299 by `resize`, then (x − 128) / 128; one channel is repeated to three. Always in eval mode and
+    float32.
+    """
+
+    def __init__(self, file: Path, device: str = "cpu") -> None:
+        self.device = device
+        self.batch = 16 if device == "cpu" else 128
+        net = InceptionV3()
+        try:
+            self._sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what a stranger's file makes torch say is told below, in one line
+                weights = torch.load(file, map_location="cpu", weights_only=True)
+            net.load(weights)
+        except Exception as error:  # torch.load raises whatever the bytes lead it to
+            raise UserError(
+                f"{file} does not hold the weights of FID's InceptionV3 ({type(error).__name__}).",
+                f"Use the file {FILES[0]} of pytorch-fid or torch-fidelity.",
+            ) from error
+        net.eval().requires_grad_(False)
+        for module in list(net.modules()):
+            if isinstance(module, Conv):
+                module.fold()
+        # torch's annotations of `to` do not know memory_format
+        self._net: nn.Module = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def describe(self) -> dict[str, str]:
+        known = {"frechet": "FID"} if self._sha256 == SHA256 else {}
+        return {
+            "name": "inception",
+            "sha256": self._sha256,
+            "resizing": f"{SIDE}x{SIDE} bilinear as in TensorFlow 1, not antialiased, (x - 128) / 128",
+            "features": "2048, pooled before the classifier",
+            **known,
+        }
+
+    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
+        def of(x: Tensor) -> Tensor:
+            x = ((x + 1) * 127.5).round()  # exactly the pixels again
+            x = ((resize(x) - 128) / 128).expand(-1, 3, -1, -1)
+            y: Tensor = self._net(x.contiguous(memory_format=torch.channels_last))
+            return y
+
+        return in_batches(images, self.batch, self.device, of, progress)
+
+
+def _file(named: Path | None) -> Path:
+    """The file of weights: the one named, $AEGAN_INCEPTION, or one of its two names in the usual folders."""
+    asked = named or (Path(os.environ["AEGAN_INCEPTION"]) if os.environ.get("AEGAN_INCEPTION") else None)
+    if asked is not None:
+        if not asked.is_file():
+            raise MissingExtractor(f"There is no file of weights {asked}.", f"It can be had from {SOURCE}")
+        return asked
+    # torch's folder is where pytorch-fid and torch-fidelity download it to
+    folders = [cache_root(os.environ.get("AEGAN_CACHE")), Path(torch.hub.get_dir()) / "checkpoints"]
+    for folder in folders:
+        for name in FILES:
+            if (folder / name).is_file():
+                return folder / name
+    raise MissingExtractor(
+        f"The extractor 'inception' needs the file {FILES[0]}, which is neither in {folders[0]} nor in {folders[1]}.",
+        f"Put it there, set $AEGAN_INCEPTION, or write inception:FILE. It can be had from {SOURCE}",
+    )
+
+
+@register("inception", takes_file=True)
+def _make(asked: Asked) -> Extractor:
+    return Inception(_file(asked.weights), asked.device)
