@@ -6,7 +6,15 @@ Where the numbers come from (splits, counts, seeds, floors) is the business of `
 from aegan.metrics.authentic import Authenticity, authenticity
 from aegan.metrics.cells import Cell, DataCopying, data_copying
 from aegan.metrics.distortion import psnr
-from aegan.metrics.features import Extractor, MissingExtractor, extractor, extractors
+from aegan.metrics.features import (
+    Classifier,
+    Extractor,
+    MissingExtractor,
+    classifier,
+    extractor,
+    extractors,
+    module_extractor,
+)
 from aegan.metrics.frechet import Statistics, frechet_between, frechet_distance, statistics
 from aegan.metrics.frechet_error import frechet_interval
 from aegan.metrics.inception import inception_score
@@ -23,6 +31,7 @@ __all__ = [
     "PRDC",
     "Authenticity",
     "Cell",
+    "Classifier",
     "Copying",
     "DataCopying",
     "Extractor",
@@ -35,6 +44,7 @@ __all__ = [
     "StackedReport",
     "Statistics",
     "authenticity",
+    "classifier",
     "compare_codes",
     "copying",
     "data_copying",
@@ -48,6 +58,7 @@ __all__ = [
     "knn_accuracy",
     "linear_probe",
     "mode_report",
+    "module_extractor",
     "ms_ssim",
     "ms_ssim_scales",
     "nearest_items",

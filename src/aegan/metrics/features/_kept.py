@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -35,10 +36,8 @@ def kept(path: Path, net: nn.Module) -> dict[str, Any] | None:
 
 def write(path: Path, net: nn.Module, meta: dict[str, Any]) -> None:
     """Keeps weights; a full disk or a read-only home must not stop an evaluation."""
-    try:
+    with contextlib.suppress(UserError, OSError):
         write_tensors(path, {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}, meta)
-    except (UserError, OSError):
-        pass
 
 
 def hash_of(net: nn.Module) -> str:
