@@ -24,7 +24,6 @@ COMMANDS = [
     "encode",
     "interpolate",
     "evaluate",
-    "compare",
     "report",
     "strategies",
     "presets",

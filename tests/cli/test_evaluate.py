@@ -1,4 +1,4 @@
-"""`aegan evaluate` and `aegan compare`: results on the screen and in files, mistakes in two lines."""
+"""`aegan evaluate` and `aegan report`: results on the screen and in files, mistakes in two lines."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_a_folder_of_any_origin(folder: Path, real: Path, tmp_path: Path, aegan_
     assert files_of(folder) == before, "nothing is written beside the images"
     again = aegan_cli("evaluate", folder, "--against", real, *QUICK, "--json", tmp_path / "b.json")
     assert again.code == 0
-    said = aegan_cli("compare", tmp_path / "a.json", tmp_path / "b.json")
+    said = aegan_cli("report", tmp_path / "a.json", tmp_path / "b.json")
     assert said.code == 0 and "overlap" in said.out
     aegan_cli("evaluate", folder, "--against", real, *QUICK, "--count", 64, "--json", tmp_path / "b.json")
-    aegan_cli("compare", tmp_path / "a.json", tmp_path / "b.json").refused("number of samples")
+    aegan_cli("report", tmp_path / "a.json", tmp_path / "b.json").refused("number of samples")
 
 
 def test_a_model_folder(trained: Path, real: Path, aegan_cli: Cli) -> None:
@@ -65,6 +65,6 @@ def test_mistakes(folder: Path, real: Path, trained: Path, tmp_path: Path, aegan
     np.save(tmp_path / "same.npy", np.full((90, 16, 16, 3), 9, np.uint8))
     aegan_cli("evaluate", tmp_path / "same.npy", *common).refused("1 different", "constant")
     (tmp_path / "broken.json").write_text("{")
-    aegan_cli("compare", tmp_path / "broken.json", tmp_path / "none.json").refused("broken.json is damaged")
-    aegan_cli("compare", trained).refused("evaluation.json")
+    aegan_cli("report", tmp_path / "broken.json", tmp_path / "none.json").refused("broken.json is damaged")
+    aegan_cli("report", trained, tmp_path / "broken.json").refused("evaluation.json")
     assert not out.exists() and not list(tmp_path.rglob("*.part"))

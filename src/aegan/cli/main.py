@@ -10,7 +10,6 @@ import typer
 
 from aegan.cli import (
     check,
-    compare,
     encode,
     evaluate,
     interpolate,
@@ -51,7 +50,7 @@ def main(
     """Train a generator on your own images in minutes, by learning to compress them first."""
 
 
-for module in (train, check, sample, reconstruct, encode, interpolate, evaluate, compare, report, strategies, presets):
+for module in (train, check, sample, reconstruct, encode, interpolate, evaluate, report, strategies, presets):
     app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 

@@ -70,7 +70,7 @@ def compare(results: dict[str, Evaluation]) -> Comparison:
         UserError: they differ in data, reference, counts or extractor; says in what.
     """
     if len(results) < 2:
-        raise UserError("A comparison needs at least two results.", "Example: aegan compare a.json b.json")
+        raise UserError("A comparison needs at least two results.", "Example: aegan report a.json b.json")
     (first, a), *others = results.items()
     for name, b in others:
         mine, theirs = conditions(a), conditions(b)

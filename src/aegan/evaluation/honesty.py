@@ -114,11 +114,11 @@ def _gap(task: Task) -> None:
 
     @cache
     def sides() -> tuple[Measured, Measured]:
-        held = task.held_out_features()
+        held = spread(task.held_out_features(), MOST)
         train = spread(task.features("reference"), len(held))
         if len(train) < len(held):
             raise UserError(f"needs as many training items as held-out items ({len(held)}), there are {len(train)}")
-        made = task.features("samples")
+        made = spread(task.features("samples"), MOST)
         return frechet_interval(made, train), frechet_interval(made, held)
 
     def gap() -> Measured:
@@ -134,8 +134,8 @@ def _gap(task: Task) -> None:
         gap,
         floor=0.0,
         better="near",
-        count=task_count(task),
-        against=task.held,
+        count=min(task_count(task), MOST),
+        against=min(task.held, MOST),
         meaning="Fréchet distance of the samples to training items less that to as many held-out items: well below 0 "
         "means that the samples repeat the training set.",
     )
