@@ -48,7 +48,7 @@ class Constant(nn.Module):
         super().__init__()
         self.value = nn.Parameter(torch.tensor(value))
 
-    def noise(self, count: int) -> Tensor:
+    def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         return torch.zeros(count, 2)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
