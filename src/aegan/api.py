@@ -13,6 +13,7 @@ from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
 from aegan.model import Array, Model
+from aegan.networks import Own
 from aegan.run import Run, train
 
 
@@ -30,6 +31,8 @@ def fit(
     device: str = "auto",
     precision: str = "auto",
     options: Mapping[str, Any] | None = None,
+    networks: Mapping[str, Own] | None = None,
+    resume: bool = False,
     evaluate: bool = False,
     progress: bool = True,
 ) -> Run:
@@ -46,6 +49,9 @@ def fit(
         preset, options: numbers for the strategy: a named set, and single ones over it.
         batch_size: examples per step.
         device, precision: where and how to compute.
+        networks: of your own, in the place of the strategy's: "E", "G" or "D" to any `nn.Module` (Keras 3 on the torch
+            backend too), which is trained in place, or to a function that makes one for an `aegan.data.DataSpec`.
+        resume: go on with the run in `out`, whose settings are kept.
         evaluate: also score the model and write the report.
         progress: show it.
 
@@ -58,11 +64,21 @@ def fit(
         minutes=minutes, steps=steps, size=size, seed=seed, preset=preset, batch_size=batch_size, device=device,
         precision=precision,  # type: ignore[arg-type]
     )  # fmt: skip
-    return train(config, options or {}, source=source, evaluate=evaluate, display=Display(quiet=not progress))
+    display = Display(quiet=not progress)
+    if resume and out is None:
+        raise UserError("resume=True needs to know which run.", "Add out=RUN.")
+    return train(
+        config, options or {}, source=source, resume=resume, evaluate=evaluate, display=display, networks=networks
+    )
 
 
-def load(path: str | Path, device: str = "auto") -> Model:
+def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
     """The model of a run folder, or of a model folder.
+
+    Args:
+        path: the folder.
+        device: where to compute.
+        networks: those of your own that it was trained with: no file can hold them. The model takes copies.
 
     Raises:
         UserError: there is none, it is damaged, or it is from a newer version.
@@ -71,8 +87,8 @@ def load(path: str | Path, device: str = "auto") -> Model:
     if not path.exists():
         raise UserError(f"{path} does not exist.", "Give the folder of a run.")
     if (path / "model.safetensors").exists():
-        return Model.read(path, device)
-    return Run(path, device).model
+        return Model.read(path, device, networks)
+    return Run(path, device, networks).model
 
 
 __all__ = ["Evaluation", "Model", "Run", "evaluate", "fit", "load"]

@@ -21,6 +21,8 @@ from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
 from aegan.hub.bundle import read_bundle, write_bundle
+from aegan.networks import Own, use_networks
+from aegan.networks.custom import giving, made, own_names
 from aegan.strategies import Networks, Strategy, strategy
 from aegan.version import __version__
 
@@ -158,16 +160,36 @@ class Model:
         return Path(folder)
 
     @classmethod
-    def read(cls, folder: Path, device: str = "auto") -> Model:
-        """A model from its two files."""
+    def read(cls, folder: Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
+        """A model from its two files; `networks` are copies of those that were the user's own, which no file can hold."""
         tensors, config = read_bundle(folder)
+        own, given = config.get("own", []), networks or {}
+        if set(own) != set(given):
+            missing, extra = [n for n in own if n not in given], [n for n in given if n not in own]
+            raise UserError(
+                f"{folder} was trained with networks of your own, which it cannot hold: {', '.join(missing)}."
+                if missing
+                else f"{folder} holds its own {', '.join(extra)}: they were not given when it was trained.",
+                f"Give the same modules: aegan.load(path, {giving(own)})" if own else "Leave networks= out.",
+            )
         try:
             chosen = with_options(strategy(config["strategy"])(), config["options"], f"strategy '{config['strategy']}'")
             s = config["spec"]
             spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
-            networks = chosen.build(spec)
-            for name, net in networks.items():
-                net.load_state_dict({k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")})
+            nets = chosen.build(spec)
+            if own:
+                nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
+            for name, net in nets.items():
+                weights = {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")}
+                try:
+                    net.load_state_dict(weights)
+                except RuntimeError as error:
+                    if name not in own:
+                        raise
+                    raise UserError(
+                        f"The given {name} is not the one that was trained: {str(error).splitlines()[-1].strip()}",
+                        "Build it as for training.",
+                    ) from error
         except (KeyError, TypeError, RuntimeError) as error:  # whole files, other networks
             raise UserError(
                 f"{folder} was written by aegan {config.get('aegan')}, whose networks are not those of {__version__}.",
@@ -175,7 +197,7 @@ class Model:
             ) from error
         mean = None if config["mean"] is None else np.asarray(config["mean"], np.float32)
         scale = None if config["scale"] is None else np.float32(config["scale"])
-        return cls(chosen, spec, networks, mean=mean, scale=scale, notes=config["notes"], device=device)
+        return cls(chosen, spec, nets, mean=mean, scale=scale, notes=config["notes"], device=device)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -249,6 +271,7 @@ def write_model(
         "mean": None if mean is None else np.asarray(mean, float).tolist(),
         "scale": None if scale is None else float(scale),
         "notes": as_plain(notes),
+        "own": own_names(networks),
     }
     tensors = {f"{k}/{key}": v for k, net in networks.items() for key, v in net.state_dict().items()}
     write_bundle(folder, tensors, config)

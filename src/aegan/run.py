@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 from numpy.typing import NDArray
+from torch import nn
 
 from aegan.config import RunConfig, as_plain, read_preset, with_options
-from aegan.data import Data, open_data
+from aegan.data import Data, DataSpec, open_data
 from aegan.engine import Engine
 from aegan.engine.log import Display, read_log
 from aegan.engine.loop import Counters
@@ -22,11 +23,14 @@ from aegan.engine.schedule import Plan
 from aegan.engine.state import write_atomically
 from aegan.errors import UserError
 from aegan.model import Model, check_seed, write_model
+from aegan.networks import Own
+from aegan.networks.custom import from_file, giving, made
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
 Array = NDArray[Any]
 FORMAT = 1  # of config.yaml
+IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
 MINUTES = 3.0  # the budget when none is given
 
 
@@ -36,11 +40,12 @@ class Run:
     Args:
         path: RUN.
         device: where its model computes.
+        networks: those of your own that it was trained with.
     """
 
-    def __init__(self, path: str | Path, device: str = "auto") -> None:
+    def __init__(self, path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> None:
         self.path = Path(path)
-        self.device = device
+        self.device, self.networks = device, networks
         if not (self.path / "config.yaml").is_file():
             raise UserError(
                 f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
@@ -59,7 +64,7 @@ class Run:
                 f"{self.path} has no model yet: its training has not come that far.",
                 f"Go on with: aegan train --resume --out {self.path}",
             )
-        return Model.read(self.path / "model", self.device)
+        return Model.read(self.path / "model", self.device, self.networks)
 
     @cached_property
     def best_model(self) -> Model:
@@ -69,7 +74,7 @@ class Run:
                 f"{self.path} kept no best model: it made no samples while it trained, or is of an older version.",
                 "Evaluate the last one: --checkpoint last",
             )
-        return Model.read(self.path / "model-best", self.device)
+        return Model.read(self.path / "model-best", self.device, self.networks)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -185,6 +190,33 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
 
 
+def own_networks(config: RunConfig, networks: Mapping[str, Own] | None, spec: DataSpec) -> Mapping[str, Own]:
+    """The networks that are the user's, from where the run's settings say they come.
+
+    Raises:
+        UserError: they were given in Python and are not given now, or are not in the file that is named.
+    """
+    if config.networks is None or networks:
+        return networks or {}
+    if config.networks.startswith(IN_PYTHON):
+        names = config.networks.removeprefix(IN_PYTHON).strip().split(", ")
+        raise UserError(
+            f"This run's networks were given in Python: {', '.join(names)}.",
+            f"Give them again: aegan.fit(data, out=..., resume=True, {giving(names)})",
+        )
+    build = from_file(config.networks)
+    found = build(spec)
+    if not isinstance(found, dict):
+        raise UserError(
+            f"--networks {config.networks} gave a {type(found).__name__}.", "Return a dictionary: {'E': module, ...}."
+        )
+    return {name: partial(_one, build, name) for name in found}
+
+
+def _one(build: Callable[[DataSpec], dict[str, nn.Module]], name: str, spec: DataSpec) -> nn.Module:
+    return build(spec)[name]
+
+
 def run_folder(config: RunConfig) -> Path:
     """`--out`, or runs/DATA-STRATEGY, numbered if that is taken."""
     if config.out is not None:
@@ -205,6 +237,7 @@ def train(
     repeat: RunSettings | None = None,
     evaluate: bool = True,
     display: Display | None = None,
+    networks: Mapping[str, Own] | None = None,
 ) -> Run:
     """What `fit` and `aegan train` do.
 
@@ -215,9 +248,11 @@ def train(
         repeat: the configuration of an earlier run, to be repeated with its recorded steps.
         evaluate: score the model and write the report afterwards.
         display: shows progress.
+        networks: of your own, by name; modules are trained in place.
     """
     display = display or Display()
     folder = run_folder(config)
+    config = dataclasses.replace(config, networks=f"{IN_PYTHON} {', '.join(networks)}" if networks else config.networks)
     if resume:
         settings = Run(folder).config
         kept = dataclasses.replace(settings.run, device=config.device, out=str(folder))
@@ -243,6 +278,7 @@ def train(
             settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
         settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
     chosen = settings.strategy()
+    own = own_networks(settings.run, networks, data.spec)
 
     def save(name: str, networks: Networks, counters: Counters, notes: dict[str, dict[str, Any]]) -> None:
         trained = {"steps": counters.step, "seconds": round(counters.seconds, 2), "images": counters.images}
@@ -252,13 +288,13 @@ def train(
 
     engine = Engine(
         chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
-        save_model=partial(save, "model"), save_best=partial(save, "model-best"),
+        save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
     )  # fmt: skip
     if not resume:
         settings.write(folder / "config.yaml")
     outcome = engine.run(resume)
     dataclasses.replace(settings, plans=outcome.plans).write(folder / "config.yaml")
-    run = Run(folder, config.device)
+    run = Run(folder, config.device, own)
     if evaluate:
         from aegan.evaluation import evaluate_run
         from aegan.report import write_report

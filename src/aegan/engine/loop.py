@@ -36,6 +36,7 @@ from aegan.engine.state import (
 )
 from aegan.engine.view import DataView, take, to_device
 from aegan.errors import UserError
+from aegan.networks import use_networks
 from aegan.strategies import Clock, Fit, Networks, Phase, Stage, Strategy
 
 PREVIEWS = 6  # pictures a stage
@@ -110,6 +111,7 @@ class Engine:
         display: shows progress.
         save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
         save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.best`.
+        networks: of the user's, in the place of the strategy's of the same names; they are trained in place.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Engine:
         display: Display | None = None,
         save_model: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         save_best: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
+        networks: Networks | None = None,
     ) -> None:
         self.strategy, self.data, self.config, self.folder = strategy, data, config, folder
         self.display = display or Display(quiet=True)
@@ -144,7 +147,11 @@ class Engine:
         self._saved_at = 0.0
 
         torch.manual_seed(config.seed)
-        self.networks: Networks = {k: net.to(self.device) for k, net in strategy.build(self.spec).items()}
+        built = strategy.build(self.spec)
+        if networks:
+            alone = bool(getattr(strategy, "penalised", False))
+            built = use_networks(built, networks, self.spec, strategy=strategy.name, alone=alone)
+        self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.loader = Loader(data.train, strategy.batch_size, seed=config.seed)
         self.shown = self._shown()
 

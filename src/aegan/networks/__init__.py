@@ -2,16 +2,19 @@
 
 from aegan.networks.autoencoders import build_autoencoder, build_decoder, default_code_shape
 from aegan.networks.critics import Critic, MapDecoder, build_critic, build_joint_critic, join
+from aegan.networks.custom import ChannelsLast, Own, use_networks
 from aegan.networks.generators import ConditionalGenerator, MixtureNoise, build_residual
 from aegan.networks.layers import History, mixes_batch
 from aegan.networks.published import published_critic, published_decoder
 
 __all__ = [
+    "ChannelsLast",
     "ConditionalGenerator",
     "Critic",
     "History",
     "MapDecoder",
     "MixtureNoise",
+    "Own",
     "build_autoencoder",
     "build_critic",
     "build_decoder",
@@ -22,4 +25,5 @@ __all__ = [
     "mixes_batch",
     "published_critic",
     "published_decoder",
+    "use_networks",
 ]

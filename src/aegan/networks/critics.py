@@ -21,6 +21,13 @@ from aegan.networks.layers import MinibatchDiscrimination
 Shape = tuple[int, ...]
 
 
+def packed(x: Tensor, m: int) -> Tensor:
+    """(N, C, ...) to (N / m, m * C, ...): m consecutive samples as one."""
+    if len(x) % m:
+        raise ValueError(f"a batch of {len(x)} cannot be packed by {m}")
+    return x if m == 1 else x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:])
+
+
 class Critic(nn.Module):
     """D(x, y) = v . h(x) + e_y . h(x) + b: a body h, a linear head, and a projection of the class embedding.
 
@@ -49,11 +56,7 @@ class Critic(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Hidden maps (N / pack, c, h, w), finest first, and the vector (N / pack, width) last."""
-        if self.pack > 1:
-            if len(x) % self.pack:
-                raise ValueError(f"a batch of {len(x)} cannot be packed by {self.pack}")
-            x = x.reshape(len(x) // self.pack, self.pack * x.shape[1], *x.shape[2:])
-        return self.body(x)
+        return self.body(packed(x, self.pack))
 
     def head(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         """Logits (N / pack,) from the last of `features`."""
