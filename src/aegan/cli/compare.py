@@ -7,25 +7,16 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli._shared import Device
-from aegan.errors import UserError
+from aegan.cli._shared import DataPath, Device
 
 EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 --minutes 3 --out comparison"
 
 
 def command(
-    what: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA | RESULT...",
-            help="Data to train on, with --strategies; or results to put side by side: evaluated runs, or files of "
-            "`aegan evaluate --json`.",
-            show_default=False,
-        ),
-    ],
+    data: DataPath,
     strategies: Annotated[
-        str | None, typer.Option(help="Names, comma-separated; with gan among them the claims are answered. Or all.")
-    ] = None,
+        str, typer.Option(help="Names, comma-separated; with gan among them the claims are answered. Or all.")
+    ] = "latent,autoencoder,vae,gan",
     seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 3,
     minutes: Annotated[float | None, typer.Option(help="Budget of each trial in minutes of training.")] = None,
     steps: Annotated[
@@ -51,25 +42,20 @@ def command(
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, or auto.")] = "auto",
     data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
 ) -> None:
-    """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation. Or put results side by side.
+    """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation.
 
     Writes results.json and index.html. Stopped, the same command goes on; trials that fail are recorded, not dropped.
     """
-    if strategies is None:
-        _side_by_side(what)
-        return
-    if len(what) != 1:
-        raise UserError(f"Strategies are compared on one data set, not {len(what)}.", "Name one.")
     import aegan.strategies
     from aegan.comparison import compare
     from aegan.comparison.settings import parse_options
 
     every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
     names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
-    folder = out or Path("comparisons") / (Path(what[0]).stem or "data")
+    folder = out or Path("comparisons") / (Path(data).stem or "data")
     try:
         found = compare(
-            what[0], names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, classes=classes,
+            data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, classes=classes,
             batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs, extractor=extractor,
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
@@ -79,16 +65,3 @@ def command(
     typer.echo(str(found))
     typer.echo(f"results  {folder / 'results.json'}")
     typer.echo(f"page     {folder / 'index.html'}")
-
-
-def _side_by_side(results: list[str]) -> None:
-    from aegan.evaluation import Evaluation
-    from aegan.evaluation.compare import compare
-
-    files = {name: Path(name) / "evaluation.json" if Path(name).is_dir() else Path(name) for name in results}
-    only = Path(results[0])
-    if len(results) == 1 and only.suffix != ".json" and not (only / "config.yaml").is_file():
-        raise UserError(
-            f"What is to be compared on {results[0]}?", "Name strategies: --strategies latent,gan --minutes 3"
-        )
-    typer.echo(str(compare({name: Evaluation.read(file) for name, file in files.items()})))

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from aegan.cli import (
+    benchmark,
     check,
+    compare,
     encode,
     evaluate,
     interpolate,
@@ -50,7 +52,10 @@ def main(
     """Train a generator on your own images in minutes, by learning to compress them first."""
 
 
-for module in (train, check, sample, reconstruct, encode, interpolate, evaluate, report, strategies, presets):
+COMMANDS = (
+    train, check, sample, reconstruct, encode, interpolate, evaluate, report, compare, benchmark, strategies, presets,
+)  # fmt: skip
+for module in COMMANDS:
     app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 
