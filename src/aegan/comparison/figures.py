@@ -81,6 +81,11 @@ def band_chart(title: str, own: Band, others: Sequence[Curve], x: Axis, y: Axis,
     parts = [_open(260, 170, f"{title}: {text}")]
     parts += _grid(x, y, 3, 3)
     parts += [f'<polyline class="other" points="{_points(c, x, y)}"/>' for c in others if len(c) > 1]
+    parts += [
+        f'<circle class="other" cx="{x.at(c[0][0]):.1f}" cy="{y.at(c[0][1]):.1f}" r="2"/>'
+        for c in others
+        if len(c) == 1
+    ]
     if len(own) > 1:
         edge = [(a, most) for a, _, _, most in own] + [(a, least) for a, _, least, _ in reversed(own)]
         parts.append(f'<polygon class="band c0" points="{_points(edge, x, y)}"/>')

@@ -118,7 +118,7 @@ def _builtin(name: str, size: int | None, channels: int | None, labelled: bool, 
     sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
     found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1])
     classes = one.classes if labelled else ()
-    draft = Draft(rows, content_hashes(rows), labels if labelled else None, classes, names, found, held)
+    draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
     return in_memory(draft, name, name)
 
 

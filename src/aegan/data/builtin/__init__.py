@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.data.split import MOST
+from aegan.data.split import MOST, content_hashes, held_out
 from aegan.data.toys import TOYS
 from aegan.errors import UserError
 
 Array = NDArray[Any]
+
+STACKED = 128_000  # images of `stacked`, as many as PacGAN's
 
 FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot",
@@ -39,7 +41,7 @@ class BuiltIn:
 
     Args:
         title: one line for lists.
-        classes: names of the labels.
+        classes: names of the labels; empty where they are no use as classes.
         read: given `data_dir` (or None), returns the training part and the held-out part; a held-out part of None asks
             for the usual split by content.
     """
@@ -128,6 +130,20 @@ def _digits(data_dir: str | None) -> tuple[Part, None]:
     return Part(images[..., None], digits.target.astype(np.int64)), None
 
 
+def _stacked(data_dir: str | None) -> tuple[Part, Part]:
+    """Three digits in three colour channels, drawn alike and with replacement, as PacGAN does (arXiv 1712.04086): fixed
+    images, those that are held out of held-out digits."""
+    digits = _digits(data_dir)[0]
+    held = held_out(content_hashes(digits.items))
+    parts = []
+    for seed, (own, count) in enumerate(((~held, STACKED), (held, MOST))):
+        items, labels = digits.items[own], digits.labels[own]
+        drawn = np.random.Generator(np.random.Philox(key=[1000, seed])).integers(len(items), size=(count, 3))
+        channels = [items[drawn[:, i], :, :, 0] for i in range(3)]
+        parts.append(Part(np.stack(channels, axis=-1), labels[drawn] @ np.array([100, 10, 1])))
+    return parts[0], parts[1]
+
+
 def _toy(name: str) -> BuiltIn:
     def read(data_dir: str | None) -> tuple[Part, Part]:
         return Part(*TOYS[name].draw(100_000)), Part(*TOYS[name].draw(MOST, stream=1))
@@ -145,6 +161,9 @@ NAMES: dict[str, BuiltIn] = {
         "62,000 clothes of Fashion-MNIST, 28×28 padded to 32×32, from its files", FASHION_CLASSES, _fashion_full
     ),
     "digits": BuiltIn("1,797 digits of 8×8 pixels, from scikit-learn", tuple("0123456789"), _digits),
+    "stacked": BuiltIn(
+        "128,000 triples of scikit-learn's digits as colour channels, 8×8: 1,000 combinations", (), _stacked
+    ),
     "ring": _toy("ring"),
     "grid": _toy("grid"),
 }

@@ -1,0 +1,42 @@
+"""aegan benchmark"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegan.cli._shared import Device
+
+EXAMPLE = "Example: aegan benchmark ring --strategies latent,gan --seeds 5 --steps 50000"
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ring, grid or stacked.", show_default=False)],
+    strategies: Annotated[str, typer.Option(help="Names, comma-separated.")] = "latent,gan",
+    seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 5,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each trial; default 50,000, stacked 20,000.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")] = None,
+    published: Annotated[bool, typer.Option(help="Toys: also the control with the paper's own networks.")] = True,
+    jobs: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Run a published protocol of mode coverage, and put our rows beside the papers'.
+
+    Writes results.json and table.md.
+    """
+    from aegan.benchmarks import benchmark
+
+    folder = out or Path("benchmarks") / name
+    names = [n.strip() for n in strategies.split(",") if n.strip()]
+    try:
+        found = benchmark(
+            name, names, out=folder, seeds=seeds, steps=steps, published=published, jobs=jobs, device=device
+        )
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command goes on.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(str(found))
+    typer.echo(f"results  {folder / 'results.json'}")
+    typer.echo(f"table    {folder / 'table.md'}")
