@@ -25,6 +25,8 @@ COMMANDS = [
     "interpolate",
     "evaluate",
     "report",
+    "compare",
+    "benchmark",
     "strategies",
     "presets",
 ]
@@ -325,7 +327,9 @@ def test_report_of_a_run_that_is_not_evaluated(trained_copy: Path, aegan_cli: Cl
 def test_strategies(aegan_cli: Cli) -> None:
     out = aegan_cli("strategies").out
     for name, kind in strategies().items():
-        assert name in out and kind.paper.split(",")[0].split()[0] in out
+        assert re.search(rf"^  {name} ", out, re.MULTILINE) and kind.where in out
+    assert "images only" in out or all(kind.vectors for kind in strategies().values())
+    assert "Which to choose" in out and out.index("its code against a prior") < out.index("nowhere")
 
 
 @pytest.mark.parametrize("name", sorted(strategies()))

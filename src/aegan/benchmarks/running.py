@@ -166,7 +166,7 @@ def benchmark(
         rows = [_row(p, n, _stacked_values(found, counted, n), found, steps, p.differences) for n in strategies]
         perfect = (
             f"A perfect sampler gets {counted.perfect_covered:.1f} modes and {counted.perfect_kl:.4f} nats from as many "
-            f"samples; real triples of held-out digits get {counted.real_kl:.4f}, by this classifier."
+            f"samples; the training images themselves get {counted.real_kl:.4f} by this classifier."
         )
         remarks.append(
             f"The classifier is right on {counted.accuracy:.1%} of {counted.tested:,} held-out digits, so on "

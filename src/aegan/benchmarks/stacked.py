@@ -27,7 +27,7 @@ class Counted:
         of: (modes covered, reverse KL) by (strategy, seed), of trials that made samples.
         accuracy, tested: of the classifier, on held-out digits.
         perfect_covered, perfect_kl: what as many draws of uniform triples get.
-        real_kl: of real triples of held-out digits, by this classifier.
+        real_kl: of as many training images, by this classifier.
     """
 
     of: dict[tuple[str, int], tuple[int, float]]
@@ -55,9 +55,10 @@ def count_stacked(found: Results, *, samples: int, device: str, progress: bool) 
             kept = {"covered": report.covered, "reverse_kl": report.reverse_kl, "samples": samples}
             write_atomically(path, (json.dumps(kept) + "\n").encode())
         of[trial.strategy, trial.seed] = kept["covered"], kept["reverse_kl"]
-    rng = np.random.default_rng(0)
-    held = judge.labels(digits.held_out.items)
-    real = stacked_report(held[rng.integers(len(held), size=(samples, 3))] @ np.array([100, 10, 1]), 1000)
+    images = open_data("stacked").train.items[:samples]
+    real = stacked_report(
+        np.concatenate([triples(judge, images[i : i + CHUNK]) for i in range(0, samples, CHUNK)]), 1000
+    )
     return Counted(of, judge.accuracy, judge.tested, real.perfect_covered, real.perfect_reverse_kl, real.reverse_kl)
 
 

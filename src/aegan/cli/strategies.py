@@ -9,27 +9,72 @@ import typer
 
 EXAMPLE = "Example: aegan strategies latent"
 
+# the order of the catalogue; places that are not named here come before the last
+PLACES = (
+    "as the space the generator works in",
+    "alone",
+    "as the generator's starting point",
+    "its code against a prior",
+    "its reconstruction judged by an adversary",
+    "as the discriminator",
+    "as the generator's inverse",
+    "as a loss on features",
+    "mixture latents",
+)
+LAST = "nowhere"
+ADVICE = (
+    "Which to choose: latent, to begin with. autoencoder or vae, where minutes count more than sharpness. gan is the "
+    "control, and what `aegan compare DATA --strategies ...` sets the others against on your own data."
+)
+
 
 def command(
     name: Annotated[str | None, typer.Argument(help="One strategy, with its options.", show_default=False)] = None,
 ) -> None:
-    """List the strategies, or the options of one."""
+    """List the strategies by where the autoencoder enters the game, or the options of one."""
     from rich.console import Console
     from rich.table import Table
 
-    from aegan.strategies import strategies, strategy
+    from aegan.strategies import Strategy, strategies, strategy
 
     console = Console()
-    if name is None:
-        table = Table("name", "where the autoencoder enters", "what it does", "paper")
-        for key, kind in strategies().items():
-            table.add_row(key, kind.where, kind.summary, kind.paper)
+    if name is not None:
+        kind = strategy(name)
+        console.print(f"[bold]{kind.name}[/]: {kind.summary}\n{kind.paper}\n{', '.join(_can(kind))}\n")
+        console.print((kind.__doc__ or "").strip(), markup=False, highlight=False)
+        table = Table("option", "default", "meaning", "source")
+        for f in dataclasses.fields(kind):
+            table.add_row(f.name, str(f.default), f.metadata.get("help", ""), f.metadata.get("source", ""))
         console.print(table)
         return
-    kind = strategy(name)
-    console.print(f"[bold]{kind.name}[/]: {kind.summary}\n{kind.paper}\ncan: {', '.join(sorted(kind.capabilities))}\n")
-    console.print((kind.__doc__ or "").strip(), markup=False, highlight=False)
-    table = Table("option", "default", "meaning", "source")
-    for f in dataclasses.fields(kind):
-        table.add_row(f.name, str(f.default), f.metadata.get("help", ""), f.metadata.get("source", ""))
-    console.print(table)
+    places: dict[str, list[type[Strategy]]] = {}
+    for kind in sorted(strategies().values(), key=_rank):
+        places.setdefault(kind.where, []).append(kind)
+    console.print("Where the autoencoder enters the game, and what each strategy can do:", highlight=False)
+    for where, kinds in places.items():
+        console.print(f"\n[bold]{'nowhere: the control' if where == LAST else where}[/]", highlight=False)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
+        table.add_column(width=15)
+        table.add_column(ratio=1)
+        table.add_column(width=31)
+        for kind in kinds:
+            table.add_row(f"  {kind.name}", kind.summary, ", ".join(_can(kind)))
+        console.print(table, highlight=False)
+    console.print(f"\n{ADVICE}\nOptions, equations and papers of one: aegan strategies NAME", highlight=False)
+
+
+def _rank(kind: object) -> tuple[int, str]:
+    where, name = kind.where, kind.name  # type: ignore[attr-defined]
+    if where == LAST:
+        return len(PLACES) + 1, name
+    # a strategy that enters in two places stands with the first
+    return next((i for i, p in enumerate(PLACES) if where.startswith(p)), len(PLACES)), name
+
+
+def _can(kind: object) -> list[str]:
+    """What a strategy can do, in a few words."""
+    capabilities = kind.capabilities  # type: ignore[attr-defined]
+    able = [word for word in ("sample", "encode") if word in capabilities]
+    made = kind()  # type: ignore[operator]
+    able += ["labels"] if made.uses_labels else []
+    return able + (["vectors"] if made.vectors else ["images only"])
