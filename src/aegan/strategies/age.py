@@ -47,7 +47,7 @@ class AGE(Coded):
     where = "its reconstruction judged by an adversary"
 
     batch_size: int = option(64, "examples per step, over which moments are taken", source="the paper")
-    lr: float = option(1e-3, "Adam's learning rate of E and G", source="the paper's 2e-4, for more steps")
+    lr: float = option(4e-3, "Adam's learning rate of E and G", source="ours; the paper's 2e-4 is for many more steps")
     weight_decay: float = option(0.0, "AdamW's weight decay of E and G")
     mu: float = option(10.0, "μ, weight of |x − G(E(x))|₁, a mean over values", source="public code")
     mu_generator: float = option(10.0, "μ_G, the same weight for G; 0 is the paper's")
