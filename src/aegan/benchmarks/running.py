@@ -181,7 +181,7 @@ def benchmark(
                 p.data, [CONTROL], out=folder / "published", batch_size=preset.pop("batch_size"),
                 options={CONTROL: preset}, **how,
             )  # fmt: skip
-            differs = tuple(d for d in p.differences if "standardised" in d)
+            differs = (*(d for d in p.differences if "standardised" in d), "D steps before G, not both at once")
             row = _row(p, CONTROL, _toy_values(theirs, CONTROL, p.modes), theirs, steps, differs)
             rows.append(dataclasses.replace(row, method=f"{CONTROL}, PacGAN's networks"))
     command = f"aegan benchmark {name} --strategies {','.join(strategies)} --seeds {seeds} --steps {steps}"
