@@ -160,6 +160,11 @@ class WithPrior(Strategy):
     def uses_labels(self) -> bool:
         return self.prior != "normal"
 
+    @property
+    def first_preview(self) -> Literal["sample", "reconstruct"]:
+        """What pictures can show before the prior is fitted."""
+        return "sample" if self.prior == "normal" else "reconstruct"
+
     def prior_networks(self) -> Networks:
         """P, not yet fitted; nothing if codes are drawn from N(0, I)."""
         if self.prior == "normal":

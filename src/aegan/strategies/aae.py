@@ -47,7 +47,7 @@ class AAE(WithPrior, Matched):
             self.critic_phase(self.tell, "C", ("C",)),
             self.generator_phase(self.deceive, "E", ("E",)),
         )
-        return Stage("compress", 1.0, phases, warmup=100), *self.prior_stages(self.encode)
+        return Stage("compress", 1.0, phases, warmup=100, preview=self.first_preview), *self.prior_stages(self.encode)
 
     def deceive(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = sp(−C(E(x) + ε))."""

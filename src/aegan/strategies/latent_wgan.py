@@ -52,13 +52,13 @@ class LatentWGAN(Compressing, Judged, Coded):
     loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
         "wgan-gp", "the game on codes", source="Achlioptas 2018"
     )
-    lr_critic: float = option(3e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4")
+    lr_critic: float = option(5e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4")
     lr_generator: float = option(
         3e-4, "Adam's learning rate of H", source="ours, for a short budget; the paper's is 1e-4"
     )
     beta1: float = option(0.5, "Adam's β₁ in the game", source="Achlioptas 2018")
     beta2: float = option(0.9, "Adam's β₂ in the game", source="Gulrajani 2017, arXiv 1704.00028")
-    n_critic: int = option(5, "steps of C for each of H", source="Achlioptas 2018")
+    n_critic: int = option(2, "steps of C for each of H", source="ours, for a short budget; the paper's is 5")
     ema_decay: float = option(0.999, "of H's average")
 
     def build(self, spec: DataSpec) -> Networks:

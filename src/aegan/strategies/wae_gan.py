@@ -49,7 +49,7 @@ class WAEGAN(WithPrior, Matched):
         phases = (self.autoencode(self.transport, "WAE"), self.critic_phase(self.tell, "C", ("C",)))
         return (
             Stage("moments", 0.03, (start,), warmup=10, preview="reconstruct"),
-            Stage("match", 0.97, phases, warmup=100),
+            Stage("match", 0.97, phases, warmup=100, preview=self.first_preview),
             *self.prior_stages(self.encode),
         )
 
