@@ -225,6 +225,27 @@ def test_packs_reach_the_critic() -> None:
     assert D(torch.zeros(8, *SHAPE)).shape == (4,)
 
 
+def test_tied_weights_are_saved(images: np.ndarray, tmp_path: Path) -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = generator()
+            self.same = self.net[0]  # type: ignore[index]
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.net(z)
+
+    run = fit(images, tmp_path / "run", "gan", steps=2, networks={"G": Tied()})
+    assert np.array_equal(aegan.load(run.path, networks={"G": Tied()}).sample(2), run.model.sample(2))
+
+
+def test_a_module_that_is_not_the_one_that_was_trained(images: np.ndarray, tmp_path: Path) -> None:
+    run = fit(images, tmp_path / "run", "gan", steps=2, networks={"G": generator()})
+    other = nn.Sequential(nn.Linear(6, 256), nn.Unflatten(1, SHAPE))
+    with pytest.raises(UserError, match="not the one that was trained"):
+        aegan.load(run.path, networks={"G": other})
+
+
 FILE = """
 from torch import nn
 def build(spec):

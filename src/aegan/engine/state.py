@@ -67,7 +67,16 @@ def digest(tensors: dict[str, Tensor]) -> str:
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """One safetensors file with a JSON header that holds `meta`, the format's version and the content hash."""
-    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    plain: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for (
+        name,
+        tensor,
+    ) in tensors.items():  # the format has no two names for one tensor, and networks may have tied weights
+        t = tensor.detach().cpu().contiguous()
+        place = t.untyped_storage().data_ptr()
+        plain[name] = t.clone() if place in seen else t
+        seen.add(place)
     header = json.dumps({"format": FORMAT, "digest": digest(plain), **meta})
     write_atomically(path, save(plain, {"aegan": header}))
 

@@ -35,8 +35,28 @@ class ChannelsLast(nn.Module):
         self.module = module
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        out = call(self.module, *(x.permute(0, 2, 3, 1) if x.ndim == 4 else x for x in inputs), training=self.training)
+        out = self.module(*(x.permute(0, 2, 3, 1) if x.ndim == 4 else x for x in inputs))
         return out.permute(0, 3, 1, 2) if out.ndim == 4 else out
+
+
+class KerasModule(nn.Module):
+    """A built Keras model, its weights numbered: Keras names them by how many layers the process has made so far.
+
+    What it does not train (moving averages, seeds) are buffers here, which take no gradient.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.keep: tuple[nn.Module] = (model,)  # in a tuple, so that its own names do not become ours
+        self.weights = nn.ParameterList(p for p in model.parameters() if p.requires_grad)
+        for i, p in enumerate(p for p in model.parameters() if not p.requires_grad):
+            self.register_buffer(f"fixed{i}", p.data)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> KerasModule:
+        return KerasModule(copy.deepcopy(self.keep[0], memo))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.keep[0](*inputs, training=self.training)  # torch's own mode is nothing to Keras
 
 
 class OwnNetwork(nn.Module):
@@ -48,7 +68,7 @@ class OwnNetwork(nn.Module):
         self.code_shape = code_shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return call(self.module, x, training=self.training)
+        return self.module(x)
 
 
 class OwnCritic(nn.Module):
@@ -75,13 +95,13 @@ class OwnCritic(nn.Module):
         if self.embed is not None and y is not None:
             x = x + self.embed(y).view(-1, *self.shape)
         inputs = (packed(x, self.pack), *([y] if self.knows_classes and y is not None else []))
-        out = call(self.module, *inputs, training=self.training)
+        out = self.module(*inputs)
         return out.squeeze(1) if out.ndim == 2 and out.shape[1] == 1 else out
 
     def features(self, x: Tensor) -> list[Tensor]:
         """`features(x)` of the module if it has that; else what its last layer with weights is given, as (N, width)."""
         x = packed(x, self.pack)
-        inner = self.module.module if isinstance(self.module, ChannelsLast) else self.module
+        inner = unwrapped(self.module)
         if hasattr(inner, "features"):
             found = inner.features(x)  # type: ignore[operator]
             return list(found) if isinstance(found, (list, tuple)) else [found]
@@ -89,7 +109,7 @@ class OwnCritic(nn.Module):
         leaves = [m for m in inner.modules() if not any(m.children()) and any(True for _ in m.parameters())]
         hooks = [m.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])) for m in leaves]
         try:
-            call(self.module, x, training=self.training)
+            self.module(x)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -101,10 +121,11 @@ class OwnCritic(nn.Module):
         return [seen[-1].flatten(1)]
 
 
-def call(module: nn.Module, *inputs: Tensor, training: bool) -> Tensor:
-    """The module's output; Keras is told whether it trains, as torch's own mode is nothing to it."""
-    out = module(*inputs, training=training) if is_keras(module) else module(*inputs)
-    return out
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The user's module itself."""
+    if isinstance(module, ChannelsLast):
+        return unwrapped(module.module)
+    return module.keep[0] if isinstance(module, KerasModule) else module
 
 
 def is_keras(module: nn.Module) -> bool:
@@ -114,7 +135,7 @@ def is_keras(module: nn.Module) -> bool:
 
 def takes_two(module: nn.Module) -> bool:
     """Whether the module can be called with an example and its class."""
-    inner = module.module if isinstance(module, ChannelsLast) else module
+    inner = unwrapped(module)
     parameters = inspect.signature(inner.call if is_keras(inner) else inner.forward).parameters.values()  # type: ignore[arg-type]
     named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return len([p for p in named if p.name not in ("training", "mask")]) >= 2
@@ -202,16 +223,16 @@ def _replaceable(net: nn.Module, x: Tensor) -> bool:
 def _fit(name: str, module: nn.Module, x: Tensor, wanted: Shape, strategy: str) -> nn.Module:
     """The module, or the module with channels last, whichever makes `wanted` of `x`."""
     images = x.ndim == 4 or len(wanted) == 4
-    ways = [module, ChannelsLast(module)] if images else [module]
+    ways = [module, ChannelsLast(module)] if images and not isinstance(module, ChannelsLast) else [module]
     if is_keras(module) and _keras_channels_last():
         ways.reverse()  # an unbuilt model takes the first shape it sees for granted
     told = ""
     for way in ways:
-        inputs = [x] if wanted != (2,) or not takes_two(way) else [x, torch.zeros(len(x), dtype=torch.long)]
+        inputs = [x, torch.zeros(len(x), dtype=torch.long)] if wanted == (2,) and takes_two(way) else [x]
         mode = way.training
         try:
             with torch.random.fork_rng(devices=[]):
-                got = tuple(call(way.eval(), *inputs, training=False).shape)
+                got = tuple(way.eval()(*inputs).shape)
         except UserError:
             raise
         except Exception as error:  # whatever the module raises
@@ -219,12 +240,19 @@ def _fit(name: str, module: nn.Module, x: Tensor, wanted: Shape, strategy: str) 
             problem = f"cannot take a batch of shape {tuple(x.shape)} ({why[0]})"
         else:
             if got == wanted or (wanted == (2,) and got == (2, 1)):
-                return way.train(mode)
+                return _numbered(way).train(mode)
             problem = f"gives {got} for a batch of shape {tuple(x.shape)}"
         told = told or problem
         way.train(mode)
     fix = "Set code_dim (and code_stride) to the code's shape, or change the network." if name in ("E", "G") else ""
     raise UserError(f"Your {name} {told}; '{strategy}' needs {wanted}.", fix or "D gives one logit for each example.")
+
+
+def _numbered(way: nn.Module) -> nn.Module:
+    """The same with its Keras model, if it is one, in a `KerasModule`: now that it is built, it has its weights."""
+    if isinstance(way, ChannelsLast):
+        return ChannelsLast(_numbered(way.module))
+    return KerasModule(way) if is_keras(way) else way
 
 
 def _keras_channels_last() -> bool:
