@@ -10,14 +10,14 @@ demo: $(VENV)/.aegan  ## train on the built-in images for two minutes, and say w
 	$(BIN)/aegan train fashion --minutes 2
 
 test: $(VENV)/.dev  ## the tests, warnings as errors, doctests included
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto
 
 test-slow: $(VENV)/.dev  ## the long tests alone
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench scripts
-	$(BIN)/ruff format --check src tests bench scripts
+	$(BIN)/ruff check src tests bench scripts examples
+	$(BIN)/ruff format --check src tests bench scripts examples
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

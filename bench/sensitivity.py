@@ -1,6 +1,6 @@
 """Which measure sees which fault: real images made worse in steps, each step scored by every measure.
 
-    python bench/sensitivity.py                     writes docs/results/sensitivity.json, about ten minutes on a core
+    python bench/sensitivity.py                     writes docs/results/sensitivity.json, some minutes on a core
     python bench/sensitivity_figure.py              draws it, and prints the table of docs/evaluation.md
 
 Data: the built-in Fashion-MNIST. 5,000 images are the training set (the reference), 1,000 are held out, and "samples"
@@ -97,7 +97,7 @@ class Side:
 
     def __init__(self, tinted: bool, name: str) -> None:
         from aegan.data import open_data
-        from aegan.metrics import extractor, statistics
+        from aegan.metrics import classifier, extractor, statistics
 
         data = open_data("fashion")
         items, labels = np.array(data.train.items), np.array(data.train.labels)
@@ -112,6 +112,7 @@ class Side:
         self.held_out = held[:1000]
         self.f_train, self.f_held_out = self.extract(self.train), self.extract(self.held_out)
         self.reference = statistics(self.f_train)
+        self.classify = None if tinted else classifier(data)  # it was taught untinted images
         self.first: dict[str, float] = {}
 
     def score(self, images: np.ndarray, originals: np.ndarray | None = None) -> dict[str, float]:
@@ -134,6 +135,8 @@ class Side:
             "copies, pixels": m.copying(images, self.held_out, self.train).share,
             "copies, features": m.copying(f.numpy(), self.f_held_out.numpy(), self.f_train.numpy()).share,
         }
+        if self.classify is not None:
+            out["Inception-style score"] = m.inception_score(self.classify.probabilities(images), splits=5).value
         if originals is not None:
             out |= pairs(images, originals)
         return out
@@ -167,6 +170,8 @@ def measure(name: str) -> dict[str, Any]:
     }
     sides = {tinted: Side(tinted, name) for tinted in (False, True)}
     out["extractor"] = sides[False].extract.describe()
+    if (judge := sides[False].classify) is not None:
+        out["classifier"] = {"accuracy": judge.accuracy, "tested": judge.tested}
     for tinted, side in sides.items():
         draws = [side.score(side.pool[i * COUNT : (i + 1) * COUNT]) for i in range(CLEAN_DRAWS)]
         side.first = draws[0]

@@ -76,11 +76,12 @@ def markdown(result: dict[str, Any]) -> str:
 
 def draw(result: dict[str, Any]) -> Image.Image:
     found, faults = verdicts(result), result["faults"]
-    width, height = LEFT + WIDE * len(faults) + 12, TOP + HIGH * len(found) + 44
+    width, height = LEFT + WIDE * len(faults) + 12, TOP + HIGH * len(found) + 64
     picture = Image.new("RGB", (width * SCALE, height * SCALE), "white")
     pen = ImageDraw.Draw(picture)
 
     def text(x: float, y: float, words: str, size: int = 12, colour: str = INK, anchor: str = "lm") -> None:
+        words = words.replace("é", "e").replace("−", "-")  # Pillow's own font has neither
         pen.text((x * SCALE, y * SCALE), words, colour, ImageFont.load_default(size * SCALE), anchor)
 
     for column, (fault, each) in enumerate(faults.items()):
@@ -101,7 +102,7 @@ def draw(result: dict[str, Any]) -> Image.Image:
             if fault in row:
                 _cell(pen, left, top, row[fault])
             else:
-                text(left + WIDE / 2, top + HIGH / 2, "no pairs", 10, RULE, "mm")
+                text(left + WIDE / 2, top + HIGH / 2, "not measured", 10, RULE, "mm")
     foot = TOP + HIGH * len(found)
     pen.line([(8 * SCALE, foot * SCALE), ((width - 8) * SCALE, foot * SCALE)], RULE, 1)
     x = 10
@@ -110,13 +111,8 @@ def draw(result: dict[str, Any]) -> Image.Image:
         pen.line([(x * SCALE, (foot + 22) * SCALE), ((x + 22) * SCALE, (foot + 22) * SCALE)], colour, 3 * SCALE)
         text(x + 30, foot + 22, words, 11, FAINT)
         x += 60 + 6 * len(words)
-    text(
-        x,
-        foot + 22,
-        "grey band: ±3 sd of five clean draws; number: shift at full strength in those sd (asinh axis)",
-        11,
-        FAINT,
-    )
+    note = "grey band: ±3 sd of five clean draws; number: shift at full strength in those sd; the axis is asinh"
+    text(10, foot + 42, note, 11, FAINT)
     return picture
 
 
@@ -124,7 +120,7 @@ def _cell(pen: ImageDraw.ImageDraw, left: float, top: float, found: dict[str, An
     middle, half = top + HIGH / 2, HIGH / 2 - 6
 
     def at(i: int, value: float) -> tuple[float, float]:
-        x = left + 10 + i * (WIDE - 50) / (len(found["moved"]) - 1)
+        x = left + 10 + i * (WIDE - 58) / (len(found["moved"]) - 1)
         y = middle - half * max(-1.0, min(1.0, math.asinh(value / 3) / REACH))
         return x * SCALE, y * SCALE
 

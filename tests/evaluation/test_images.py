@@ -49,9 +49,13 @@ def test_psnr_is_that_of_the_reconstructions(tmp_path: Path) -> None:
 
 
 def test_copied_training_images_are_noticed(tmp_path: Path) -> None:
-    copies = evaluate_run(image_run(tmp_path, makes=pictures(300, 0)), extractor="pixels", count=100)["copies"]
-    new = evaluate_run(image_run(tmp_path), extractor="pixels", count=100)["copies"]
-    assert copies.value == 1 and new.value is not None and new.value < 0.1 and new.floor == 0.01
+    known = evaluate_run(image_run(tmp_path, makes=pictures(300, 0)), extractor="pixels", count=100)
+    new = evaluate_run(image_run(tmp_path), extractor="pixels", count=100)
+    copies = new["copies"]
+    assert known["copies"].value == 1 and copies.value is not None and copies.value < 0.1 and copies.floor == 0.01
+    gap = known["gap"]
+    assert gap.value is not None and new["gap"].value is not None
+    assert gap.value < min(0, new["gap"].value), "nearer to training than to held-out items"
 
 
 def test_fewer_held_out_items_lower_the_count_on_both_sides_and_it_is_said(tmp_path: Path) -> None:

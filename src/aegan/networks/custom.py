@@ -155,8 +155,18 @@ def made(given: Mapping[str, Own], spec: DataSpec, *, anew: bool = False) -> dic
                 f"The network {name} is a {type(net).__name__}, not a torch.nn.Module.",
                 "For Keras 3, set the environment variable KERAS_BACKEND=torch before importing it.",
             )
-        out[name] = copy.deepcopy(net) if anew and net is own else net
+        out[name] = _copy(name, net) if anew and net is own else net
     return out
+
+
+def _copy(name: str, net: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(net)
+    except Exception as error:  # a module may refuse in any way: Keras asks for get_config
+        raise UserError(
+            f"The network {name} ({type(net).__name__}) cannot be copied, and the trained model needs its own: {error}",
+            "Give a function that makes it instead: networks={...: lambda spec: Mine()}.",
+        ) from error
 
 
 def use_networks(

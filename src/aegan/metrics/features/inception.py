@@ -269,6 +269,12 @@ class Inception:
         return in_batches(images, self.batch, self.device, of, progress)
 
 
+def _torch_home() -> Path:
+    """Where PyTorch keeps what it downloads."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("TORCH_HOME") or Path(base) / "torch")
+
+
 def _file(named: Path | None) -> Path:
     """The file of weights: the one named, $AEGAN_INCEPTION, or one of its two names in the usual folders."""
     asked = named or (Path(os.environ["AEGAN_INCEPTION"]) if os.environ.get("AEGAN_INCEPTION") else None)
@@ -277,7 +283,7 @@ def _file(named: Path | None) -> Path:
             raise MissingExtractor(f"There is no file of weights {asked}.", f"It can be had from {SOURCE}")
         return asked
     # torch's folder is where pytorch-fid and torch-fidelity download it to
-    folders = [cache_root(os.environ.get("AEGAN_CACHE")), Path(torch.hub.get_dir()) / "checkpoints"]
+    folders = [cache_root(os.environ.get("AEGAN_CACHE")), _torch_home() / "hub" / "checkpoints"]
     for folder in folders:
         for name in FILES:
             if (folder / name).is_file():
