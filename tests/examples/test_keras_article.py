@@ -69,7 +69,7 @@ def test_by_hand(article: Any, images: np.ndarray) -> None:
     assert len(np.unique(made.reshape(16, -1), axis=0)) == 16
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # from within Keras, when it copies a model
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, copying
 def test_with_aegan(article: Any, images: np.ndarray, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     run = article.with_aegan(images, out=str(tmp_path / "run"), steps=20, encoding_dim=4, progress=False)

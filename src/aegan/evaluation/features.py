@@ -32,7 +32,7 @@ def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -
     Raises:
         UserError: some are not finite numbers.
     """
-    found: list[Tensor] = []
+    found = torch.zeros(len(rows), 1)
     done = 0
     for piece in rows.pieces():
         at = done
@@ -41,15 +41,18 @@ def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -
             if progress:
                 progress(at + k, len(rows))
 
-        found.append(extract(piece, advance))
-        done += len(piece)
-        if not bool(found[-1].isfinite().all()):
-            bad = int((~found[-1].isfinite().all(1)).nonzero()[0])
+        part = extract(piece, advance)
+        if not bool(part.isfinite().all()):
+            bad = int((~part.isfinite().all(1)).nonzero()[0])
             raise UserError(
-                f"The features of image {done - len(piece) + bad} are not finite numbers.",
+                f"The features of image {done + bad} are not finite numbers.",
                 "Look for a broken image, or for broken weights of the extractor.",
             )
-    return torch.cat(found) if found else torch.zeros(0, 1)
+        if not done:  # filled in place: parts put together at the end would take twice the memory
+            found = torch.empty(len(rows), part.shape[1])
+        found[done : done + len(part)] = part
+        done += len(part)
+    return found
 
 
 def cached_features(rows: Rows, extract: Extractor, progress: Progress | None = None, *, digest: str = "") -> Tensor:

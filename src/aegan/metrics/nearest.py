@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.errors import UserError
+from aegan.metrics.checks import AREA
 
-CHUNK = 8192  # training items looked at together
+CHUNK = 8192  # training items looked at together, at most
 SIDE = 32  # images are averaged down to at most this side before they are compared
 NEIGHBOURS = 50
 FEW = 4
@@ -43,8 +44,9 @@ def nearest_items(
     q = _flat(queries)
     best = torch.full((len(q), 0), 0.0)
     index = torch.zeros(len(q), 0, dtype=torch.int64)
-    for start in range(0, len(items), CHUNK):
-        x = _flat(items[start : start + CHUNK])
+    step = max(256, min(CHUNK, AREA // max(len(q), 1)))
+    for start in range(0, len(items), step):
+        x = _flat(items[start : start + step])
         # |q − x|² without |q|²: a constant per row does not change the order
         score = torch.addmm(x.square().sum(1)[None], q, x.T, alpha=-2.0)
         value, at = score.topk(min(k, len(x)), dim=1, largest=False)
@@ -53,7 +55,7 @@ def nearest_items(
             best, keep = best.topk(k, dim=1, largest=False)
             index = index.gather(1, keep)
         if progress:
-            progress(min(start + CHUNK, len(items)), len(items))
+            progress(min(start + step, len(items)), len(items))
     best, order = best.sort(dim=1)
     index = index.gather(1, order)
     distance = (best + q.square().sum(1, keepdim=True)).clamp_min(0).sqrt().double()
@@ -120,7 +122,8 @@ def copying(
 
 def _flat(items: np.ndarray) -> Tensor:
     """Items (N, ...) -> float32 (N, D); images in [0, 1] and no larger than SIDE."""
-    x = torch.from_numpy(np.array(items))  # a copy: memory maps are read-only, which torch warns about
+    # memory maps are read-only, which torch warns about: those are copied
+    x = torch.from_numpy(items if items.flags.writeable else np.array(items))
     if x.dtype == torch.uint8 and x.ndim == 4:
         x = x.permute(0, 3, 1, 2).float() / 255
         if max(x.shape[2:]) > SIDE:

@@ -47,7 +47,7 @@ class VAEGAN(WithPrior, Judged, Variational):
     )
     lr: float = option(1e-3, "AdamW's learning rate of E")
     beta: float = option(1.0, "weight of L_prior; 1 is the bound itself")
-    like: float = option(1.0, "weight of L_like for G; the paper's γ", source="untuned; the paper sums over features, 1e-6 to 5e-5")
+    like: float = option(1.0, "weight of L_like for G; the paper's γ", source="untuned; the paper sums, 1e-6 to 5e-5")
     layer: int = option(0, "map of D that L_like compares, 0 the finest", source="the paper's l")
     equilibrium: float | None = option(
         None, "cost of D, in nats, around which D and G take turns to rest", source="public code: 0.68; default: never"
