@@ -24,7 +24,7 @@ SHOWN = (
     "fd", "kd", "precision", "recall", "coverage", "copies", "authenticity", "fd_reconstructions", "psnr", "ssim",
 )  # fmt: skip
 SIDE, COLUMNS = 6, 5  # samples: rows and columns
-LABEL, COLUMN, PERFECT, LINE, GAP = 340, 330, 110, 34, 16  # pixels
+LABEL, COLUMN, PERFECT, LINE, GAP = 340, 330, 110, 46, 16  # pixels
 INK, SOFT, RULE = "#1b1f24", "#57606a", "#d5dae0"
 WAY = {"lower": "lower is better", "higher": "higher is better", "near": "best near perfect"}
 
@@ -59,10 +59,10 @@ def card(runs: list[Run], found: Comparison) -> Image.Image:
         y += LINE
         draw.line((GAP, y - 6, right, y - 6), RULE)
         known = next(f for f in row if f is not None)
-        draw.text((GAP, y - 3), known.title, INK, plain)
-        draw.text((GAP, y + 15), WAY[known.better], SOFT, small)
+        draw.text((GAP, y - 3), known.title.replace("é", "e"), INK, plain)  # the font has no é
+        draw.text((GAP, y + 18), WAY[known.better], SOFT, small)
         for i, f in enumerate(row):
-            text = "–" if f is None or f.value is None else f.text
+            text = "none" if f is None or f.value is None else f.text
             draw.text((LABEL + COLUMN * (i + 1), y + 3), text, INK, plain, anchor="ra")
         if known.floor is not None:
             draw.text((right, y + 3), show(known.floor, known.unit), SOFT, plain, anchor="ra")
