@@ -163,7 +163,10 @@ def test_stopped_and_continued(points: Path, tmp_path: Path) -> None:
         sys.executable, "-m", "aegan", "compare", str(points), "--strategies", "autoencoder", "--seeds", "1", "--steps",
         "4000", "--out", str(out), "--set", "width=8", "--set", "components=1", "--count", "64", "--device", "cpu",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+    )  # fmt: skip
     log = out / "runs" / "autoencoder-seed0" / "log.jsonl"
     until = time.monotonic() + 60
     while time.monotonic() < until and not (log.exists() and '"stage_step"' in log.read_text()):
