@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rich.console import Console
 
 from aegan.comparison.page import write_page
 from aegan.comparison.results import Results
-from aegan.comparison.settings import Settings, keep
+from aegan.comparison.settings import Settings, keep, order
 from aegan.comparison.trials import Job, Trial, cores, run_jobs
 from aegan.config import as_plain
 from aegan.data import Data, open_data
@@ -117,19 +116,6 @@ def compare(
 def _job(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path) -> Job:
     place = f"runs/{name}-seed{seed}"
     return order(settings, name, seed, options, folder, place)
-
-
-def order(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path, place: str) -> Job:
-    """The job of one trial in DIR/place."""
-    config = settings.config(name, seed, folder / place)
-    told = {
-        "config": dataclasses.asdict(config),
-        "options": as_plain(options),
-        "folder": place,
-        "extractor": settings.extractor,
-        "count": settings.count,
-    }
-    return Job(folder / place, told, f"{name}, seed {seed}")
 
 
 def _slots(jobs: int | None, device: str) -> tuple[int, list[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aegan.comparison.settings import Settings, order
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import run_jobs
 from aegan.config import with_options
@@ -35,7 +36,7 @@ def searched(name: str, options: Mapping[str, Any]) -> dict[str, float]:
 
 
 def search(
-    settings: Any,
+    settings: Settings,
     name: str,
     options: Mapping[str, Any],
     folder: Path,
@@ -49,8 +50,6 @@ def search(
     Raises:
         UserError: Optuna is not installed.
     """
-    from aegan.comparison.comparing import order
-
     optuna = _optuna()
     data = open_data(settings.data, size=settings.size, data_dir=settings.data_dir)
     start = searched(name, resolve(settings.config(name, SEED, folder), data, options).options)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aegan.comparison.trials import Job
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec
 from aegan.engine.state import write_atomically
@@ -207,3 +208,16 @@ def keep(settings: Settings, fingerprint: str, folder: Path) -> Settings:
 def _short(value: Any) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= 40 else text[:37] + "…"
+
+
+def order(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path, place: str) -> Job:
+    """The job of one trial in DIR/place."""
+    config = settings.config(name, seed, folder / place)
+    told = {
+        "config": dataclasses.asdict(config),
+        "options": as_plain(options),
+        "folder": place,
+        "extractor": settings.extractor,
+        "count": settings.count,
+    }
+    return Job(folder / place, told, f"{name}, seed {seed}")
