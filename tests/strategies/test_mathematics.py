@@ -239,8 +239,8 @@ class Codes:
         yield Batch(self.codes, None, np.arange(len(self.codes)))
 
 
-def chosen_with_shift(shift: float) -> tuple[dict[str, Any], Networks]:
-    """The prior is N(0, I), held-out codes are N(1, I), and f moves codes by `shift`."""
+def chosen_with_shift(shift: float, centre: float = 1.0) -> tuple[dict[str, Any], Networks]:
+    """The prior is N(0, I), held-out codes are N(centre, I), and f moves codes by `shift`."""
     chosen, nets = latent_networks((2,))
     game = CodeGame(chosen.encode, lr=1e-4, gamma=1.0)
     torch.manual_seed(0)
@@ -249,13 +249,20 @@ def chosen_with_shift(shift: float) -> tuple[dict[str, Any], Networks]:
     nets["E"] = Same()
     with torch.no_grad():
         nets["f"].last.bias.fill_(shift)  # type: ignore[union-attr, operator]
-        return game.choose(nets, Codes(torch.randn(1000, 2) + 1)), nets
+        return game.choose(nets, Codes(torch.randn(1000, 2) + centre)), nets
 
 
 def test_f_is_kept_where_it_helps() -> None:
     notes, nets = chosen_with_shift(1.0)
     assert notes["kept"] == "latent GAN" and notes["latent GAN"] < notes["mixture"]
     assert nets["f"].last.bias.tolist() == [1.0, 1.0]  # type: ignore[union-attr, operator]
+
+
+def test_f_is_zero_again_where_it_helps_by_chance_alone() -> None:
+    """The prior is right already: of a step to the right and one to the left, the better is so by luck."""
+    found = [chosen_with_shift(shift, centre=0.0)[0] for shift in (0.01, -0.01)]
+    assert any(notes["latent GAN"] < notes["mixture"] for notes in found)
+    assert [notes["kept"] for notes in found] == ["mixture"] * 2
 
 
 def test_f_is_zero_again_where_it_does_not_help() -> None:

@@ -15,6 +15,8 @@ from aegan.objectives.adversarial import adversarial
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
 from aegan.strategies._pieces import critic_loss, generator_logits
 
+PARTS = 10  # of the held-out codes, for the error of a difference
+
 
 def draw(
     nets: Networks, n: int, y: Tensor | None, truncation: float = 1.0, rng: torch.Generator | None = None
@@ -68,11 +70,18 @@ class CodeGame:
         return v, batch.y if nets["P"].has_classes else None
 
     def choose(self, nets: Networks, view: View) -> dict[str, Any]:
-        """Keeps f only if its codes are nearer to held-out codes than the prior's, by the unbiased kernel distance."""
+        """Keeps f only if its codes are nearer to held-out codes than the prior's, by the unbiased kernel distance.
+
+        By two standard errors over parts of the codes: what is within chance is as likely to be worse.
+        """
         real = torch.cat([self.codes(nets, batch)[0] for batch in view.batches("held_out", 2000)])
         v, moved, _ = draw(nets, max(len(real), 500), None, rng=torch.Generator(real.device).manual_seed(0))
-        before, after = float(mmd2(real, v)), float(mmd2(real, moved))
-        kept = after < before
+        parts = min(PARTS, len(real) // 2)
+        sides = zip(*(codes.tensor_split(parts) for codes in (real, v, moved)), strict=True) if parts > 1 else ()
+        found = torch.tensor([(float(mmd2(r, a)), float(mmd2(r, b))) for r, a, b in sides]).reshape(-1, 2)
+        before, after = found.mean(0).tolist()
+        gain = found[:, 0] - found[:, 1]
+        kept = bool(gain.mean() > 2 * gain.std() / len(gain) ** 0.5)
         if not kept:  # f = 0 again: its last layer is linear
             for p in nets["f"].last.parameters():  # type: ignore[union-attr]
                 p.zero_()
