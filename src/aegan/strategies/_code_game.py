@@ -81,7 +81,7 @@ class CodeGame:
         found = torch.tensor([(float(mmd2(r, a)), float(mmd2(r, b))) for r, a, b in sides]).reshape(-1, 2)
         before, after = found.mean(0).tolist()
         gain = found[:, 0] - found[:, 1]
-        kept = bool(gain.mean() > 2 * gain.std() / len(gain) ** 0.5)
+        kept = len(gain) > 1 and bool(gain.mean() > 2 * gain.std() / len(gain) ** 0.5)
         if not kept:  # f = 0 again: its last layer is linear
             for p in nets["f"].last.parameters():  # type: ignore[union-attr]
                 p.zero_()
