@@ -9,6 +9,7 @@ A strategy takes the groups it needs as bases, and gives its own default where i
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -44,13 +45,27 @@ from aegan.strategies._pieces import (
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
 PriorName = Literal["mixture", "normal", "mdn"]
+GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
 
 
 @dataclass(frozen=True)
-class Coded(Strategy):
-    """An encoder E and a decoder G: their size, their optimiser, and codes as E gives them."""
+class Encoding(Strategy):
+    """Codes are what E gives, and G decodes them."""
 
     capabilities = frozenset({"sample", "encode", "decode"})
+
+    def encode(self, nets: Networks, x: Tensor) -> Tensor:
+        z: Tensor = nets["E"](x)
+        return z.float()
+
+    def decode(self, nets: Networks, z: Tensor) -> Tensor:
+        x: Tensor = nets["G"](z)
+        return x.float()
+
+
+@dataclass(frozen=True)
+class Coded(Encoding):
+    """An encoder E and a decoder G: their size, their optimiser, and codes as E gives them."""
 
     code_dim: int | None = option(
         None, "numbers in a flat code, channels of a spatial one; default: by the size of the data"
@@ -75,14 +90,6 @@ class Coded(Strategy):
     def autoencode(self, loss: PhaseLoss, name: str = "AE", trains: tuple[str, ...] = ("E", "G")) -> Phase:
         """The phase that trains E and G together on `loss`."""
         return Phase(name, trains, loss, lr=self.lr, weight_decay=self.weight_decay, clip=1.0)
-
-    def encode(self, nets: Networks, x: Tensor) -> Tensor:
-        z: Tensor = nets["E"](x)
-        return z.float()
-
-    def decode(self, nets: Networks, z: Tensor) -> Tensor:
-        x: Tensor = nets["G"](z)
-        return x.float()
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,27 @@ class WithPrior(Strategy):
 
 
 @dataclass(frozen=True)
+class Bounding(WithPrior, Variational):
+    """One stage that minimises `elbo`, then what fits P; by default codes are drawn from N(0, I)."""
+
+    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        return {"E": E, "G": G, **self.prior_networks()}
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        return (
+            Stage("compress", 1.0, (self.autoencode(self.elbo, "VAE"),), warmup=100, preview="reconstruct"),
+            *self.prior_stages(self.posterior_sample),
+        )
+
+    @abstractmethod
+    def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """What E and G minimise."""
+
+
+@dataclass(frozen=True)
 class MixtureDensityLoss:
     """L = −log p(W(E(x)) | y) / k, in nats a dimension: the loss of a mixture-density prior P."""
 
@@ -219,9 +247,7 @@ def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) ->
 class Judged(Strategy):
     """A critic D of examples, and the game that G plays against it: one loss for both, and what keeps D smooth."""
 
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "rpgan", "the game", source="R3GAN, arXiv 2501.05441"
-    )
+    loss: GameName = option("rpgan", "the game", source="R3GAN, arXiv 2501.05441")
     critic_width: int = option(48, "channels of D at a quarter of the size")
     lr_critic: float = option(1e-3, "Adam's learning rate of D")
     lr_generator: float = option(5e-4, "Adam's learning rate of G in the game")
@@ -286,9 +312,7 @@ class Judged(Strategy):
 class Matched(Compressing, Judged, Coded):
     """A critic C of codes tells z ~ N(0, I) from E(x) + ε, until E leaves it no difference to see."""
 
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018"
-    )
+    loss: GameName = option("nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018")
     critic_width: int = option(64, "width of C")
     gamma: float = option(
         0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more"
@@ -351,13 +375,11 @@ class Generating(Strategy):
 
 
 @dataclass(frozen=True)
-class Inverted(Generating):
+class Inverted(Encoding, Generating):
     """A generator and its inverse: E takes examples to codes c = z + e_y, of which G makes them again.
 
     e_y is G's embedding of the class, so that codes of class y follow N(e_y, I), and need no class to be decoded.
     """
-
-    capabilities = frozenset({"sample", "encode", "decode"})
 
     def encoder_network(self, spec: DataSpec, outputs: int = 1) -> nn.Module:
         """E, which gives `outputs` times `z_dim` numbers."""
@@ -369,11 +391,3 @@ class Inverted(Generating):
         y = self.classes_of(nets, batch)
         c: Tensor = nets["G"].code(self.noise(nets, len(batch.x)), y)  # type: ignore[operator]
         return c, nets["G"](c), y
-
-    def encode(self, nets: Networks, x: Tensor) -> Tensor:
-        z: Tensor = nets["E"](x)
-        return z.float()
-
-    def decode(self, nets: Networks, z: Tensor) -> Tensor:
-        x: Tensor = nets["G"](z)
-        return x.float()

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 from aegan.config import option
 from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import PriorName, Variational, WithPrior
+from aegan.strategies._base import Clock, Loss, Networks
+from aegan.strategies._groups import Bounding
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class BetaVAE(WithPrior, Variational):
+class BetaVAE(Bounding):
     """L = |x − G(z)|² / 2σ² + β |KL(q(z | x) || N(0, I)) − C|,  z ~ q(z | x); C rises from 0 to `capacity`.
 
     A larger β gives fewer, more independent dimensions of code and blurs more; β far below 1 is the usual first stage of a
@@ -31,20 +30,9 @@ class BetaVAE(WithPrior, Variational):
     summary = "A variational autoencoder that trades sharpness for independent dimensions of code."
     where = "its code against a prior"
 
-    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     beta: float = option(4.0, "weight of the KL term", source="Higgins 2017: 4 to 250")
     sigma: float = option(0.2, "σ, the decoder's standard deviation, the data in [-1, 1]", source="ours")
     capacity: float = option(0.0, "C in nats, reached at three quarters of the training; 0: the plain KL")
-
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, **self.prior_networks()}
-
-    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        return (
-            Stage("compress", 1.0, (self.autoencode(self.elbo, "VAE"),), warmup=100, preview="reconstruct"),
-            *self.prior_stages(self.posterior_sample),
-        )
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = mean (x − G(z))² / 2σ² + β/D |KL(q(z|x) || N(0, I)) − C|: per value, D values; times σ² so that rates hold."""

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 from aegan.config import option
 from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import PriorName, Variational, WithPrior
+from aegan.strategies._base import Clock, Loss, Networks
+from aegan.strategies._groups import Bounding
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class VAE(WithPrior, Variational):
+class VAE(Bounding):
     """Maximises the evidence's lower bound, with the one decoder variance that is best for the batch.
 
     References:
@@ -26,18 +25,7 @@ class VAE(WithPrior, Variational):
     summary = "Codes pulled towards N(0, I) while compressing, and drawn from it."
     where = "its code against a prior"
 
-    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     beta: float = option(1.0, "weight of the KL term; 1 is the bound itself")
-
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, **self.prior_networks()}
-
-    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        return (
-            Stage("compress", 1.0, (self.autoencode(self.elbo, "VAE"),), warmup=100, preview="reconstruct"),
-            *self.prior_stages(self.posterior_sample),
-        )
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance."""
