@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from aegan.api import Evaluation, Model, Run, evaluate, fit, load
     from aegan.comparison import compare
     from aegan.data import open_data
+    from aegan.features import Encoder
 
 _lazy = {
+    "Encoder": "aegan.features",
     "Evaluation": "aegan.api",
     "Model": "aegan.api",
     "Run": "aegan.api",
@@ -32,7 +34,9 @@ _lazy = {
     "open_data": "aegan.data",
 }
 
-__all__ = ["Evaluation", "Model", "Run", "UserError", "__version__", "compare", "evaluate", "fit", "load", "open_data"]
+__all__ = [
+    "Encoder", "Evaluation", "Model", "Run", "UserError", "__version__", "compare", "evaluate", "fit", "load", "open_data",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -129,6 +129,25 @@ class Model:
         ]
         return np.concatenate(parts) if parts else self.decode(self.encode(items))
 
+    def score(self, items: Array, *, batch_size: int = 500) -> dict[str, Array]:
+        """How unusual examples are to the model, float32 (N,) by name; larger is more unusual.
+
+        Returns:
+            reconstruction: mean squared error of the example through its code and back, of values in [-1, 1] for images
+                and standardised for vectors.
+            density: −log p of the code, in nats a number of it; only where the strategy has a density of codes.
+        """
+        self._can("score")
+        self._fits(items)
+        if not len(items):
+            return {k: v[:0] for k, v in self.score(np.zeros((1, *items.shape[1:]), items.dtype)).items()}
+        parts = []
+        with torch.inference_mode():
+            for i in range(0, len(items), batch_size):
+                x = to_tensor(np.asarray(items[i : i + batch_size]), self.mean, self.scale).to(self.device)
+                parts.append({k: v.float().cpu().numpy() for k, v in self.strategy.score(self.networks, x).items()})
+        return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+
     def interpolate(
         self, rows: int = 8, steps: int = 10, *, seed: int = 0, start: Array | None = None, end: Array | None = None
     ) -> Array:

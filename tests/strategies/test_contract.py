@@ -133,6 +133,7 @@ def test_saved_and_loaded_is_the_same(name: str, kind: str, tiny: Any, tmp_path:
     if "encode" in model.capabilities:
         items = tiny(name, kind).data.train.items[:4]
         assert np.array_equal(again.encode(items), model.encode(items))
+        assert all(np.array_equal(v, model.score(items)[k]) for k, v in again.score(items).items())
 
 
 @each_strategy
@@ -163,7 +164,7 @@ def test_truncation_makes_samples_more_alike(name: str, kind: str, tiny: Any) ->
 def test_capabilities_are_honest(name: str, kind: str, tiny: Any) -> None:
     t = tiny(name, kind)
     model, items = t.model, t.data.train.items[:4]
-    assert model.capabilities <= {"sample", "encode", "decode"}, "no model has a method for the others"
+    assert model.capabilities <= {"sample", "encode", "decode", "score"}, "no model has a method for the others"
     can = model.capabilities
 
     def expect(needed: set[str], call: Callable[[], np.ndarray], shape: tuple[int, ...]) -> None:
@@ -182,6 +183,27 @@ def test_capabilities_are_honest(name: str, kind: str, tiny: Any) -> None:
     expect({"decode"}, lambda: model.decode(codes() if "encode" in can else np.zeros((4, 2))), items.shape)
     expect({"encode", "decode"}, lambda: model.reconstruct(items), items.shape)
     expect({"encode", "decode"}, lambda: model.interpolate(2, 3), (6, *items.shape[1:]))
+    expect({"score"}, lambda: model.score(items)["reconstruction"], (4,))
+    assert ("score" in can) == ({"encode", "decode"} <= can)
+
+
+@each_strategy
+@each_kind
+def test_scores_tell_noise_from_the_data(name: str, kind: str, tiny: Any) -> None:
+    t = tiny(name, kind)
+    if "score" not in t.model.capabilities:
+        return
+    items = t.data.train.items[:8]
+    noise = np.random.default_rng(0)
+    strange = 255 * noise.integers(0, 2, items.shape, np.uint8) if t.spec.is_image else items + 50
+    usual, unusual = t.model.score(items), t.model.score(np.asarray(strange, items.dtype))
+    assert set(usual) == set(unusual) and {"reconstruction"} <= set(usual) <= {"reconstruction", "density"}
+    for key, value in usual.items():
+        assert value.shape == (8,) and value.dtype == np.float32 and np.isfinite(value).all(), key
+        assert np.isfinite(unusual[key]).all(), key
+    assert usual["reconstruction"].mean() < unusual["reconstruction"].mean()
+    batch = np.concatenate([t.model.score(items[i : i + 3])["reconstruction"] for i in (0, 3, 6)])
+    assert np.allclose(batch, usual["reconstruction"], rtol=1e-3, atol=1e-5), "a score depends on its example alone"
 
 
 @each_strategy

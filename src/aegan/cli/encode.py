@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli._shared import DataPath, Device, RunPath, open_for, whole, write_arrays
+from aegan.cli._shared import DataPath, Device, RunPath, open_for, whole
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan encode runs/photos photos/ --out codes.npz"
@@ -16,18 +16,22 @@ EXAMPLE = "Example: aegan encode runs/photos photos/ --out codes.npz"
 def command(
     run: RunPath,
     data: DataPath,
-    out: Annotated[Path, typer.Option(help="The .npz to write: codes, names, and labels where there are any.")],
+    out: Annotated[
+        Path, typer.Option(help="The .npz or .parquet to write: codes, names, and labels where there are any.")
+    ],
     device: Device = "auto",
 ) -> None:
-    """Write the codes of images."""
-    import numpy as np
-
+    """Write the codes of images, with their names and labels."""
     import aegan
+    from aegan.features.tables import write_codes
 
-    if out.suffix.lower() != ".npz":
-        raise UserError(f"Codes are written as .npz, not {out.suffix or 'a folder'}.", "Use --out codes.npz")
+    if out.suffix.lower() not in {".npz", ".parquet"}:  # before the work, not after it
+        raise UserError(
+            f"Codes are written as .npz or .parquet, not {out.suffix or 'a folder'}.", "Use --out codes.npz"
+        )
     model = aegan.load(run, device)
-    items, labels, names = whole(open_for(model, data))
+    opened = open_for(model, data)
+    items, labels, names = whole(opened)
     codes = model.encode(items)
-    write_arrays(out, codes=codes, labels=labels, names=np.array(names))
+    write_codes(out, codes, names, labels, opened.spec.classes)
     typer.echo(f"wrote {len(codes)} codes of shape {codes.shape[1:]} to {out}")

@@ -19,6 +19,8 @@ from aegan.cli import (
     reconstruct,
     report,
     sample,
+    score,
+    similar,
     strategies,
     train,
 )
@@ -53,7 +55,8 @@ def main(
 
 
 COMMANDS = (
-    train, check, sample, reconstruct, encode, interpolate, evaluate, report, compare, benchmark, strategies, presets,
+    train, check, sample, reconstruct, encode, interpolate, similar, score, evaluate, report, compare, benchmark,
+    strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)

@@ -71,9 +71,21 @@ class Prior(nn.Module):
         return u, (None if bool((classes < 0).any()) else classes)
 
     def log_prob(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """log p(u | y), (N,), of the whitened codes u = W(z), in nats; y only where it knows classes."""
-        density = self.mixture if self.mdn is None else self.mdn
-        return density.log_prob(self.whitening.encode(z), y if self.has_classes else None)
+        """log p(u | y), (N,), of the whitened codes u = W(z), in nats; y only where it knows classes.
+
+        Without y it is log p(u), over all classes.
+        """
+        u = self.whitening.encode(z)
+        if self.mdn is None:
+            return self.mixture.log_prob(u, y if self.has_classes else None)
+        if y is not None or not self.has_classes:
+            return self.mdn.log_prob(u, y if self.has_classes else None)
+        known = torch.unique(self.mixture.classes)
+        each = [
+            self.mdn.log_prob(u, c.expand(len(u))) + self.mixture.weights[self.mixture.classes == c].sum().log()
+            for c in known
+        ]
+        return torch.logsumexp(torch.stack(each), 0)
 
     def sample(
         self, n: int, y: Tensor | None = None, truncation: float = 1.0, rng: torch.Generator | None = None

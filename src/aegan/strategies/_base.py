@@ -172,3 +172,15 @@ class Strategy(ABC):
     def decode(self, nets: Networks, z: Tensor) -> Tensor:
         """Examples of codes `z`."""
         raise NotImplementedError(f"{self.name} cannot decode")
+
+    def code_density(self, nets: Networks, z: Tensor) -> Tensor | None:
+        """log p(z) in nats a number of the code, (N,), by the density that new codes are drawn from; None: it has none."""
+        return None
+
+    def score(self, nets: Networks, x: Tensor) -> dict[str, Tensor]:
+        """How unusual examples `x` are, larger is more unusual: "reconstruction" |x − G(E(x))|², a mean over values, and
+        "density" −log p(E(x)) where codes have a density; each (N,)."""
+        z = self.encode(nets, x)
+        found = {"reconstruction": (x - self.decode(nets, z)).square().flatten(1).mean(1)}
+        density = self.code_density(nets, z)
+        return found if density is None else {**found, "density": -density}

@@ -44,7 +44,7 @@ class Energetic(Generating, Coded):
     It sees no classes, and so G would have no reason to obey one.
     """
 
-    capabilities = frozenset({"sample", "encode", "decode"})
+    capabilities = frozenset({"sample", "encode", "decode", "score"})
     power: ClassVar[Literal[1, 2]]
 
     noise_code: float = option(0.0, "noise on D's codes, in standard deviations: a wide code must not copy")

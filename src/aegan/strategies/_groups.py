@@ -22,6 +22,7 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.mdn import MixtureDensity
+from aegan.density.mixture import LOG_2PI
 from aegan.density.prior import Frequencies, Prior
 from aegan.networks import ConditionalGenerator, build_autoencoder, build_critic, build_decoder
 from aegan.objectives.adversarial import Adversarial, adversarial
@@ -52,7 +53,7 @@ GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-g
 class Encoding(Strategy):
     """Codes are what E gives, and G decodes them."""
 
-    capabilities = frozenset({"sample", "encode", "decode"})
+    capabilities = frozenset({"sample", "encode", "decode", "score"})
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         z: Tensor = nets["E"](x)
@@ -198,6 +199,15 @@ class WithPrior(Strategy):
         z: Tensor = nets["P"].sample(n, y, truncation, rng)[0]  # type: ignore[operator]
         return z
 
+    def code_density(self, nets: Networks, z: Tensor) -> Tensor | None:
+        """log p(z) / d: of N(0, I), or as P was fitted, of the whitened codes and over all classes."""
+        if self.prior == "normal":
+            return log_normal(z.flatten(1)) / z[0].numel()
+        P = nets["P"]
+        if not P.fitted:
+            return None
+        return P.log_prob(z) / P.whitening.dim  # type: ignore[operator,union-attr,no-any-return]
+
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         return self.decode(nets, self.draw(nets, n, y, truncation, rng))
 
@@ -241,6 +251,11 @@ def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) ->
     """n codes ε ~ N(0, I) of the shape that G takes."""
     device = next(G.parameters()).device if rng is None else rng.device
     return torch.randn(n, *G.code_shape, generator=rng, device=device)  # type: ignore[misc]
+
+
+def log_normal(z: Tensor) -> Tensor:
+    """log N(z; 0, I) in nats, over the last axis."""
+    return -0.5 * (z.square() + LOG_2PI).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -380,6 +395,15 @@ class Inverted(Encoding, Generating):
 
     e_y is G's embedding of the class, so that codes of class y follow N(e_y, I), and need no class to be decoded.
     """
+
+    def code_density(self, nets: Networks, z: Tensor) -> Tensor | None:
+        """log p(c) / d,  p(c) = Σ_y p(y) N(c; e_y, I)."""
+        c, embed = z.flatten(1), nets["G"].embed
+        if embed is None:
+            return log_normal(c) / c.shape[1]
+        counts: Tensor = nets["Y"].counts  # type: ignore[assignment]
+        each = log_normal(c[:, None] - embed.weight)  # type: ignore[operator,union-attr]
+        return torch.logsumexp(each + (counts / counts.sum()).log(), 1) / c.shape[1]
 
     def encoder_network(self, spec: DataSpec, outputs: int = 1) -> nn.Module:
         """E, which gives `outputs` times `z_dim` numbers."""

@@ -1,0 +1,172 @@
+"""A scikit-learn transformer that learns codes, or takes those of a trained run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.config import as_plain
+from aegan.errors import UserError
+
+try:
+    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+    from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+except ImportError as why:
+    raise UserError(
+        "aegan.Encoder needs scikit-learn 1.6 or later, which is missing.", 'pip install "aegan[features]"'
+    ) from why
+
+Array = NDArray[Any]
+LEAST = 8  # examples that training needs, different ones
+
+
+class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Codes of images or vectors as features, learned without labels.
+
+    `fit` trains a strategy on X, in a temporary folder; labels y are never used. The tenth of X that training always holds
+    out, by content, is not learned from. With `run` it takes a trained run instead and trains nothing.
+
+    Args:
+        strategy: one that encodes and decodes; see `aegan strategies`.
+        code_dim: numbers of a code, for strategies that have this option; None: the strategy's own.
+        steps, minutes: the budget, one of them; steps repeat exactly on the same machine. Neither: 1,000 steps.
+        size: side to which images are scaled for training; None: their own. X must then have this size in `transform`.
+        seed: of everything random.
+        preset: named numbers of the strategy; None: by the size of X.
+        batch_size: examples a step; None: the strategy's.
+        options: of the strategy, by name, over the preset's.
+        device: where to compute.
+        run: folder of a trained run.
+
+    Attributes:
+        model_: the trained `aegan.Model`.
+        n_features_in_: numbers of one example: columns of (N, D), H · W · C of an image.
+
+    X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C). Codes are float32 (N, d), spatial ones flattened.
+
+    >>> Encoder(strategy="autoencoder", code_dim=8, steps=200).get_params()["code_dim"]
+    8
+    """
+
+    def __init__(
+        self,
+        strategy: str = "autoencoder",
+        *,
+        code_dim: int | None = None,
+        steps: int | None = None,
+        minutes: float | None = None,
+        size: int | None = None,
+        seed: int = 0,
+        preset: str | None = None,
+        batch_size: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        run: str | Path | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.code_dim = code_dim
+        self.steps = steps
+        self.minutes = minutes
+        self.size = size
+        self.seed = seed
+        self.preset = preset
+        self.batch_size = batch_size
+        self.options = options
+        self.device = device
+        self.run = run
+
+    @classmethod
+    def from_run(cls, run: str | Path, *, device: str = "auto") -> Encoder:
+        """The encoder of a trained run, or of a model's folder, already fitted.
+
+        Raises:
+            UserError: there is none, or its strategy has no encoder.
+        """
+        return cls(run=run, device=device)._taken()
+
+    def fit(self, X: Array, y: object = None) -> Encoder:
+        """Learns codes of X (N, ...); y is not used.
+
+        Raises:
+            UserError: the settings do not fit the data.
+            ValueError: X is neither vectors nor images, or not finite.
+        """
+        from aegan.api import fit
+
+        if self.run is not None:
+            self._taken()
+            self._items(X, reset=False)
+            return self
+        items = self._items(X, reset=True)
+        if len(items) < LEAST:
+            raise ValueError(f"n_samples={len(items)}: Encoder needs at least {LEAST} examples to learn from.")
+        options = dict(self.options or {})
+        if self.code_dim is not None:
+            options["code_dim"] = self.code_dim
+        steps = 1000 if self.steps is None and self.minutes is None else self.steps
+        with tempfile.TemporaryDirectory(prefix="aegan-encoder-") as folder:
+            run = fit(
+                items, strategy=self.strategy, out=Path(folder) / "run", steps=steps, minutes=self.minutes, seed=self.seed,
+                size=self.size or (items.shape[1] if items.ndim == 4 else None), preset=self.preset,
+                batch_size=self.batch_size, options=as_plain(options), device=self.device, progress=False,
+            )  # fmt: skip
+            self.model_ = run.model
+        self._know()
+        return self
+
+    def transform(self, X: Array) -> Array:
+        """Codes of X (N, ...), float32 (N, d)."""
+        check_is_fitted(self)
+        codes = self.model_.encode(self._items(X, reset=False))
+        return codes.reshape(len(codes), -1)
+
+    def inverse_transform(self, X: Array) -> Array:
+        """Examples of codes (N, d): float32 (N, D), or uint8 images (N, H, W, C)."""
+        check_is_fitted(self)
+        codes = check_array(X, dtype=np.float32)
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(f"Codes have {self._n_features_out} features, got {codes.shape[1]}.")
+        return self.model_.decode(codes.reshape(len(codes), *self.code_shape_))
+
+    def score_samples(self, X: Array) -> Array:
+        """How usual each example of X is, float32 (N,), larger is more usual: minus the mean of what `Model.score` gives."""
+        check_is_fitted(self)
+        scores = self.model_.score(self._items(X, reset=False))
+        return -np.asarray(np.mean(list(scores.values()), axis=0), np.float32)
+
+    def _taken(self) -> Encoder:
+        from aegan.api import load
+
+        assert self.run is not None
+        self.model_ = load(self.run, self.device)
+        self._know()
+        self.n_features_in_ = int(np.prod(self.model_.spec.shape))
+        return self
+
+    def _know(self) -> None:
+        """What `transform` will give."""
+        spec = self.model_.spec
+        shape = (*spec.shape[1:], spec.shape[0]) if spec.is_image else spec.shape
+        code = self.model_.encode(np.zeros((1, *shape), np.uint8 if spec.is_image else np.float32))
+        self.code_shape_ = code.shape[1:]
+        self._n_features_out = int(np.prod(self.code_shape_))
+
+    def _items(self, X: Any, *, reset: bool) -> Array:
+        """X as a model takes it: uint8 (N, H, W, C) or float32 (N, D)."""
+        if getattr(X, "dtype", None) == np.uint8 and np.ndim(X) in (3, 4):
+            images = check_array(X, dtype=np.uint8, allow_nd=True, ensure_all_finite=False)
+            images = images[..., None] if images.ndim == 3 else images
+            if reset:
+                self.n_features_in_ = int(np.prod(images.shape[1:]))
+            return images
+        return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
