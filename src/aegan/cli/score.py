@@ -33,8 +33,8 @@ def command(
     import numpy as np
 
     import aegan
-    from aegan.features.tables import write_rows
     from aegan.features.scores import unusual
+    from aegan.features.tables import write_rows
 
     if out is not None and out.suffix.lower() not in {".csv", ".json", ".parquet"}:
         raise UserError(
