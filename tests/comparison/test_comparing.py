@@ -181,3 +181,13 @@ def test_stopped_and_continued(points: Path, tmp_path: Path) -> None:
     trial = Trial.read(run / "trial.json")
     assert trial is not None and trial.steps == 4000 and trial.status == "finished"
     assert any(line.get("resumed") for line in map(json.loads, log.read_text().splitlines()))
+
+
+def test_the_extractor_computes_where_training_does(folder: Path, tmp_path: Path) -> None:
+    """`auto`, the device that nobody names, is no place: an extractor is asked for on the one it stands for."""
+    found = compare(
+        folder, ["autoencoder", "gan"], out=tmp_path / "out", seeds=1, steps=2, size=16, count=16, extractor="lite0",
+        options={"autoencoder": {"width": 8, "components": "1"}, "gan": {"width": 8, "critic_width": 8}},
+        progress=False,
+    )  # fmt: skip
+    assert [trial.status for trial in found.trials] == ["finished", "finished"]
