@@ -186,7 +186,7 @@ def test_stopped_and_continued(points: Path, tmp_path: Path) -> None:
 def test_the_extractor_computes_where_training_does(folder: Path, tmp_path: Path) -> None:
     """`auto`, the device that nobody names, is no place: an extractor is asked for on the one it stands for."""
     found = compare(
-        folder, ["autoencoder", "gan"], out=tmp_path / "out", seeds=1, steps=2, size=16, count=16, extractor="lite0",
+        folder, ["autoencoder", "gan"], out=tmp_path / "out", seeds=1, steps=2, size=16, count=64, extractor="lite0",
         options={"autoencoder": {"width": 8, "components": "1"}, "gan": {"width": 8, "critic_width": 8}},
         progress=False,
     )  # fmt: skip
