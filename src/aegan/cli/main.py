@@ -20,9 +20,11 @@ from aegan.cli import (
     report,
     sample,
     score,
+    serve,
     similar,
     strategies,
     train,
+    watch,
 )
 from aegan.errors import UserError
 from aegan.version import __version__
@@ -56,7 +58,7 @@ def main(
 
 COMMANDS = (
     train, check, sample, reconstruct, encode, interpolate, similar, score, evaluate, report, compare, benchmark,
-    strategies, presets,
+    serve, watch, strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)

@@ -1,0 +1,159 @@
+"""A run folder while it is written: its state, new lines of its log, its pictures. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aegan.errors import UserError
+
+PICTURE = re.compile(r"(\d{1,12})-([\w-]{1,64})\.png")
+PIECE = 2**20  # bytes of the log in one answer
+QUIET = 90.0  # seconds without a line after which a run counts as stopped
+
+
+class Following:
+    """Reads a run folder that another process writes; never writes.
+
+    Args:
+        path: RUN.
+
+    Raises:
+        UserError: it holds no config.yaml.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "config.yaml").is_file():
+            raise UserError(f"{path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`.")
+        self._lock = threading.Lock()
+        self._after = ""
+        self._seen: dict[str, Any] = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was asked for; empty while its configuration cannot be read."""
+        try:
+            content = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8", errors="replace"))
+        except (OSError, yaml.YAMLError):
+            return {}
+        run = content.get("run") if isinstance(content, dict) else None
+        return run if isinstance(run, dict) else {}
+
+    def lines(self, after: str = "") -> tuple[list[dict[str, Any]], str, bool, bool]:
+        """Lines of the log behind a mark.
+
+        Args:
+            after: the mark of an earlier answer; empty: from the start.
+
+        Returns:
+            the lines; the mark behind them; whether they begin at the log's start again (a resumed run rewrites its
+            log), so that what was known before must be forgotten; whether there are more already.
+        """
+        known, _, start = after.partition(":")
+        try:
+            with open(self.path / "log.jsonl", "rb") as file:
+                stat = os.fstat(file.fileno())
+                at = int(start or 0)
+                fresh = known != str(stat.st_ino) or at > stat.st_size
+                file.seek(0 if fresh else at)
+                piece = file.read(PIECE)
+        except OSError:
+            return [], "", bool(after), False
+        whole = piece[: piece.rfind(b"\n") + 1]
+        if not whole and len(piece) == PIECE:  # a line longer than an answer: no log of ours
+            whole = piece
+        out = []
+        for line in whole.splitlines():
+            try:
+                content = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(content, dict):
+                out.append(content)
+        behind = (0 if fresh else at) + len(whole)
+        return out, f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
+
+    def state(self) -> dict[str, Any]:
+        """Where the run stands: stage, step, seconds and the seconds that are left, as far as its log goes."""
+        settings = self.settings
+        with self._lock:
+            more = True
+            while more:
+                lines, self._after, fresh, more = self.lines(self._after)
+                if fresh:
+                    self._seen = {}
+                for line in lines:
+                    _take(self._seen, line)
+            seen = dict(self._seen)
+        try:
+            silent = max(0.0, time.time() - (self.path / "log.jsonl").stat().st_mtime)
+        except OSError:
+            silent = 0.0
+        done = seen.get("done", False)
+        left = 0.0 if done else _left(settings, seen)
+        seconds = seen.get("seconds", 0.0)
+        return {
+            "name": self.path.resolve().name,
+            "strategy": str(settings.get("strategy", "unknown")),
+            "data": Path(str(settings.get("data", "unknown"))).name,
+            "state": "done" if done else "stopped" if silent > QUIET else "training" if seen else "starting",
+            "stage": seen.get("stage"),
+            "step": seen.get("step", 0),
+            "images": seen.get("images", 0),
+            "images_per_second": seen.get("images_per_second"),
+            "seconds": seconds,
+            "seconds_left": left,
+            "progress": 1.0 if done else None if left is None else seconds / max(seconds + left, 1e-9),
+            "silent": round(silent, 1),
+            "pictures": [{"step": step, "stage": stage} for step, stage, _ in self.pictures()],
+        }
+
+    def pictures(self) -> list[tuple[int, str, Path]]:
+        """(step, stage, file) of the run's pictures, oldest first."""
+        try:
+            names = sorted((self.path / "samples").iterdir())
+        except OSError:
+            return []
+        return [(int(m[1]), m[2], p) for p in names if (m := PICTURE.fullmatch(p.name)) and p.is_file()]
+
+    def picture(self, step: int | None = None) -> bytes | None:
+        """A picture as PNG, the newest or that of a step; None if there is none."""
+        found = [path for at, _, path in self.pictures() if step is None or at == step]
+        try:
+            return found[-1].read_bytes() if found else None
+        except OSError:
+            return None
+
+
+def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:
+    """Keeps of a log line what tells where the run stands."""
+    for key in ("step", "seconds", "images", "images_per_second"):
+        value = line.get(key)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
+            seen[key] = value
+    event = line.get("event")
+    if event in ("start", "stage"):
+        seen["done"] = False
+    if isinstance(line.get("stage"), str):
+        seen["stage"] = line["stage"]
+    if event == "done":
+        seen["done"] = True
+
+
+def _left(settings: dict[str, Any], seen: dict[str, Any]) -> float | None:
+    """Seconds of training that are left: of the budget in minutes, or of the steps at the pace so far."""
+    minutes, steps = settings.get("minutes"), settings.get("steps")
+    seconds, step = seen.get("seconds", 0.0), seen.get("step", 0)
+    if isinstance(minutes, (int, float)):
+        return max(0.0, 60.0 * minutes - seconds)
+    if isinstance(steps, (int, float)) and step:
+        return max(0.0, (steps - step) * seconds / step)
+    return None
