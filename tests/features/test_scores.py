@@ -123,3 +123,21 @@ def test_spatial_codes_keep_their_shape_in_parquet(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "c.parquet")
     shape = json.loads(table.schema.metadata[b"code_shape"])
     assert np.array_equal(np.stack(table["code"].to_numpy()).reshape(-1, *shape), codes)
+
+
+def test_density_over_all_classes_is_the_sum_over_them() -> None:
+    """Of a mixture-density network that knows classes: p(u) = Σ_y p(y) p(u | y)."""
+    import torch
+
+    from aegan.density.mdn import MixtureDensity
+    from aegan.density.prior import Prior
+
+    torch.manual_seed(0)
+    codes, labels = torch.randn(200, 3), torch.arange(200) % 4 // 3  # classes of 150 and 50
+    prior = Prior(components=(1,), mdn=MixtureDensity(components=2, width=16))
+    prior.fit(codes, labels)
+    with torch.no_grad():
+        for p in prior.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+        each = [prior.log_prob(codes, torch.full((200,), c)).exp() for c in (0, 1)]
+        assert torch.allclose(prior.log_prob(codes).exp(), 0.75 * each[0] + 0.25 * each[1], rtol=1e-4)

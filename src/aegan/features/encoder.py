@@ -25,7 +25,7 @@ Array = NDArray[Any]
 LEAST = 8  # examples that training needs, different ones
 
 
-class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Codes of images or vectors as features, learned without labels.
 
     `fit` trains a strategy on X, in a temporary folder; labels y are never used. The tenth of X that training always holds

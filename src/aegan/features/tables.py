@@ -32,7 +32,7 @@ def write_codes(
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        arrays = {"codes": codes, "names": np.array(names), "labels": labels}
+        arrays: dict[str, Any] = {"codes": codes, "names": np.array(names), "labels": labels}
         arrays["classes"] = np.array(classes) if classes else None
         with io.BytesIO() as buffer:
             np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})

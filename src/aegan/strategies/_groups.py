@@ -206,7 +206,8 @@ class WithPrior(Strategy):
         P = nets["P"]
         if not P.fitted:
             return None
-        return P.log_prob(z) / P.whitening.dim  # type: ignore[operator,union-attr,no-any-return]
+        log_p: Tensor = P.log_prob(z) / P.whitening.dim  # type: ignore[operator]
+        return log_p
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         return self.decode(nets, self.draw(nets, n, y, truncation, rng))

@@ -74,5 +74,6 @@ class Contrastive(WithPrior, Compressing, Coded):
         """L = contrast · L_view + w1 |x − G(E(x) + ε)|₁ + w2 |x − G(E(x) + ε)|₂²."""
         x = batch.x
         seen, code = nets["E"](torch.cat((self.seen(x), self.seen(x), x))).split((2 * len(x), len(x)))
-        terms = {"L_view": self.contrast * nt_xent(*nets["H"](seen).chunk(2), self.temperature)}
+        a, b = nets["H"](seen).chunk(2)
+        terms = {"L_view": self.contrast * nt_xent(a, b, self.temperature)}
         return Loss({**terms, **self.reconstruction(x, nets["G"](noisy(code, self.noise)))})
