@@ -77,14 +77,14 @@ def plain(found: dict[str, Any]) -> dict[str, Any]:
     return keep
 
 
-def probe(steps: int, seeds: list[int], draws: int) -> dict[str, Any]:
-    """Codes of `contrastive` and `autoencoder`, trained on the 10,000 images of `fashion`, tested on its 2,000."""
+def probe(strategies: list[str], steps: int, seeds: list[int], draws: int) -> dict[str, Any]:
+    """Codes of strategies, trained on the 10,000 images of `fashion`, tested on its 2,000."""
     data = aegan.open_data("fashion")
     items, labels = np.asarray(data.train.items), data.train.labels
     test, truth = np.asarray(data.held_out.items), data.held_out.labels
     pixels, test_pixels = (v.reshape(len(v), -1) / 255.0 for v in (items, test))
     out: dict[str, Any] = {"data": "fashion", "train": len(items), "test": len(test), "steps": steps, "codes": []}
-    for strategy in ("contrastive", "autoencoder"):
+    for strategy in strategies:
         for seed in seeds:
             with tempfile.TemporaryDirectory() as folder:
                 run = aegan.fit(
@@ -138,6 +138,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="probe,auroc", help="parts, comma-separated")
+    parser.add_argument("--strategies", default="contrastive,autoencoder", help="whose codes are probed")
     parser.add_argument("--steps", type=int, default=2400, help="of training for the probes")
     parser.add_argument("--seeds", default="0", help="seeds, comma-separated")
     parser.add_argument("--draws", type=int, default=20, help="draws of the few labels")
@@ -149,7 +150,7 @@ def main() -> None:
 
     for part in a.only.split(","):
         if part == "probe":
-            found = probe(a.steps, [int(s) for s in a.seeds.split(",")], a.draws)
+            found = probe(a.strategies.split(","), a.steps, [int(s) for s in a.seeds.split(",")], a.draws)
         else:
             found = auroc(a.score_steps, list(FASHION_CLASSES) if a.classes == "all" else a.classes.split(","))
         found["machine"] = describe_machine(torch.device("cpu"))
