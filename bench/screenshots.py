@@ -20,10 +20,12 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, default=Path("shots"))
     parser.add_argument("--watch", action="store_true", help="the page of `aegan watch` instead")
+    parser.add_argument("--docs", type=Path, help="also writes the upper part of the light page here")
     parser.add_argument("--image", type=Path, help="a picture to encode; default: a sample of the model")
     chosen = parser.parse_args()
 
     import uvicorn
+    from PIL import Image
 
     import aegan
     from aegan.run import Run
@@ -48,10 +50,15 @@ def main() -> None:
         write_items(image, model.sample(1, seed=7), columns=1)
     try:
         for name, width in WIDTHS.items():
-            shoot(f"http://127.0.0.1:{sock.getsockname()[1]}/", width, name == "dark", image, chosen.out / f"{name}.png")
+            shoot(
+                f"http://127.0.0.1:{sock.getsockname()[1]}/", width, name == "dark", image, chosen.out / f"{name}.png"
+            )
     finally:
         server.should_exit = True
         thread.join()
+    if chosen.docs is not None:
+        with Image.open(chosen.out / "light.png") as shot:
+            shot.crop((0, 0, shot.width, min(shot.height, 2100))).save(chosen.docs, optimize=True)
 
 
 def shoot(url: str, width: int, dark: bool, image: Path | None, path: Path) -> None:
@@ -90,7 +97,13 @@ def browser(width: int) -> Any:
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", f"--window-size={width},900"):
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        f"--window-size={width},900",
+    ):
         options.add_argument(flag)
     options.binary_location = shutil.which("chromium") or ""
     return webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))

@@ -116,7 +116,7 @@ const draw = latest(() => telling("samples-status", async () => {
   say("samples-status", `${wish.count} samples, seed ${wish.seed}${wish.label ? `, ${wish.label}` : ""}, in ${seconds.toFixed(1)} s.`);
   if (!single && drawn.codes && drawn.images.length > 1) {
     choose(0, false);
-    choose(1, false);
+    choose(drawn.images.length - 1, false);
     await walk();
   }
 }));
@@ -431,9 +431,9 @@ function chart(title, curves, marks) {
   picture.append(svg("text", { x: W - R, y: H - 3, "text-anchor": "end" }, "step"));
   picture.append(svg("line", { class: "axis", x1: L, x2: W - R, y1: H - B, y2: H - B }));
   let free = 0;
-  for (const [step, name] of marks) {
-    if (step > x1) continue;
-    const x = px(Math.max(step, x0));
+  // of several stages at one place the last counts
+  const places = new Map(marks.filter(([step]) => step <= x1).map(([step, name]) => [Math.round(px(Math.max(step, x0))), name]));
+  for (const [x, name] of places) {
     if (x > L + 1) picture.append(svg("line", { class: "mark", x1: x, x2: x, y1: T - 8, y2: H - B }));
     const start = Math.min(x + 4, W - 6.6 * name.length);
     if (start >= free) {
@@ -539,6 +539,7 @@ async function begin() {
     if (about.follows) follow();
     if (about.plays) {
       await draw();
+      if (chosen.A && chosen.A.code) $("move-from").value = "A";
       if (!$("directions").hidden) await directions();
     }
     document.body.dataset.ready = "true";
