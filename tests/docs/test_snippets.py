@@ -1,0 +1,132 @@
+"""What README and docs tell people to type: every command and every Python block runs, with budgets of a few steps.
+
+The commands run in a folder that has what they name: `photos/`, `runs/photos`, `a.jpg` and so on. Large data become these
+photos, and budgets a few steps; nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import aegan
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.M | re.S)
+INDENTED = re.compile(r"^    (aegan .*)$", re.M)
+INLINE = re.compile(r"`(aegan [a-z-]+ [^`\n]*)`")
+# What stays up until it is stopped, needs a network, or runs for minutes whatever the budget: read by the parser alone
+ONLY_READ = {"serve", "watch", "push", "benchmark"}
+SHORT = [
+    (r"--minutes [\d.]+", "--steps 3"), (r"--steps \d+", "--steps 3"), (r"--seeds \d+", "--seeds 1"), (r"--tune \d+", ""),
+    (r"\bfashion(-full)?\b", "photos/"), (r"--batch-size \d+", "--batch-size 16"), (r"--size \d+", "--size 16"),
+    (r"\bnew_photos/", "photos/"), (r"--class \w+", "--class disc"), (r"--n \d+", "--n 16"),
+]  # fmt: skip
+SHORT_PYTHON = [(r"minutes=[\d.]+", "steps=3"), (r"seeds=\d+", "seeds=1"), (r'"fashion(-full)?"', '"photos/"')]
+
+
+def commands(text: str) -> list[str]:
+    """Command lines of `aegan` in fences, indented blocks and lines, without their comments."""
+    fenced = [line for _, body in FENCE.findall(text) for line in body.splitlines() if line.startswith("aegan ")]
+    plain = FENCE.sub("", text)
+    found = [*fenced, *INDENTED.findall(plain), *INLINE.findall(plain)]
+    return list(dict.fromkeys(line.partition("  #")[0].strip() for line in found))
+
+
+def blocks(text: str) -> str:
+    """The Python of a page, one block after the other, as a reader would type it."""
+    return "\n".join(body for language, body in FENCE.findall(text) if language == "python")
+
+
+def whole(line: str) -> bool:
+    """Whether a line is typed as it stands: no NAME, … or RUN to be filled in."""
+    return not re.search(r"…|\.\.\.|(?<![\w-])[A-Z]+(?![\w.])", line)
+
+
+def lines(*, run: bool) -> list[Any]:
+    found = []
+    for page in PAGES:
+        for line in filter(whole, commands(page.read_text())):
+            name = line.split()[1]
+            if not run or name not in ONLY_READ:
+                slow = [pytest.mark.slow] if name in {"compare"} or ("64" in line and name == "train") else []
+                found.append(pytest.param(line, id=f"{page.stem}: {line}", marks=slow if run else []))
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path, folder: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that has what the pages name; the working directory."""
+    shutil.copytree(folder, tmp_path / "photos")
+    shutil.copytree(folder, tmp_path / "their_samples")
+    for name in ("photos", "first", "a", "b"):
+        shutil.copytree(trained, tmp_path / "runs" / name)
+    shutil.copytree(trained / "model", tmp_path / "model")
+    for name in ("a", "b"):
+        Image.fromarray(np.full((20, 20, 3), 120, np.uint8)).save(tmp_path / f"{name}.jpg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", lines(run=False))
+def test_a_command_is_understood(line: str) -> None:
+    """The names of commands and options are right, as are the kinds of their values."""
+    from typer.main import get_command
+
+    from aegan.cli.main import app
+
+    group = get_command(app)
+    name, *arguments = shlex.split(line)[1:]
+    assert name in group.commands, line
+    group.commands[name].make_context(name, arguments)
+
+
+def test_pages_have_commands() -> None:
+    """The patterns above find what there is: they have not gone blind."""
+    assert len(lines(run=False)) > 40 and sum(bool(blocks(page.read_text())) for page in PAGES) >= 4
+
+
+@pytest.mark.parametrize("line", lines(run=True))
+def test_a_command_runs(line: str, place: Path, aegan_cli: Callable[..., Any], trained: Path) -> None:
+    for pattern, shorter in SHORT:
+        line = re.sub(pattern, shorter, line)
+    arguments = shlex.split(line)[1:]
+    if arguments[0] == "train":
+        if "--resume" not in arguments and "--config" not in arguments and "--steps" not in arguments:
+            arguments += ["--steps", "3"]
+        if "--dry-run" not in arguments:
+            arguments += ["--no-evaluate"]
+        if "--config" not in arguments and "--resume" not in arguments:
+            shutil.rmtree(place / "runs", ignore_errors=True)
+    quick = ["--count", "64", "--extractor", "pixels"]
+    if arguments[0] == "evaluate":
+        arguments += quick
+    if arguments[0] == "report" and "theirs.json" in arguments:  # what a reader has done by then
+        aegan_cli("evaluate", "their_samples", "--against", "photos", "--out", "theirs.json", *quick)
+        for run in (place / "runs").iterdir():
+            aegan_cli("evaluate", run, *quick)
+    said = aegan_cli(*arguments)
+    assert said.code == 0, said.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p.read_text())], ids=lambda p: p.stem)
+def test_the_python_of_a_page_runs(page: Path, place: Path) -> None:
+    code = blocks(page.read_text())
+    for pattern, shorter in SHORT_PYTHON:
+        code = re.sub(pattern, shorter, code)
+    images = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), np.uint8)
+    names: dict[str, Any] = {"Path": Path, "aegan": aegan, "images": images, "labels": np.arange(64) % 2}
+    if page.stem == "keras":
+        names |= runpy.run_path(str(ROOT / "examples" / "keras_article.py"))
+    exec(compile(code, str(page), "exec"), names)
