@@ -112,7 +112,7 @@ def test_a_command_runs(line: str, place: Path, aegan_cli: Callable[..., Any], t
     if arguments[0] == "evaluate":
         arguments += quick
     if arguments[0] == "report" and "theirs.json" in arguments:  # what a reader has done by then
-        aegan_cli("evaluate", "their_samples", "--against", "photos", "--out", "theirs.json", *quick)
+        aegan_cli("evaluate", "their_samples", "--against", "photos", "--json", "theirs.json", *quick)
         for run in (place / "runs").iterdir():
             aegan_cli("evaluate", run, *quick)
     said = aegan_cli(*arguments)

@@ -128,6 +128,14 @@ def test_results_of_other_conditions_cannot_be_compared(real: Path) -> None:
     assert "mine" in text and "theirs" in text and "[" in text
 
 
+def test_the_same_data_by_another_name_can_be_compared(real: Path, tmp_path: Path) -> None:
+    """What data are is their content, not what somebody calls them."""
+    other = shutil.copy(real, tmp_path / "elsewhere.npz")
+    a, b = (evaluate(pictures(100, 5), data, **QUICK) for data in (real, Path(other)))
+    assert a.data["name"] != b.data["name"]
+    assert len(compare({"a": a, "b": b}).figures) == 1
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 

@@ -109,3 +109,20 @@ def test_a_model_that_cannot_be_copied_asks_for_a_function(article: Any, images:
     )  # fmt: skip
     with pytest.raises(UserError, match="Give a function that makes it"):
         _ = run.model
+
+
+def test_weights_keep_the_order_of_their_layers() -> None:
+    """Keras names layers by how many the process has made; a name with more digits must not change the order."""
+    import keras
+
+    from aegan.networks.custom import KerasModule
+
+    def shapes() -> list[tuple[int, ...]]:
+        layers = [keras.layers.Dense(width) for width in range(2, 14)]  # of twelve in a row some have one digit more
+        model = keras.Sequential([keras.layers.Input((1,)), *layers])
+        return [tuple(p.shape) for p in KerasModule(model).parameters()]
+
+    wanted = [shape for width in range(2, 14) for shape in ((max(width - 1, 1), width), (width,))]
+    for _ in range(2):
+        keras.utils.clear_session()  # names start at dense again
+        assert shapes() == wanted

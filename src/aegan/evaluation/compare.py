@@ -75,7 +75,7 @@ def compare(results: dict[str, Evaluation]) -> Comparison:
     for name, b in others:
         mine, theirs = conditions(a), conditions(b)
         differ = [
-            f"{what} ({mine[what] or 'none'} and {theirs[what] or 'none'})"
+            f"{what} ({_shown(what, a, mine)} and {_shown(what, b, theirs)})"
             for what in mine
             if mine[what] != theirs[what]
         ]
@@ -91,7 +91,7 @@ def conditions(result: Evaluation) -> dict[str, Any]:
     """All that must be equal before figures can be compared."""
     x, c, d = result.extractor, result.counts, result.data
     return {
-        "data": f"{d.get('name')} {str(d.get('fingerprint'))[:8]}",
+        "data": str(d.get("fingerprint") or d.get("name"))[:8],  # the content: people name the same folder differently
         "shape": "×".join(map(str, d.get("shape", []))),
         "number of samples": c.get("samples"),
         "number of reference items": c.get("reference"),
@@ -101,3 +101,9 @@ def conditions(result: Evaluation) -> dict[str, Any]:
         "weights of the extractor": str(x.get("sha256", ""))[:8],
         "resizing": x.get("resizing"),
     }
+
+
+def _shown(what: str, result: Evaluation, values: dict[str, Any]) -> str:
+    """A condition for people, who know data by name."""
+    value = str(values[what] or "none")
+    return f"{result.data.get('name')} {value}" if what == "data" else value

@@ -48,9 +48,11 @@ class KerasModule(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.keep: tuple[nn.Module] = (model,)  # in a tuple, so that its own names do not become ours
-        self.weights = nn.ParameterList(p for p in model.parameters() if p.requires_grad)
-        for i, p in enumerate(p for p in model.parameters() if not p.requires_grad):
-            self.register_buffer(f"fixed{i}", p.data)
+        # In Keras's own order, that of the layers: `parameters()` goes by name, where dense_10 comes before dense_9
+        values = [variable.value for variable in model.variables]  # type: ignore[union-attr]
+        self.weights = nn.ParameterList(v for v in values if v.requires_grad)
+        for i, v in enumerate(v for v in values if not v.requires_grad):
+            self.register_buffer(f"fixed{i}", v.data)
 
     def __deepcopy__(self, memo: dict[int, object]) -> KerasModule:
         return KerasModule(copy.deepcopy(self.keep[0], memo))
