@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from aegan.benchmarks.protocol import PROTOCOLS, Protocol
@@ -23,6 +22,7 @@ from aegan.comparison.statistics import rounded
 from aegan.config import read_preset
 from aegan.engine.state import write_atomically
 from aegan.errors import unknown
+from aegan.report.text import plain
 from aegan.version import __version__
 
 
@@ -121,10 +121,7 @@ class Benchmark:
         return table
 
     def __str__(self) -> str:
-        console = Console(width=118, no_color=True, force_terminal=False, highlight=False)
-        with console.capture() as capture:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+        return plain(self, 118)
 
 
 def benchmark(

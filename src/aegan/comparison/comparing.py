@@ -79,7 +79,8 @@ def compare(
     at_once, devices = _slots(jobs, device)
     opened = open_data(asked.data, size=size, data_dir=data_dir, progress=progress)
     if opened.spec.is_image:
-        load_extractor(extractor, str(pick_device(device)), data=opened)  # one that is missing is told before hours of training
+        # one that is missing is told before hours of training
+        load_extractor(extractor, str(pick_device(device)), data=opened)
     settings = keep(asked.checked(opened), opened.fingerprint, folder)
     console = Console(stderr=True, quiet=not progress)
 

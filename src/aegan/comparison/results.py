@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from aegan.comparison.claims import Claim, claims
@@ -17,6 +16,7 @@ from aegan.comparison.statistics import rounded
 from aegan.comparison.summary import Quality, Summary, summarise
 from aegan.comparison.trials import Trial
 from aegan.engine.state import write_atomically
+from aegan.report.text import plain
 from aegan.version import __version__
 
 FORMAT = 1
@@ -102,7 +102,4 @@ class Results:
         return table
 
     def __str__(self) -> str:
-        console = Console(width=118, no_color=True, force_terminal=False, highlight=False)
-        with console.capture() as capture:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+        return plain(self, 118)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from aegan.errors import UserError
 from aegan.evaluation.result import Evaluation, Figure
+from aegan.report.text import plain
 from aegan.report.words import show
 
 
@@ -54,10 +54,7 @@ class Comparison:
         return table
 
     def __str__(self) -> str:
-        console = Console(width=60 + 24 * len(self.names), no_color=True, force_terminal=False, highlight=False)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get().rstrip()
+        return plain(self, 60 + 24 * len(self.names))
 
 
 def compare(results: dict[str, Evaluation]) -> Comparison:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 
 from aegan.engine.state import write_atomically
 from aegan.errors import UserError
+from aegan.report.text import plain
 from aegan.report.words import measured, show
 
 FORMAT = 2  # 2 added intervals, what was evaluated, and the hash of the reference
@@ -149,10 +149,7 @@ class Evaluation:
         return table
 
     def __str__(self) -> str:
-        console = Console(width=100, no_color=True, force_terminal=False, highlight=False)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get().rstrip()
+        return plain(self, 100)
 
 
 def _finite(value: Any) -> Any:

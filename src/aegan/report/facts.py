@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from aegan.errors import UserError
+from aegan.jsonl import json_objects
 
 PREVIEW = re.compile(r"(\d+)-(.+)\.png")
 
@@ -141,17 +142,7 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
-    """Lines that are JSON objects; one cut short by a crash is left out."""
-    out: list[dict[str, Any]] = []
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        return json_objects(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
-        return out
-    for line in text.splitlines():
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            out.append(content)
-    return out
+        return []

@@ -35,8 +35,9 @@ def section(title: str, what: str, content: str = "") -> str:
 def picture(path: Path, alt: str, widest: int) -> str:
     """An embedded PNG, reduced if it is wider than `widest`; a damaged file is said to be damaged."""
     try:
-        with Image.open(path) as image:
-            image.load()
+        with Image.open(path) as stored:
+            stored.load()
+            image: Image.Image = stored
             if image.width > widest:
                 height = max(1, round(image.height * widest / image.width))
                 image = image.resize((widest, height), Image.Resampling.LANCZOS)

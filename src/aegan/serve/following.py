@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from aegan.errors import UserError
+from aegan.jsonl import json_objects
 
 PICTURE = re.compile(r"(\d{1,12})-([\w-]{1,64})\.png")
 PIECE = 2**20  # bytes of the log in one answer
@@ -70,16 +70,8 @@ class Following:
         whole = piece[: piece.rfind(b"\n") + 1]
         if not whole and len(piece) == PIECE:  # a line longer than an answer: no log of ours
             whole = piece
-        out = []
-        for line in whole.splitlines():
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(content, dict):
-                out.append(content)
         behind = (0 if fresh else at) + len(whole)
-        return out, f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
+        return json_objects(whole), f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
 
     def state(self) -> dict[str, Any]:
         """Where the run stands: stage, step, seconds and the seconds that are left, as far as its log goes."""

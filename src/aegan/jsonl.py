@@ -1,0 +1,23 @@
+"""Logs: a JSON object a line. Whoever follows a run reads them, without PyTorch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def json_objects(text: str | bytes) -> list[dict[str, Any]]:
+    """Lines that are JSON objects; one cut short by a crash is left out.
+
+    >>> json_objects('{"step": 1}\\n[2]\\n{"ste')
+    [{'step': 1}]
+    """
+    out: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict):
+            out.append(content)
+    return out
