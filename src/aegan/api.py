@@ -12,6 +12,7 @@ from aegan.config import RunConfig
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
+from aegan.hub.names import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
 from aegan.run import Run, train
@@ -73,16 +74,21 @@ def fit(
 
 
 def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
-    """The model of a run folder, or of a model folder.
+    """The model of a run folder, of a model folder, or of the Hugging Face Hub.
 
     Args:
-        path: the folder.
+        path: the folder; or `owner/name` or `hf://owner/name`, `@revision` behind it if need be.
         device: where to compute.
         networks: those of your own that it was trained with: no file can hold them. The model takes copies.
 
     Raises:
         UserError: there is none, it is damaged, or it is from a newer version.
     """
+    name = hub_name(path)
+    if name is not None:
+        from aegan.hub.remote import fetch
+
+        return Model.read(fetch(name), device, networks)
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist.", "Give the folder of a run.")

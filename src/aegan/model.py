@@ -21,6 +21,7 @@ from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
 from aegan.hub.bundle import read_bundle, write_bundle
+from aegan.hub.migrate import migrated_options
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
 from aegan.strategies import Networks, Strategy, strategy
@@ -192,7 +193,8 @@ class Model:
                 f"Give the same modules: aegan.load(path, {giving(own)})" if own else "Leave networks= out.",
             )
         try:
-            chosen = with_options(strategy(config["strategy"])(), config["options"], f"strategy '{config['strategy']}'")
+            kind, options = migrated_options(config["strategy"], config["options"], str(folder), config.get("aegan"))
+            chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
             s = config["spec"]
             spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
             nets = chosen.build(spec)

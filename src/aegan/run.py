@@ -22,6 +22,7 @@ from aegan.engine.loop import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import write_atomically
 from aegan.errors import UserError
+from aegan.hub.migrate import migrated_options
 from aegan.model import Model, check_seed, write_model
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
@@ -141,6 +142,8 @@ class RunSettings:
                 )
             run, options = dict(content["run"]), dict(content["options"])
             plans = {k: Plan.from_plain(p) for k, p in (content.get("plans") or {}).items()}
+            named = run.get("strategy", RunConfig.strategy)
+            run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
         except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:

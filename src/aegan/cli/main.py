@@ -14,8 +14,10 @@ from aegan.cli import (
     compare,
     encode,
     evaluate,
+    export,
     interpolate,
     presets,
+    push,
     reconstruct,
     report,
     sample,
@@ -58,7 +60,7 @@ def main(
 
 COMMANDS = (
     train, check, sample, reconstruct, encode, interpolate, similar, score, evaluate, report, compare, benchmark,
-    serve, watch, strategies, presets,
+    serve, watch, export, push, strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)

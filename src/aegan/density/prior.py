@@ -106,7 +106,7 @@ class Prior(nn.Module):
     def restore(self, v: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         if v.ndim == 2:
-            return self.whitening.decode(v[:, : self.whitening.dim])
+            return self.whitening.flat(v[:, : self.whitening.dim])
         return v * self.spread + self.whitening.mean.view(v.shape[1:])
 
 

@@ -64,8 +64,12 @@ class Whitening(Fitted):
 
     def decode(self, u: Tensor) -> Tensor:
         """Components (N, k) to codes (N, ...); what was dropped returns as its mean."""
+        return self.flat(u).view(-1, *self.shape.tolist())
+
+    def flat(self, u: Tensor) -> Tensor:
+        """`decode` without the codes' shape: (N, k) to (N, d)."""
         self._check()
-        return ((u * self.scale) @ self.basis.T + self.mean).view(-1, *self.shape.tolist())
+        return (u * self.scale) @ self.basis.T + self.mean
 
     def forward(self, z: Tensor) -> Tensor:
         return self.encode(z)

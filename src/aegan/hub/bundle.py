@@ -11,6 +11,7 @@ from torch import Tensor
 from aegan.engine.log import finite
 from aegan.engine.state import read_tensors, write_atomically, write_tensors
 from aegan.errors import UserError
+from aegan.hub.migrate import migrated
 
 FORMAT = 1
 
@@ -23,7 +24,7 @@ def write_bundle(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any
 
 
 def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and configuration of a model folder, checked.
+    """Weights and configuration of a model folder, checked, and brought to the present format.
 
     Raises:
         UserError: a file is missing or damaged, or is from a newer version.
@@ -44,4 +45,4 @@ def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, header = read_tensors(folder / "model.safetensors")
     if header["config"] != config:
         raise UserError(f"{folder}: config.json does not belong to model.safetensors.", "Copy both from the same run.")
-    return tensors, dict(config)
+    return migrated(tensors, config, FORMAT)

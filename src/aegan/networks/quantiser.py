@@ -59,7 +59,8 @@ class Quantiser(nn.Module):
     def nearest(self, rows: Tensor) -> Tensor:
         """The index k of each row's nearest entry."""
         with torch.autocast(rows.device.type, enabled=False):
-            return torch.cdist(rows.float(), self.entries).argmin(1)
+            # left to choose, torch would look at the number of rows, and a graph has no fixed one
+            return torch.cdist(rows.float(), self.entries, compute_mode="use_mm_for_euclid_dist").argmin(1)
 
     def indices(self, z: Tensor) -> Tensor:
         """Codes as whole numbers, (N, places)."""

@@ -1,0 +1,50 @@
+"""aegan export"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegan.cli._shared import RunPath
+from aegan.errors import UserError
+
+EXAMPLE = "Example: aegan export runs/photos --onnx photos-onnx"
+
+
+def command(
+    run: RunPath,
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for encoder, decoder and generator as ONNX files.")
+    ] = None,
+    torch: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for the same as programs of torch.export (.pt2).")
+    ] = None,
+    hub: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A new folder for the model with a model card, as the Hugging Face Hub has them."
+        ),
+    ] = None,
+) -> None:
+    """Write a model for other programs, or for other people."""
+    if onnx is None and torch is None and hub is None:
+        raise UserError("Nothing was asked for.", "Add --onnx DIR, --torch DIR or --hub DIR.")
+    import aegan
+    from aegan.hub.card import write_hub_folder
+    from aegan.hub.export import export_onnx, export_program
+
+    model = aegan.load(run, "cpu")
+    for folder, export in ((onnx, export_onnx), (torch, export_program)):
+        if folder is not None:
+            said = export(model, folder)
+            worst = max(said["agreement"]["largest_difference"].values())
+            opset = f", opset {said['opset']}" if "opset" in said else ""
+            typer.echo(
+                f"wrote {', '.join(said['pieces'])} to {folder}{opset}; largest difference from torch {worst:.1g}, "
+                f"batches of {', '.join(map(str, said['agreement']['batch_sizes']))}"
+            )
+    if hub is not None:
+        files = write_hub_folder(run, hub, model=model)
+        typer.echo(f"wrote {', '.join(f.name for f in files)} to {hub}")

@@ -1,0 +1,369 @@
+"""A model for other programs: ONNX files, or PyTorch programs, that hold all that encoding, decoding and sampling need.
+
+What goes in and comes out is the same for both, and is written beside them: `model.json` for programs, `README.md` for
+people. Random numbers are inputs; see `aegan.hub.draws`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aegan.errors import UserError
+from aegan.hub.pieces import Piece, labels_known, pieces
+from aegan.model import Model
+from aegan.networks.custom import own_names
+from aegan.version import __version__
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+FORMAT = 1  # of model.json
+OPSET = 20  # the newest that onnxruntime 1.17 and later read, and the lowest that torch writes without conversion
+TOLERANCE = 1e-4  # largest difference from torch, in units of the output, or of its largest value if that is above 1
+BATCHES = (1, 2, 7)  # sizes at which it is measured
+MEANING = {
+    "x": "examples, scaled as said below and in `data` of model.json",
+    "code": "codes of examples",
+    "noise": "independent standard normal numbers",
+    "uniform": "independent numbers, uniform in [0, 1)",
+    "label": "a class, as its place in `classes`; -1: drawn as often as the data had it",
+    "truncation": "a number in (0, 1] by which noise is scaled; 1: as varied as the data",
+}
+Runner = Callable[[dict[str, Tensor]], "Tensor | np.ndarray[Any, Any]"]
+
+
+def export_onnx(model: Model, folder: Path) -> dict[str, Any]:
+    """Writes encoder.onnx, decoder.onnx and generator.onnx, those that the model has, with model.json and README.md.
+
+    Args:
+        model: on the CPU.
+        folder: new or empty.
+
+    Returns:
+        the content of model.json.
+
+    Raises:
+        UserError: a package is missing, the folder is not empty, a network cannot be exported, or the result differs from
+            torch by more than `TOLERANCE`; nothing is left behind then.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"Exporting to ONNX needs {package}, which is missing.", 'pip install "aegan[onnx]"')
+    import onnxruntime
+
+    def write(piece: Piece, path: Path) -> Runner:
+        program = torch.onnx.export(traced(piece), dynamo=True, opset_version=OPSET, verbose=False)
+        if program is None:  # only with the exporter of old
+            raise RuntimeError("the exporter gave nothing")
+        graph = program.model
+        graph.producer_name, graph.producer_version = "aegan", __version__
+        graph.metadata_props.update({"aegan": contract(model, [piece], "onnx"), "opset": str(OPSET)})
+        program.save(path)
+        if graph.opset_imports.get("") != OPSET:
+            raise RuntimeError(f"it has opset {graph.opset_imports.get('')}, not {OPSET}")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # as many as the checks need; the session is not kept
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        named = {i.name for i in session.get_inputs()}
+        return lambda inputs: session.run(None, {k: v.numpy() for k, v in inputs.items() if k in named})[0]
+
+    return _export(model, folder, "onnx", write)
+
+
+def export_program(model: Model, folder: Path) -> dict[str, Any]:
+    """Writes encoder.pt2, decoder.pt2 and generator.pt2, those that the model has, with model.json and README.md.
+
+    Each is a `torch.export` program: a zip of the graph as JSON and of the weights as plain bytes. `torch.export.load`
+    unpickles whatever objects a file holds beside them; ours hold none but tensors, and `load_program` looks first.
+
+    Args and errors as for `export_onnx`.
+    """
+
+    def write(piece: Piece, path: Path) -> Runner:
+        program = traced(piece)
+        torch.export.save(program, path)
+        again = load_program(path).module()
+        return lambda inputs: again(**inputs)
+
+    return _export(model, folder, "pt2", write)
+
+
+def load_program(path: Path) -> ExportedProgram:
+    """A `torch.export` program that holds no object but tensors, so that reading it executes nothing.
+
+    Raises:
+        UserError: it is no such program, is damaged, or holds something that reading would unpickle.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unsafe = _pickled(archive)
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise UserError(f"{path} is damaged, or is no program of torch.export.") from error
+    if unsafe:
+        raise UserError(
+            f"{path} holds {unsafe}, which could execute anything when it is read.", "Use the ONNX export instead."
+        )
+    try:
+        return torch.export.load(path)
+    except Exception as error:  # whatever torch's reader trips over
+        raise UserError(f"{path} is damaged, or is of another version of torch: {_first_line(error)}") from error
+
+
+def _pickled(archive: zipfile.ZipFile) -> str:
+    """The first entry of a .pt2 that torch would execute in part or whole; "" if there is none."""
+    for name in archive.namelist():
+        if name.endswith("_config.json"):
+            entries = json.loads(archive.read(name))["config"]
+            if any(entry["use_pickle"] for entry in entries.values()):
+                return name
+        elif name.endswith(".pt"):  # the inputs it was traced with
+            try:
+                torch.load(io.BytesIO(archive.read(name)), weights_only=True)
+            except Exception:  # torch.export.load would go on and unpickle it
+                return name
+        elif "aotinductor" in name or name.endswith((".so", ".pyd", ".dll")) or "custom_obj" in name:
+            return name
+    return ""
+
+
+# --- tracing --------------------------------------------------------------------------------------------------------------
+
+
+def traced(piece: Piece) -> ExportedProgram:
+    """A piece as a graph, for a batch of any size."""
+    inputs, _ = piece.checks(3)[0]
+    batch = torch.export.Dim("batch", min=1)
+    sizes = {name: {0: batch} if value.ndim else None for name, value in inputs.items()}
+    return torch.export.export(piece.module, (), kwargs=inputs, dynamic_shapes=sizes)
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Around exporting: what torch says there is no one's to mend."""
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)  # four lines about operators of torchvision, which is not used
+    try:
+        with warnings.catch_warnings():
+            # torch copies its own deprecated class
+            warnings.filterwarnings("ignore", r"`?isinstance\(treespec, LeafSpec\)", FutureWarning)
+            yield
+    finally:
+        registration.setLevel(level)
+
+
+def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path], Runner]) -> dict[str, Any]:
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UserError(f"{folder} is not an empty folder; nothing was written.", "Choose a new folder.")
+    if model.device.type != "cpu":
+        raise UserError("A model is exported on the CPU.", "Load it with device='cpu'.")
+    found = pieces(model)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        differences = {}
+        for piece in found:
+            path = part / f"{piece.name}.{kind}"
+            try:
+                with _calm():
+                    run = write(piece, path)
+            except UserError:
+                raise
+            except Exception as error:  # torch's exporter and the user's own networks may raise anything
+                own = own_names(model.networks)
+                raise UserError(
+                    f"The {piece.name} of this model cannot be exported: {_first_line(error)}",
+                    f"Networks of your own ({', '.join(own)}) must be graphs: no Python that depends on tensors' values."
+                    if own
+                    else f"Report it with the strategy ({model.strategy.name}) and torch {torch.__version__}.",
+                ) from error
+            differences[piece.name] = agreement(piece, run)
+        content = json.loads(contract(model, found, kind))
+        content["agreement"] = {
+            "tolerance": TOLERANCE, "batch_sizes": list(BATCHES), "largest_difference": differences,
+            "torch": torch.__version__,
+        }  # fmt: skip
+        (part / "model.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        (part / "README.md").write_text(readme(content))
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o777 & ~mask)  # mkdtemp's folders are their owner's alone
+        if folder.is_dir():
+            folder.rmdir()
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return dict(content)
+
+
+def agreement(piece: Piece, run: Runner) -> float:
+    """The largest difference between what a graph and what the strategy itself gives for the same numbers.
+
+    Raises:
+        UserError: it is more than `TOLERANCE`.
+    """
+    worst = 0.0
+    for n in BATCHES:
+        for inputs, expected in piece.checks(n):
+            given = torch.as_tensor(run(inputs))
+            if given.shape != expected.shape:
+                raise UserError(
+                    f"The exported {piece.name} gives {tuple(given.shape)} for {n} examples, and the model "
+                    f"{tuple(expected.shape)}; nothing was written."
+                )
+            scale = max(1.0, float(expected.abs().max()))
+            difference = float((given - expected).abs().max()) / scale
+            if not difference <= TOLERANCE:  # NaN too
+                raise UserError(
+                    f"The exported {piece.name} differs from the model by {difference:.2g} for {n} examples, more than "
+                    f"{TOLERANCE:g}; nothing was written.",
+                    f"Report it with the strategy ({model_name(piece)}) and torch {torch.__version__}.",
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def model_name(piece: Piece) -> str:
+    """The name of the strategy that a piece is of."""
+    return str(piece.module.strategy.name)  # type: ignore[union-attr]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{lines[0] if lines else type(error).__name__}"[:300]
+
+
+# --- the contract ---------------------------------------------------------------------------------------------------------
+
+
+def contract(model: Model, found: list[Piece], kind: str) -> str:
+    """What goes in and comes out, as JSON."""
+    spec = model.spec
+    data: dict[str, Any]
+    if spec.is_image:
+        channels = {1: "grey", 2: "grey, alpha", 3: "RGB"}.get(spec.channels, "RGBA")
+        data = {
+            "kind": "images", "layout": "NCHW", "channels": channels,
+            "shape": list(spec.shape), "range": [-1, 1],
+            "to_x": "x = pixels / 127.5 - 1, pixels in 0 .. 255, channels first",
+            "from_x": "pixels = clip(round((x + 1) * 127.5), 0, 255)",
+        }  # fmt: skip
+    else:
+        data = {
+            "kind": "vectors", "layout": "ND", "shape": list(spec.shape),
+            "mean": [0.0] * spec.shape[0] if model.mean is None else np.asarray(model.mean, float).tolist(),
+            "scale": 1.0 if model.scale is None else float(model.scale),
+            "to_x": "x = (vector - mean) / scale", "from_x": "vector = x * scale + mean",
+        }  # fmt: skip
+    content: dict[str, Any] = {
+        "format": FORMAT, "aegan": __version__, "strategy": model.strategy.name, "files": kind,
+        **({"opset": OPSET} if kind == "onnx" else {}), "data": data, "classes": list(spec.classes), "pieces": {},
+    }  # fmt: skip
+    for piece in found:
+        inputs, expected = piece.checks(2)[0]
+        content["pieces"][piece.name] = {
+            "file": f"{piece.name}.{kind}",
+            "inputs": {name: _described(name, value) for name, value in inputs.items()},
+            "output": {piece.output: _described(piece.output, expected)},
+        }
+        if "label" in inputs:
+            content["pieces"][piece.name]["labels"] = labels_known(model)
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _described(name: str, value: Tensor) -> dict[str, Any]:
+    kind = "int64" if value.dtype == torch.int64 else "float32"
+    return {"shape": ["N", *value.shape[1:]] if value.ndim else [], "dtype": kind, "meaning": MEANING[name]}
+
+
+def readme(content: dict[str, Any]) -> str:
+    """The contract for people."""
+    out = io.StringIO()
+    say = out.write
+    onnx = content["files"] == "onnx"
+    what = f"ONNX, opset {content['opset']}" if onnx else "programs of torch.export"
+    say(
+        f"# A model of strategy `{content['strategy']}`, for other programs\n\n{what}. Written by aegan {content['aegan']}."
+    )
+    say(" Every first axis N is the batch, of any size. The same in `model.json`.\n\n")
+    say("| file | takes | gives |\n|---|---|---|\n")
+    for piece in content["pieces"].values():
+        takes = "<br>".join(_row(k, v) for k, v in piece["inputs"].items())
+        gives = "<br>".join(_row(k, v) for k, v in piece["output"].items())
+        say(f"| `{piece['file']}` | {takes} | {gives} |\n")
+    data = content["data"]
+    say(f"\nExamples `x` are {data['kind']}, {data['layout']}, shape {tuple(data['shape'])} each")
+    say(f", {data['channels']}, values about [-1, 1].\n" if data["kind"] == "images" else ", standardised.\n")
+    say(f"\n- into the encoder: `{data['to_x']}`\n- out of the decoder or the generator: `{data['from_x']}`\n")
+    if data["kind"] == "vectors":
+        say(f"- mean {data['mean']}, scale {data['scale']}\n")
+    if content["classes"]:
+        say("\nClasses: " + ", ".join(f"{i} {name}" for i, name in enumerate(content["classes"])) + ".\n")
+    found = content["agreement"]["largest_difference"].values()
+    say(
+        f"\nMeasured at export against torch {content['agreement']['torch']}, batches of "
+        f"{', '.join(map(str, content['agreement']['batch_sizes']))}: largest difference {max(found):.1g} "
+        f"(allowed: {content['agreement']['tolerance']:g}).\n"
+    )
+    if "generator" in content["pieces"]:
+        say(f"\n```python\n{_snippet(content, onnx)}```\n")
+    if not onnx:
+        say(
+            "\nA `.pt2` file is a zip. These hold tensors only. `torch.export.load` would unpickle, and so execute, "
+            "whatever else a file from someone you do not trust may hold; `aegan.hub.load_program` refuses such files.\n"
+        )
+    return out.getvalue()
+
+
+def _row(name: str, entry: dict[str, Any]) -> str:
+    shape = f"({', '.join(map(str, entry['shape']))}{',' if len(entry['shape']) == 1 else ''})"
+    return f"`{name}` {entry['dtype']} {shape}: {entry['meaning']}"
+
+
+def _snippet(content: dict[str, Any], onnx: bool) -> str:
+    inputs = content["pieces"]["generator"]["inputs"]
+    lines = [
+        "import numpy as np",
+        "import onnxruntime" if onnx else "import torch",
+        "",
+        "n, rng = 16, np.random.default_rng(0)",
+    ]
+    lines.append("inputs = {")
+    for name, entry in inputs.items():
+        sides = ", ".join(["n", *map(str, entry["shape"][1:])])
+        value = {
+            "noise": f"rng.standard_normal(({sides}), dtype=np.float32)",
+            "uniform": f"rng.random(({sides}), dtype=np.float32)",
+            "label": "np.full(n, -1, dtype=np.int64)",
+            "truncation": "np.array(1, dtype=np.float32)",
+        }[name]
+        lines.append(f'    "{name}": {value},')
+    lines.append("}")
+    if onnx:
+        lines.append('x = onnxruntime.InferenceSession("generator.onnx").run(None, inputs)[0]')
+    else:
+        lines.append('program = torch.export.load("generator.pt2").module()')
+        lines.append("x = program(**{k: torch.from_numpy(v) for k, v in inputs.items()}).numpy()")
+    data = content["data"]
+    if data["kind"] == "images":
+        lines.append("pixels = np.clip(np.round((x + 1) * 127.5), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)")
+    else:
+        lines.append(f"vectors = x * {data['scale']} + np.array({data['mean']})")
+    return "\n".join(lines) + "\n"

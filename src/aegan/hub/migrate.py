@@ -1,0 +1,69 @@
+"""What became of old models' configurations: a model that any release has written loads for ever.
+
+Whoever changes what a file holds writes here how the old one is read:
+
+- an option was renamed or removed: a line in `OPTIONS`;
+- a new option's default does not do what was done before it existed: a line in `BEFORE`;
+- a strategy was renamed: a line in `STRATEGIES`;
+- anything else, tensors included: `FORMAT` one higher in `hub/bundle.py`, and a function in `STEPS`.
+
+tests/hub/golden holds models of each format, which must load and give the same codes and samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from aegan.errors import UserError
+from aegan.version import __version__
+
+Config = dict[str, Any]
+Tensors = dict[str, Tensor]
+
+STRATEGIES: dict[str, str] = {}  # old name: new name
+OPTIONS: dict[str, dict[str, str | None]] = {}  # strategy: {old option: its new name, or None if it is no more}
+BEFORE: dict[str, dict[str, Any]] = {}  # strategy: {new option: the value that does what was done before it}
+STEPS: dict[int, Callable[[Tensors, Config], tuple[Tensors, Config]]] = {}  # format: what leads to the next
+
+
+def migrated_options(name: str, options: Mapping[str, Any], source: str, version: object = None) -> tuple[str, Config]:
+    """A strategy's name and options as this version calls them.
+
+    Args:
+        name, options: as they were written.
+        source: where, for messages.
+        version: of aegan that wrote them, if known.
+
+    Raises:
+        UserError: an option is left that this version has never known.
+    """
+    from aegan.strategies import strategy
+
+    name = STRATEGIES.get(name, name)
+    renamed = OPTIONS.get(name, {})
+    out = dict(BEFORE.get(name, {}))
+    for key, value in options.items():
+        new = renamed.get(key, key)
+        if new is not None:
+            out[new] = value
+    extra = sorted(set(out) - {f.name for f in dataclasses.fields(strategy(name))})
+    if extra and version not in (None, __version__):
+        raise UserError(
+            f"{source} was written by aegan {version}, with options of '{name}' that {__version__} does not know: "
+            f"{', '.join(extra)}.",
+            "Update: pip install --upgrade aegan",
+        )
+    return name, out
+
+
+def migrated(tensors: Tensors, config: Config, to: int) -> tuple[Tensors, Config]:
+    """Weights and configuration of a model as format `to` has them."""
+    config = dict(config)
+    for version in range(int(config["format"]), to):
+        tensors, config = STEPS[version](tensors, config)
+        config["format"] = version + 1
+    return tensors, config

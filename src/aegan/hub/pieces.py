@@ -1,0 +1,253 @@
+"""A model as up to three graphs without state: encoder, decoder, generator."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aegan.density.prior import Frequencies, Prior
+from aegan.errors import UserError
+from aegan.hub.draws import Recording, Replaying, UnknownDraw, by_weight
+from aegan.model import Model
+from aegan.strategies import Networks, Strategy
+
+
+class GivenPrior:
+    """A prior P whose component follows from numbers, without Python that looks at values: a graph has none of that.
+
+    Args:
+        prior: the fitted one.
+        shape: of a code.
+        label: (N,) classes, −1 to draw one; None where the prior knows no classes.
+    """
+
+    def __init__(self, prior: Prior, shape: tuple[int, ...], label: Tensor | None) -> None:
+        self.prior, self.shape, self.label = prior, shape, label
+        self.normalise, self.restore = prior.normalise, prior.restore
+
+    def draw(self, n: int, y: None, truncation: Any, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """As `Prior.draw`, in the same order of draws."""
+        mixture = self.prior.mixture
+        weights = mixture.weights
+        if self.label is not None:
+            wanted = self.label[:, None]
+            weights = weights * ((mixture.classes == wanted) | (wanted < 0))
+        k = by_weight(weights, torch.rand(n))
+        e = torch.randn(n, mixture.means.shape[1])
+        u = mixture.means[k] + truncation * (mixture.chols[k] @ e[:, :, None]).squeeze(2)
+        classes = None if self.label is None else mixture.classes[k]
+        if self.prior.mdn is not None:
+            u = self.prior.mdn.sample(n, classes, truncation, rng)
+        return u, classes
+
+    def sample(self, n: int, y: None, truncation: Any, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """As `Prior.sample`."""
+        u, classes = self.draw(n, y, truncation, rng)
+        return self.prior.whitening.flat(u).view(-1, *self.shape), classes
+
+
+class GivenClasses:
+    """Class frequencies Y that draw only where no class is given.
+
+    Args:
+        frequencies: of the data.
+        label: (N,) classes, −1 to draw one.
+    """
+
+    def __init__(self, frequencies: Frequencies, label: Tensor) -> None:
+        self.frequencies, self.label = frequencies, label
+
+    def sample(self, n: int, rng: torch.Generator) -> Tensor:
+        """(N,) classes."""
+        drawn = self.frequencies.sample(n, rng)
+        return torch.where(self.label < 0, drawn, self.label)  # type: ignore[arg-type]
+
+
+class Used(dict[str, nn.Module]):
+    """Networks by name, and which of them were asked for."""
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> nn.Module:
+        self.names.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.names.add(str(name))
+        return super().__contains__(name)
+
+    def taken(self) -> Networks:
+        """Copies of those that were asked for, whose tensors lie in memory as files have them: whole and in order."""
+        found = {name: copy.deepcopy(net) for name, net in self.items() if name in self.names}
+        for net in found.values():
+            for tensor in (*net.parameters(), *net.buffers()):
+                tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
+        return found
+
+
+class _Piece(nn.Module):
+    """Holds the networks under their names."""
+
+    def __init__(self, strategy: Strategy, networks: Networks) -> None:
+        super().__init__()
+        self.strategy = strategy
+        self.networks = nn.ModuleDict(networks)
+        self.eval().requires_grad_(False)
+
+    @property
+    def by_name(self) -> Networks:
+        return dict(self.networks.items())
+
+
+class Encoder(_Piece):
+    """Examples to codes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.strategy.encode(self.by_name, x)
+
+
+class Decoder(_Piece):
+    """Codes to examples."""
+
+    def forward(self, code: Tensor) -> Tensor:
+        return self.strategy.decode(self.by_name, code)
+
+
+class Generator(_Piece):
+    """Numbers to new examples. Inputs that a strategy has no use for are not given, and so are not in the graph."""
+
+    def __init__(self, strategy: Strategy, networks: Networks) -> None:
+        super().__init__(strategy, networks)
+        prior = networks.get("P")
+        # as whole numbers, since a graph cannot take a shape from a tensor's values
+        self.code_shape = tuple(prior.whitening.shape.tolist()) if isinstance(prior, Prior) else ()
+
+    def forward(
+        self,
+        *,
+        truncation: Tensor,
+        noise: Tensor | None = None,
+        uniform: Tensor | None = None,
+        label: Tensor | None = None,
+    ) -> Tensor:
+        given = noise if noise is not None else uniform
+        assert given is not None  # no sampler draws nothing
+        nets: dict[str, Any] = self.by_name
+        prior, frequencies = nets.get("P"), nets.get("Y")
+        if isinstance(prior, Prior):
+            nets["P"] = GivenPrior(prior, self.code_shape, label)
+        if isinstance(frequencies, Frequencies) and label is not None:
+            nets["Y"] = GivenClasses(frequencies, label)
+        with Replaying(given if noise is None else noise, given if uniform is None else uniform):
+            # a generator of random numbers that nothing asks: all draws are replayed
+            return self.strategy.sample(nets, given.shape[0], None, truncation, torch.Generator())  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A graph to export.
+
+    Args:
+        name: encoder, decoder or generator.
+        module: called with its inputs by name, gives one tensor.
+        output: the name of what it gives.
+        checks: from a batch size to inputs and what the strategy itself gives for the same; the first will be traced.
+    """
+
+    name: str
+    module: nn.Module
+    output: str
+    checks: Callable[[int], list[tuple[dict[str, Tensor], Tensor]]]
+
+
+def takes_labels(model: Model) -> bool:
+    """Whether its sampler obeys a class."""
+    prior = model.networks.get("P")
+    return bool(model.spec.classes) and ("Y" in model.networks or (isinstance(prior, Prior) and prior.has_classes))
+
+
+def labels_known(model: Model) -> list[int]:
+    """The classes that can be asked for: a prior has none of those that no example had."""
+    prior = model.networks.get("P")
+    if isinstance(prior, Prior):
+        return sorted(set(prior.mixture.classes.tolist()))
+    return list(range(len(model.spec.classes)))
+
+
+def pieces(model: Model) -> list[Piece]:
+    """What there is to export, on the CPU and in fp32.
+
+    Raises:
+        UserError: the strategy has nothing, or draws in a way that is not known here.
+    """
+    strategy, nets, able = model.strategy, model.networks, model.capabilities
+
+    def drawn(n: int, networks: Networks = nets) -> tuple[Recording, Tensor]:
+        try:
+            with torch.inference_mode(), Recording(n) as record:
+                made = strategy.sample(networks, n, None, 1.0, torch.Generator().manual_seed(n))
+        except UnknownDraw as draw:
+            raise UserError(
+                f"The sampler of '{strategy.name}' cannot be exported: it draws {draw} where a graph has no random numbers.",
+                "Export a model of another strategy.",
+            ) from None
+        return record, made.float()
+
+    def examples(n: int) -> Tensor:
+        if "sample" in able:
+            return drawn(n)[1]
+        return torch.rand(n, *model.spec.shape, generator=torch.Generator().manual_seed(n)) * 2 - 1
+
+    @torch.inference_mode()
+    def encoded(n: int) -> tuple[Tensor, Tensor]:
+        x = examples(n).clamp(-1, 1) if model.spec.is_image else examples(n)
+        return x, strategy.encode(nets, x).float()
+
+    def encoder_checks(n: int) -> list[tuple[dict[str, Tensor], Tensor]]:
+        x, code = encoded(n)
+        return [({"x": x}, code)]
+
+    @torch.inference_mode()
+    def decoder_checks(n: int) -> list[tuple[dict[str, Tensor], Tensor]]:
+        code = encoded(n)[1]
+        return [({"code": code}, strategy.decode(nets, code).float())]
+
+    def generator_checks(n: int) -> list[tuple[dict[str, Tensor], Tensor]]:
+        record, made = drawn(n)
+        numbers = {k: v for k, v in {"noise": record.noise, "uniform": record.uniforms}.items() if v.shape[1]}
+        if not takes_labels(model):
+            return [({**numbers, "truncation": torch.tensor(1.0)}, made)]
+        inputs = {**numbers, "label": torch.full((n,), -1), "truncation": torch.tensor(1.0)}
+        known = labels_known(model)
+        wanted = torch.tensor([known[i % len(known)] for i in range(n)])
+        asked = {**inputs, "label": wanted, "truncation": torch.tensor(0.7)}
+        with torch.inference_mode():
+            of_classes = generator(**asked)
+        return [(inputs, made), (asked, of_classes)]
+
+    out = []
+    if "encode" in able:
+        used = Used(nets)
+        with torch.inference_mode():
+            z = strategy.encode(used, examples(2))
+        out.append(Piece("encoder", Encoder(strategy, used.taken()), "code", encoder_checks))
+    if {"encode", "decode"} <= able:
+        used = Used(nets)
+        with torch.inference_mode():
+            strategy.decode(used, z)
+        out.append(Piece("decoder", Decoder(strategy, used.taken()), "x", decoder_checks))
+    if "sample" in able:
+        used = Used(nets)
+        drawn(2, used)
+        generator = Generator(strategy, used.taken())
+        out.append(Piece("generator", generator, "x", generator_checks))
+    if not out:
+        raise UserError(f"A model of strategy '{strategy.name}' has no encoder, decoder or generator to export.")
+    return out
