@@ -101,5 +101,7 @@ def test_small_runs(name: str, tmp_path: Path, aegan_cli: Cli) -> None:
         "benchmark", name, "--strategies", "autoencoder", "--seeds", 1, "--steps", 20, "--no-published", "--out", tmp_path,
     )  # fmt: skip
     assert said.code == 0, said.err
-    row = json.loads((tmp_path / "results.json").read_text())["rows"][0]
+    content = json.loads((tmp_path / "results.json").read_text())
+    row = content["rows"][0]
     assert row["method"] == "autoencoder" and row["steps"] == 20
+    assert content["command"].endswith("--no-published") == (name == "ring"), "stacked has no published networks"

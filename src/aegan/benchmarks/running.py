@@ -182,6 +182,7 @@ def benchmark(
             row = _row(p, CONTROL, _toy_values(theirs, CONTROL, p.modes), theirs, steps, differs)
             rows.append(dataclasses.replace(row, method=f"{CONTROL}, PacGAN's networks"))
     command = f"aegan benchmark {name} --strategies {','.join(strategies)} --seeds {seeds} --steps {steps}"
+    command += "" if published or not p.published else " --no-published"
     done = Benchmark(p, tuple(rows), perfect, tuple(remarks), command, found.machine)
     write_atomically(
         folder / "results.json", (json.dumps(done.as_dict(), indent=1, ensure_ascii=False) + "\n").encode()
