@@ -68,7 +68,15 @@ def export_onnx(model: Model, folder: Path) -> dict[str, Any]:
     import onnxruntime
 
     def write(piece: Piece, path: Path) -> Runner:
-        program = torch.onnx.export(traced(piece), dynamo=True, opset_version=OPSET, verbose=False)
+        names = {name: {0: "N"} if value.ndim else None for name, value in piece.checks(2)[0][0].items()}
+        program = torch.onnx.export(
+            traced(piece),
+            output_names=[piece.output],
+            dynamic_shapes=names,
+            dynamo=True,
+            opset_version=OPSET,
+            verbose=False,
+        )
         if program is None:  # only with the exporter of old
             raise RuntimeError("the exporter gave nothing")
         graph = program.model
@@ -163,6 +171,8 @@ def _calm() -> Iterator[None]:
         with warnings.catch_warnings():
             # torch copies its own deprecated class
             warnings.filterwarnings("ignore", r"`?isinstance\(treespec, LeafSpec\)", FutureWarning)
+            # the batch has one name, given once for each input
+            warnings.filterwarnings("ignore", "# The axis name: N will not be used", UserWarning)
             yield
     finally:
         registration.setLevel(level)
