@@ -36,6 +36,7 @@ def fit(
     resume: bool = False,
     evaluate: bool = False,
     progress: bool = True,
+    logger: str = "auto",
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -55,6 +56,8 @@ def fit(
         resume: go on with the run in `out`, whose settings are kept.
         evaluate: also score the model and write the report.
         progress: show it.
+        logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
+            tensorboard where it is installed.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -63,7 +66,7 @@ def fit(
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
         minutes=minutes, steps=steps, size=size, seed=seed, preset=preset, batch_size=batch_size, device=device,
-        precision=precision,  # type: ignore[arg-type]
+        precision=precision, logger=logger,  # type: ignore[arg-type]
     )  # fmt: skip
     display = Display(quiet=not progress)
     if resume and out is None:

@@ -43,6 +43,10 @@ class RunConfig:
     checkpoint_every: float = option(60.0, "seconds between checkpoints")
     data_dir: str | None = option(None, "where the files of a built-in name lie, if not in their usual place")
     classes: bool = option(True, "use class labels, where the data has them")
+    logger: str = option(
+        "auto",
+        "also log to tensorboard, wandb (offline) or trackio, several with commas; auto: tensorboard if installed",
+    )
     networks: str | None = option(
         None,
         "networks of your own, FILE.py:FUNCTION: from a data spec to {'E': module, 'G': ..., 'D': ...}, any of them",

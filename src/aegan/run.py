@@ -18,6 +18,7 @@ from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec, open_data
 from aegan.engine import Engine
 from aegan.engine.log import Display, read_log
+from aegan.engine.loggers import chosen as chosen_loggers
 from aegan.engine.loop import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import write_atomically
@@ -174,6 +175,7 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
         if value is not None and not 0 < value < math.inf:
             raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
     check_seed(config.seed)
+    chosen_loggers(config.logger)
     kind = strategy(config.strategy)
     spec = data.spec
     if spec.is_vector and not kind.vectors:

@@ -1,11 +1,10 @@
-"""What a run says: `log.jsonl` for programs, a progress display for people, TensorBoard events if that is installed."""
+"""What a run says: `log.jsonl` for programs, a progress display for people, and loggers beside them."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
+from aegan.engine.loggers import Loggers
 from aegan.engine.state import explained, write_atomically
 
 
@@ -43,47 +43,38 @@ class RunLog:
     Args:
         path: the file.
         step: when resuming, lines behind this step are dropped, since those steps will be taken again.
+        loggers: that hear of numbers and pictures too; `close` ends them.
     """
 
-    def __init__(self, path: Path, step: int | None = None) -> None:
+    def __init__(self, path: Path, step: int | None = None, loggers: Loggers | None = None) -> None:
         self.path = path
+        self._loggers = loggers or Loggers((), path.parent, print)
         if step is not None and path.exists():
             kept = [line for line in read_log(path) if line.get("step", 0) <= step]
             write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "a", buffering=1)  # noqa: SIM115  closed by `close`
-        self._board = _tensorboard(path.parent)
 
     def write(self, **line: Any) -> None:
-        """One line. Terms, watched values and rates also go to TensorBoard."""
+        """One line. Terms, watched values and rates also go to the loggers."""
         with explained(self.path):
             self._file.write(json.dumps(finite(line)) + "\n")
-        if self._board is not None:
-            for group in ("terms", "watch", "rates"):
-                for key, value in line.get(group, {}).items():
-                    self._board.add_scalar(f"{line['stage']}/{group}/{key}", value, line["step"])
+        groups = {group: line[group] for group in ("terms", "watch", "rates") if group in line}
+        values = {f"{line['stage']}/{group}/{k}": v for group, found in groups.items() for k, v in found.items()}
+        values |= {key: line[key] for key in ("images_per_second", "fd_pixels") if key in line}
+        if values:
+            self._loggers.scalars(line["step"], values)
+
+    def picture(self, step: int, name: str, path: Path) -> None:
+        """A picture that was written."""
+        self._loggers.images(step, name, path)
 
     def close(self) -> None:
         """Flushes and closes. A disk that is full has been told of by `write`."""
         with contextlib.suppress(OSError):
             self._file.close()
-        if self._board is not None:
-            self._board.close()
-
-
-def _tensorboard(folder: Path) -> Any:
-    """A TensorBoard writer where the package is installed, else None."""
-    # importing tensorboard takes seconds, so it is asked for, not assumed
-    if os.environ.get("AEGAN_TENSORBOARD", "auto") == "0":
-        return None
-    from importlib.util import find_spec
-
-    if find_spec("tensorboard") is None:
-        return None
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder / "tensorboard"))
+        self._loggers.end()
 
 
 def clock(seconds: float) -> str:

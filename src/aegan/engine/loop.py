@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aegan.config import RunConfig
+from aegan.config import RunConfig, as_plain
 from aegan.data.loader import Batch, Loader, to_items
 from aegan.data.loader import batches as read_batches
 from aegan.data.spec import Data, DataSpec
@@ -25,6 +25,7 @@ from aegan.engine.device import autocast, describe_machine, pick_device, pick_pr
 from aegan.engine.ema import Ema
 from aegan.engine.guard import LOOK_EVERY, Guard
 from aegan.engine.log import Display, Means, RunLog, clock, short
+from aegan.engine.loggers import Loggers, chosen
 from aegan.engine.schedule import REPLAN_AT, Plan, Timing
 from aegan.engine.state import (
     Checkpoints,
@@ -167,7 +168,10 @@ class Engine:
         tensors: dict[str, Tensor] | None = None
         if resume:
             tensors = self._load(passed_over=self.display.say)
-        self.log = RunLog(self.folder / "log.jsonl", self.counters.step if resume else None)
+        loggers = Loggers(chosen(self.config.logger), self.folder, self.display.say)
+        self.log = RunLog(self.folder / "log.jsonl", self.counters.step if resume else None, loggers)
+        settings = {**asdict(self.config), "options": asdict(self.strategy)}
+        loggers.begin(as_plain(settings), self.counters.step)
         self._began = time.monotonic() - self.counters.seconds
         try:
             self.log.write(event="start", resumed=resume, precision=self.precision, **describe_machine(self.device))
@@ -541,3 +545,4 @@ class Engine:
         with io.BytesIO() as buffer:
             picture.save(buffer, "PNG")
             write_atomically(path, buffer.getvalue())
+        self.log.picture(self.counters.step, f"{run.stage.name}/samples", path)

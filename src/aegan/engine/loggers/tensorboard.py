@@ -1,0 +1,42 @@
+"""TensorBoard: event files in RUN/tensorboard. Look with: tensorboard --logdir RUN"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
+
+
+class TensorBoard:
+    """Args:
+    folder: RUN.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def begin(self, config: Mapping[str, Any], step: int) -> None:
+        # what an interrupted run wrote after its last checkpoint is taken back: those steps are taken again
+        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step or None)  # type: ignore[no-untyped-call]
+        lines = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True).splitlines()
+        self._board.add_text("config", "\n".join(f"    {line}" for line in lines), step)  # type: ignore[no-untyped-call]
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+
+    def images(self, step: int, name: str, path: Path) -> None:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        self._board.add_image(name, pixels, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+
+    def end(self) -> None:
+        self._board.close()  # type: ignore[no-untyped-call]
+
+
+logger = TensorBoard
