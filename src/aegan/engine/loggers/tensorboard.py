@@ -22,21 +22,21 @@ class TensorBoard:
 
     def begin(self, config: Mapping[str, Any], step: int) -> None:
         # what an interrupted run wrote after its last checkpoint is taken back: those steps are taken again
-        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step or None)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step or None)
         lines = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True).splitlines()
-        self._board.add_text("config", "\n".join(f"    {line}" for line in lines), step)  # type: ignore[no-untyped-call]
+        self._board.add_text("config", "\n".join(f"    {line}" for line in lines), step)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
-            self._board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(name, value, step)
 
     def images(self, step: int, name: str, path: Path) -> None:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"))
-        self._board.add_image(name, pixels, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._board.add_image(name, pixels, step, dataformats="HWC")
 
     def end(self) -> None:
-        self._board.close()  # type: ignore[no-untyped-call]
+        self._board.close()
 
 
 logger = TensorBoard
