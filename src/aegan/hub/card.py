@@ -176,7 +176,7 @@ def figures(evaluation: Evaluation) -> list[str]:
         f"{c['samples']:,} samples, seed {evaluation.seed}, against {c['reference']:,} training items; "
         f"{which + ' checkpoint; ' if which else ''}aegan {evaluation.version}. With hashes: `evaluation.json`.",
     ]
-    return [*rows, "", *conditions, *evaluation.remarks]
+    return [*rows, "", *conditions, *(f"\n{remark}" for remark in evaluation.remarks)]
 
 
 def _cell(text: str) -> str:
