@@ -17,6 +17,7 @@ from PIL import Image
 
 _cache = tempfile.mkdtemp(prefix="aegan-tests-")
 os.environ.update(AEGAN_CACHE=_cache, AEGAN_TENSORBOARD="0", OMP_NUM_THREADS="1", COLUMNS="120", NO_COLOR="1")
+os.environ["TRACKIO_DIR"] = os.path.join(_cache, "trackio")  # which trackio reads when it is imported, whoever does it
 torch.set_num_threads(1)
 
 FAST = {"width": 8, "components": "1,2", "critic_width": 8, "play_width": 8}  # options that make `latent` quick

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,20 +85,9 @@ def test_wandb_offline(tmp_path: Path, picture: Path, monkeypatch: pytest.Monkey
     assert len({p.stem for p in (tmp_path / "run" / "wandb").rglob("*.wandb")}) == 1
 
 
-@pytest.fixture(scope="module")
-def trackio_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """trackio reads its folder when it is imported, which nothing before has done."""
-    folder = tmp_path_factory.mktemp("trackio")
-    assert "trackio" not in sys.modules
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRACKIO_DIR", str(folder))
-        import trackio  # noqa: F401
-
-        yield folder
-
-
-def test_trackio(tmp_path: Path, picture: Path, trackio_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_trackio(tmp_path: Path, picture: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log_a_run("trackio", tmp_path / "run", picture)
+    trackio_folder = Path(os.environ["TRACKIO_DIR"])
     with sqlite3.connect(trackio_folder / "aegan.db") as db:
         rows = db.execute("select step, metrics from metrics where run_name = 'run' order by step, id").fetchall()
         config = db.execute("select config from configs where run_name = 'run'").fetchall()

@@ -26,8 +26,8 @@ def combined(scores: Mapping[str, Array], reference: Mapping[str, Array] | None 
         reference: the scores of usual examples (M,), by the same names; None: `scores` themselves, which then should hold
             few unusual ones.
 
-    >>> combined({"density": np.array([1.0, 2.0, 3.0, 2.0, 12.0])}).round(2).tolist()
-    [-0.67, 0.0, 0.67, 0.0, 6.74]
+    >>> [f"{v:.2f}" for v in combined({"density": np.array([1.0, 2.0, 3.0, 2.0, 12.0])})]
+    ['-0.67', '0.00', '0.67', '0.00', '6.74']
     """
     parts = []
     for name, values in scores.items():
