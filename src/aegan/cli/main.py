@@ -12,12 +12,15 @@ from aegan.cli import (
     benchmark,
     check,
     compare,
+    compress,
+    decompress,
     encode,
     evaluate,
     export,
     interpolate,
     presets,
     push,
+    rate_distortion,
     reconstruct,
     report,
     sample,
@@ -60,10 +63,10 @@ def main(
 
 COMMANDS = (
     train, check, sample, reconstruct, encode, interpolate, similar, score, evaluate, report, compare, benchmark,
-    serve, watch, export, push, strategies, presets,
+    compress, decompress, rate_distortion, serve, watch, export, push, strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
-    app.command(name=module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
+    app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), epilog=module.EXAMPLE)(module.command)
 
 
 def run() -> None:

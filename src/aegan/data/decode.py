@@ -145,7 +145,7 @@ def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -
         if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
             width, height = height, width
         ImageOps.exif_transpose(image, in_place=True)
-        plain, transparent = _eight_bits(image)
+        plain, transparent = eight_bits(image)
         if channels == 1 and plain.mode != "L":
             plain = plain.convert("L")
         pixels = np.asarray(fit(plain, size))
@@ -182,7 +182,7 @@ def read_image(path: str | os.PathLike[str], size: int, channels: int) -> Array:
         raise UserError(f"{shown} can't be used: {error}.", "Name another image file.") from error
 
 
-def _eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
+def eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
     """A loaded image in mode L or RGB, and whether some of it was see-through."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_scaled(np.asarray(image), sixteen=image.mode != "F" and image.format == "PNG")), False

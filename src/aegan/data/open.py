@@ -81,7 +81,7 @@ def open_data(
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
             return _array(stored, name, size, channels, labelled, given, cache_dir, progress, shown)
-        found = _files(path, shown)
+        found = files_in(path, shown)
     except OSError as why:
         raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
     _no_labels(given, shown)
@@ -224,7 +224,7 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
-def _files(path: Path, shown: str) -> Found:
+def files_in(path: Path, shown: str) -> Found:
     """The images of a folder, a zip archive or parquet files, not yet decoded."""
     if not path.exists():
         raise _missing(path, shown)

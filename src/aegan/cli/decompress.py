@@ -1,0 +1,65 @@
+"""aegan decompress"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aegan.cli._shared import Device, write_arrays
+from aegan.errors import UserError
+
+EXAMPLE = "Example: aegan decompress photos.aeg --out photos-again/"
+SHOWN = 10  # lost images named
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .aeg to read.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="A new folder of PNGs, or an .npz of one array.")],
+    run: Annotated[
+        Path | None, typer.Option(help="The model that wrote it; default: where the file says it was.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Give back the images of an .aeg file; of a damaged one, all that is whole, and the names of the rest."""
+    import aegan
+    from aegan.codec import Folder, decompress, head_of
+    from aegan.codec.files import stacked
+    from aegan.data.inspection import printable
+    from aegan.report.words import plural
+
+    array = out.suffix.lower() == ".npz"
+    if out.suffix and not array and not out.is_dir():
+        raise UserError(f"Images are written to a folder or as .npz, not as {out.suffix}.", "Use --out images/")
+    result, images = decompress(file, aegan.load(run or _named(file, head_of(file).run), device))
+    if array:
+        names, pictures = zip(*images, strict=True)
+        write_arrays(out, images=stacked(list(pictures)), names=list(names))
+    else:
+        folder = Folder(out)
+        for name, picture in images:
+            folder.add(name, picture)
+    typer.echo(f"wrote {plural(result.images, 'image')} to {out}")
+    if result.whole:
+        return
+    told = f"{result.expected - result.images} are lost" if result.expected >= 0 else "its end is missing"
+    lost = [printable(name) for name in result.lost]
+    more = f", and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+    detail = (
+        f"Lost: {', '.join(lost[:SHOWN])}{more}." if lost else "Every image was recovered." if told[0] == "0" else ""
+    )
+    raise UserError(f"{file} is damaged: {told}.", detail or "What is whole was written.")
+
+
+def _named(file: Path, run: str) -> Path:
+    """Where a file says that its model is: from here, or from beside the file. Nothing there is run, only read."""
+    for root in (Path(), file.parent):
+        if run and (root / run).is_dir():
+            return root / run
+    raise UserError(
+        f"{file} does not tell where its model is."
+        if not run
+        else f"{file} names its model '{run}', which is not here.",
+        "Name it: --run RUN",
+    )

@@ -1,0 +1,203 @@
+"""Symbols to 32-bit words and back, with constriction's range coder under the integer densities of `aegan.codec.fixed`.
+
+Coding and decoding walk the same way, so each walk is written once: `Words` either puts symbols in or gets them out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aegan.codec.fixed import (
+    ARGUMENT,
+    ONE,
+    SATURATED,
+    FixedCodeDensity,
+    FixedPixelDensity,
+    Mixture,
+    frequencies,
+    sigmoids,
+)
+from aegan.errors import UserError
+from aegan.networks.entropy import PIXEL_UNIT
+
+if TYPE_CHECKING:
+    from aegan.networks.entropy import CodeDensity, PixelDensity
+
+Array = NDArray[Any]
+
+WIDEST = 511  # symbols in a window around a mixture; what lies outside is coded in 16 bits
+CELLS = 20
+FURTHEST = 2**15  # most steps of a number from 0, and from its window
+
+
+class Damaged(Exception):
+    """The words are not what these densities wrote."""
+
+
+class Words:
+    """A range coder: with symbols it puts them in, without it gets them out of `words`."""
+
+    def __init__(self, words: Array | None = None) -> None:
+        try:
+            import constriction
+        except ImportError as why:
+            raise UserError("Compressing needs constriction, which is missing.", 'pip install "aegan[codec]"') from why
+        model, queue = constriction.stream.model, constriction.stream.queue
+        # decoding exact ties to the integer frequencies given: "perfect" would search for roundings of its own
+        self.given, self.uniform = model.Categorical(perfect=False), model.Uniform(2 * FURTHEST)
+        self.coder = queue.RangeEncoder() if words is None else queue.RangeDecoder(words.astype(np.uint32))
+        self.decodes = words is not None
+
+    def symbols(self, freq: Array, symbols: Array | None) -> Array:
+        """Symbols (n,) of frequencies (n, K): those given, put in, or those got out."""
+        if symbols is not None:
+            self.coder.encode(symbols.astype(np.int32), self.given, freq)
+            return symbols
+        got: Array = self.coder.decode(self.given, freq)
+        return got.astype(np.int64)
+
+    def far(self, n: int, values: Array | None) -> Array:
+        """Whole numbers (n,) in ± FURTHEST, of which nothing is known."""
+        if values is not None:
+            self.coder.encode((values + FURTHEST).astype(np.int32), self.uniform)
+            return values
+        got: Array = self.coder.decode(self.uniform, n)
+        return got.astype(np.int64) - FURTHEST
+
+    def done(self) -> Array:
+        """All that was put in, uint32 (W,)."""
+        words: Array = self.coder.get_compressed()
+        return words
+
+
+def code_words(density: CodeDensity, step: int, codes: Array) -> Array:
+    """Rounded codes, int64 (N, P, h, w), to words."""
+    words = Words()
+    _walk_codes(words, density, step, len(codes), np.clip(codes, -FURTHEST, FURTHEST - 1))
+    return words.done()
+
+
+def words_to_codes(words: Array, density: CodeDensity, step: int, n: int) -> Array:
+    """What `code_words` was given, int64 (n, P, h, w).
+
+    Raises:
+        Damaged: the words were written by another density, or are no such words.
+    """
+    with _reading():
+        return _walk_codes(Words(words), density, step, n, None)
+
+
+def _walk_codes(words: Words, density: CodeDensity, step: int, n: int, codes: Array | None) -> Array:
+    fixed = FixedCodeDensity(density, step, n)
+    out = np.empty((n, *density.shape), np.int64)
+    for c, row, col in np.ndindex(*density.shape):
+        known = None if codes is None else codes[:, c, row, col]
+        k = _number(words, fixed.mixture(c, row, col), step, known)
+        out[:, c, row, col] = k
+        fixed.known(c, row, col, k)
+    return out
+
+
+def _number(words: Words, mixture: Mixture, step: int, k: Array | None) -> Array:
+    """One number of every code, int64 (n,): its place in a window around the mixture, whose ends stand for all beyond."""
+    # edges count 2^-9, so that a step is 2 step of them
+    low = mixture.low // (2 * step)
+    high = -(-mixture.high // (2 * step))
+    width = min(int((high - low).max()) + 1, WIDEST)
+    cell = -(-width // CELLS)  # symbols to a cell: the cell is coded first, and only its own edges are then looked at
+    cells = -(-width // cell)
+    low = np.clip((low + high - cells * cell + 1) // 2, -FURTHEST, FURTHEST - cells * cell)
+    place = None if k is None else np.clip(k - low, 0, cells * cell - 1)
+    first = 2 * low[:, None] - 1
+    cdf = np.empty((len(low), cells + 1), np.int64)
+    cdf[:, 0], cdf[:, -1] = 0, ONE
+    cdf[:, 1:-1] = mixture.cdf((first + 2 * cell * np.arange(1, cells)) * step)
+    symbol = words.symbols(frequencies(cdf), None if place is None else place // cell)
+    if cell > 1:
+        within = np.empty((len(low), cell + 1), np.int64)
+        each = np.arange(len(low))
+        within[:, 0], within[:, -1] = cdf[each, symbol], cdf[each, symbol + 1]
+        within[:, 1:-1] = mixture.cdf((first + 2 * (cell * symbol[:, None] + np.arange(1, cell))) * step)
+        symbol = cell * symbol + words.symbols(frequencies(within), None if place is None else place % cell)
+    out: Array = low + symbol
+    ends = np.flatnonzero((symbol == 0) | (symbol == cells * cell - 1))
+    if len(ends):
+        out[ends] = words.far(len(ends), None if k is None else k[ends])
+    return out
+
+
+def pixel_words(density: PixelDensity, tiles: Array, sizes: Array, joint: bool) -> Array:
+    """Tiles to words, nothing lost.
+
+    Args:
+        density: the trained one.
+        tiles: uint8 (N, side, side, C).
+        sizes: (N, 2), rows and columns of each tile that count.
+        joint: the channels are those that the density was trained on; else each is coded alone.
+    """
+    words = Words()
+    _walk_pixels(words, density, tiles.shape[1], tiles.shape[3], sizes, joint, tiles)
+    return words.done()
+
+
+def words_to_pixels(words: Array, density: PixelDensity, side: int, channels: int, sizes: Array, joint: bool) -> Array:
+    """What `pixel_words` was given; 0 outside of each tile's size.
+
+    Raises:
+        Damaged: the words were written by another density, or are no such words.
+    """
+    with _reading():
+        return _walk_pixels(Words(words), density, side, channels, sizes, joint, None)
+
+
+def _walk_pixels(
+    words: Words, density: PixelDensity, side: int, channels: int, sizes: Array, joint: bool, tiles: Array | None
+) -> Array:
+    fixed = FixedPixelDensity(density, channels, side, len(sizes))
+    rows, cols = (int(v) for v in sizes.max(0))
+    same = bool((sizes == sizes[0]).all())
+    for c, row, col in np.ndindex(channels, rows, cols):
+        who = slice(None) if same else np.flatnonzero((sizes[:, 0] > row) & (sizes[:, 1] > col))
+        if same or len(who):
+            known = None if tiles is None else tiles[who, row, col, c].astype(np.int64)
+            fixed.known(c, row, col, who, _levels(words, *fixed.outputs(c, row, col, who, joint), known))
+    return fixed.images()
+
+
+def _levels(words: Words, zero: Array, out: Array, x: Array | None) -> Array:
+    """One pixel of every image, int64 (n,): whether it is zero; if not, its sixteenth of the range; then its level."""
+    limit = SATURATED * ARGUMENT
+    p = sigmoids()[np.clip(np.floor(zero * 2.0**-14), -limit, limit).astype(np.int64) + limit]
+    is_zero = words.symbols(
+        np.stack([ONE - p, p], 1).astype(np.float32) + np.float32(8), None if x is None else (x == 0)
+    ).astype(bool)
+    level = np.zeros(len(is_zero), np.int64)
+    rest = np.flatnonzero(~is_zero)
+    if not len(rest):
+        return level
+    mixture = Mixture(out[:, rest], PIXEL_UNIT)
+    known = None if x is None else x[rest]
+    coarse = np.empty((len(rest), 17), np.int64)
+    coarse[:, 0], coarse[:, -1] = 0, ONE
+    coarse[:, 1:-1] = mixture.cdf((2 * np.arange(16, 256, 16) - 1)[None] * 256)
+    high = words.symbols(frequencies(coarse), None if known is None else known >> 4)
+    fine = np.empty((len(rest), 17), np.int64)
+    each = np.arange(len(rest))
+    fine[:, 0], fine[:, -1] = coarse[each, high], coarse[each, high + 1]
+    fine[:, 1:-1] = mixture.cdf((2 * (16 * high[:, None] + np.arange(1, 16)) - 1) * 256)
+    low = words.symbols(frequencies(fine), None if known is None else known & 15)
+    level[rest] = 16 * high + low
+    return level
+
+
+class _reading:
+    """Turns what a decoder says of words that are not its own into `Damaged`."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, AssertionError | ValueError | IndexError | OverflowError):
+            raise Damaged(str(error)) from error

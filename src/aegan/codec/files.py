@@ -1,0 +1,286 @@
+"""Whole files: any DATA to an .aeg, and back to a folder of images or an array."""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aegan.codec.blocks import VALUES, Blocks
+from aegan.codec.coding import Damaged
+from aegan.codec.container import BLOCK, NAMES, Head, Writer, records, scan
+from aegan.codec.fixed import UNIT
+from aegan.codec.pictures import FILE, Picture, Source
+from aegan.data.inspection import printable
+from aegan.data.spec import Numbered
+from aegan.engine.state import digest
+from aegan.errors import UserError
+
+if TYPE_CHECKING:
+    from aegan.model import Model
+
+NAMES_PART = 50_000  # names in a record
+MOST_NAMES = 2**26  # bytes of names in a record that are believed
+IMAGES = 4_096  # most in a block
+FORBIDDEN = set('<>:"|?*') | {chr(c) for c in range(32)} | {"\x7f"}
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What `compress` did.
+
+    Args:
+        images: in the file.
+        bytes: of the file, all of it.
+        pixels: of all images.
+        skipped: what could not be read, reasons by name.
+    """
+
+    images: int
+    bytes: int
+    pixels: int
+    skipped: dict[str, str]
+
+    @property
+    def bits_per_pixel(self) -> float:
+        return 8 * self.bytes / max(1, self.pixels)
+
+
+@dataclass
+class Decompressed:
+    """What `decompress` found.
+
+    Attributes:
+        images: given back.
+        expected: that the file should hold; -1 if its end is missing.
+        lost: names of the others, as far as they are known.
+        whole: nothing is damaged or missing.
+    """
+
+    images: int = 0
+    expected: int = -1
+    lost: list[str] = field(default_factory=list)
+    whole: bool = True
+
+
+def fingerprint(model: Model) -> str:
+    """Content hash of a model's weights: a file can be read by the model that wrote it, and by no other."""
+    return digest({f"{k}/{key}": v for k, net in model.networks.items() for key, v in net.state_dict().items()})
+
+
+def step_of(model: Model, quality: int) -> int:
+    """The step of codes for a quality of 1 to 100, in units of 2^-8: from the coarsest that was learned to the finest.
+
+    Raises:
+        UserError: no such quality, or no codec.
+    """
+    if not 1 <= quality <= 100:
+        raise UserError(f"Quality is from 1 to 100, not {quality}.", "50 is the default.")
+    fine, coarse = getattr(model.strategy, "steps", (1.0, 1.0))
+    return round(UNIT * coarse * (fine / coarse) ** ((quality - 1) / 99))
+
+
+def compress(
+    model: Model, source: str, out: Path, *, quality: int = 50, lossless: bool = False, run: str = ""
+) -> Compressed:
+    """Writes the images of any DATA as one file, block by block; memory holds one block.
+
+    Args:
+        model: trained by the strategy `codec`.
+        source: as for `aegan.open_data`; images of any size, which is kept.
+        out: the .aeg to write.
+        quality: 1 to 100.
+        lossless: every pixel comes back as it was; quality says nothing then.
+        run: where the model is, for whoever decompresses.
+
+    Raises:
+        UserError: the model is no codec, nothing usable is in `source`, `out` can't be written.
+    """
+    step = 0 if lossless else step_of(model, quality)
+    blocks = Blocks(model, step)
+    images = Source(source, exact=lossless)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    count = pixels = 0
+    try:
+        with open(unfinished, "wb") as file:
+            mode = "lossless" if lossless else "lossy"
+            writer = Writer(file, Head(mode, fingerprint(model), run, step, model.spec.shape))
+            if not isinstance(images.names, Numbered):
+                for i in range(0, len(images.names), NAMES_PART):
+                    writer.name_part(_packed_names(images.names[i : i + NAMES_PART]))
+            for group in _groups(images, blocks):
+                writer.block(blocks.packed(group))
+                count += len(group)
+                pixels += sum(math.prod(p.size) for _, p in group if p.mode != FILE)
+            writer.close(count)
+            file.flush()
+            os.fsync(file.fileno())
+        if not count:
+            raise UserError(f"None of the images in {source} can be read.", "`aegan check DATA` tells why.")
+        os.replace(unfinished, out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return Compressed(count, out.stat().st_size, pixels, images.skipped)
+
+
+def _groups(images: Source, blocks: Blocks) -> Iterator[list[tuple[int, Picture]]]:
+    """Images in blocks: so many values each, or one image alone."""
+    group: list[tuple[int, Picture]] = []
+    size = 0
+    for place, picture in images:
+        values = blocks.values(picture)
+        if group and (size + values > VALUES or len(group) == IMAGES):
+            yield group
+            group, size = [], 0
+        group.append((place, picture))
+        size += values
+    if group:
+        yield group
+
+
+def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[str, Picture]]]:
+    """Reads a file block by block, whatever of it is whole.
+
+    Args:
+        path: of an .aeg.
+        model: that wrote it; see `head_of`.
+
+    Returns:
+        A record, which is complete when all images have been taken, and the images as (name, image).
+
+    Raises:
+        UserError: the file is none of ours, or of another model.
+    """
+    found = scan(path)
+    assert found.head is not None
+    if fingerprint(model) != found.head.model:
+        raise UserError(
+            f"{path} was written by another model ({found.head.model[:8]}, this is {fingerprint(model)[:8]}).",
+            f"It was at {printable(found.head.run)}; name it with --run." if found.head.run else "Name it with --run.",
+        )
+    blocks = Blocks(model, found.head.step)
+    result = Decompressed(expected=found.images)
+    result.whole = found.tail and not found.lost_bytes
+
+    def images() -> Iterator[tuple[str, Picture]]:
+        names = dict(_names(path))
+        seen: set[int] = set()
+        numbers: set[int] = set()
+        for number, content in records(path, BLOCK):
+            if number in numbers:  # a copy
+                continue
+            try:
+                group = blocks.unpacked(content)
+            except Damaged:
+                result.whole = False
+                continue
+            numbers.add(number)
+            for place, picture in group:
+                seen.add(place)
+                result.images += 1
+                yield names.get(place, f"{place}"), picture
+        missing = result.expected != result.images
+        result.whole = result.whole and not missing
+        if missing:
+            result.lost = [name for place, name in names.items() if place not in seen]
+
+    return result, images()
+
+
+def head_of(path: Path) -> Head:
+    """What a file says of itself.
+
+    Raises:
+        UserError: it is none of ours.
+    """
+    head = scan(path).head
+    assert head is not None
+    return head
+
+
+def _packed_names(names: Sequence[str]) -> bytes:
+    return zlib.compress("\0".join(names).encode("utf-8", "surrogateescape"), 9)
+
+
+def _names(path: Path) -> Iterator[tuple[int, str]]:
+    for number, content in records(path, NAMES):
+        try:
+            text = zlib.decompressobj().decompress(content, MOST_NAMES).decode("utf-8", "surrogateescape")
+        except zlib.error:
+            continue
+        for i, name in enumerate(text.split("\0")):
+            yield number * NAMES_PART + i, name
+
+
+class Folder:
+    """Writes images as files under a folder, by names that lead nowhere else.
+
+    Args:
+        root: new, or empty.
+
+    Raises:
+        UserError: it is not.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if root.is_file() or (root.is_dir() and any(root.iterdir())):
+            raise UserError(f"{root} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
+        self.root = root
+        self.taken: set[str] = set()
+        root.mkdir(parents=True, exist_ok=True)
+
+    def add(self, name: str, picture: Picture) -> Path:
+        """Writes one: as PNG (CMYK as TIFF), or as the file it was."""
+        suffix = ".png" if picture.mode != "CMYK" else ".tif"
+        if picture.mode == FILE:
+            suffix = picture.extra if picture.extra[1:].isalnum() and len(picture.extra) < 8 else ".bin"
+        stem = safe(name)
+        chosen, n = stem, 1
+        while chosen.lower() in self.taken:
+            n += 1
+            chosen = f"{stem}-{n}"
+        self.taken.add(chosen.lower())
+        path = self.root / f"{chosen}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if picture.mode == FILE:
+            path.write_bytes(picture.pixels.tobytes())
+        else:
+            image = picture.image()
+            how: dict[str, Any] = {"compression": "tiff_lzw"} if suffix == ".tif" else {"compress_level": 3}
+            image.save(path, **how)
+        return path
+
+
+def safe(name: str) -> str:
+    """A name without its suffix, as a path under a folder on any system.
+
+    >>> safe("../../etc/passwd.png"), safe("cats/a:b.jpg"), safe("/abs"), safe("..")
+    ('etc/passwd', 'cats/a_b', 'abs', 'image')
+    """
+    parts = []
+    for part in PurePosixPath(name.replace("\\", "/")).parts:
+        clean = "".join("_" if c in FORBIDDEN or 0xD800 <= ord(c) < 0xE000 else c for c in part).strip(" .")
+        if clean and clean != "/":
+            parts.append(clean[:200])
+    if not parts:
+        return "image"
+    stem, dot, _ = parts[-1].rpartition(".")
+    return "/".join([*parts[:-1], stem if dot and stem else parts[-1]])
+
+
+def stacked(pictures: list[Picture]) -> np.ndarray[Any, Any]:
+    """Images uint8 (N, H, W, C) of pictures that share a size and a mode.
+
+    Raises:
+        UserError: they do not.
+    """
+    if len({(p.mode, p.pixels.shape) for p in pictures}) != 1 or pictures[0].mode in (FILE, "P", "CMYK"):
+        raise UserError("These images have several sizes or modes, which no array holds.", "Use --out FOLDER")
+    return np.stack([p.pixels for p in pictures])

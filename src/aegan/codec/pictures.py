@@ -1,0 +1,221 @@
+"""Images as a codec sees them: of any size and mode, cut into tiles of the model's size, and put together again."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from aegan.data import arrays, builtin
+from aegan.data.decode import MOST_BYTES, Skip, eight_bits, open_image, quiet
+from aegan.data.inspection import printable
+from aegan.data.open import KINDS, files_in
+from aegan.data.spec import Numbered
+from aegan.errors import UserError
+
+Array = NDArray[Any]
+
+PLANES = {"1": 1, "L": 1, "P": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
+FILE = "file"  # the mode of what is kept as the file it was
+MOST_PIXELS = 2**27  # of an image
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image.
+
+    Args:
+        mode: Pillow's name; or FILE.
+        pixels: uint8 (h, w, planes); of a FILE its bytes, (n, 1, 1).
+        extra: what else the mode needs: the palette and transparency of P, the suffix of a FILE.
+    """
+
+    mode: str
+    pixels: Array
+    extra: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.pixels.shape[:2]
+        return height, width
+
+    def image(self) -> Image.Image:
+        """For Pillow. FILEs have none."""
+        flat = self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels
+        if self.mode in ("L", "LA", "RGB", "RGBA"):
+            return Image.fromarray(flat)
+        if self.mode == "1":
+            return Image.fromarray(flat).convert("1", dither=Image.Dither.NONE)
+        if self.mode == "CMYK":
+            return Image.frombytes("CMYK", (self.pixels.shape[1], self.pixels.shape[0]), flat.tobytes())
+        image = Image.fromarray(flat).convert("L")
+        palette, _, clear = self.extra.partition("|")
+        image.putpalette(base64.b64decode(palette))
+        if clear:
+            image.info["transparency"] = int(clear) if clear.isdecimal() else base64.b64decode(clear)
+        return image
+
+
+class Source:
+    """The images of any DATA, one after the other, at their own sizes.
+
+    Args:
+        source: as for `aegan.open_data`.
+        exact: modes and pixels stay as they are; else images come as L or RGB, as for training.
+
+    Attributes:
+        names: of all of them, in order.
+        skipped: reasons by name, of those that could not be read so far.
+
+    Raises:
+        UserError: nothing usable there, or vectors.
+    """
+
+    def __init__(self, source: str, exact: bool) -> None:
+        self.exact, self.skipped = exact, dict[str, str]()
+        self.names: Sequence[str]
+        if source in builtin.NAMES:
+            parts = [part for part in builtin.NAMES[source].read(None) if part is not None]
+            if parts[0].items.ndim == 2:
+                raise _vectors(source)
+            self._each = (item for part in parts for item in part.items)
+            self.names = [
+                f"{split}-{i}"
+                for split, part in zip(("train", "test"), parts, strict=False)
+                for i in range(len(part.items))
+            ]
+            return
+        path = Path(source).expanduser()
+        suffix = path.suffix.lower()
+        if suffix in (".npy", ".npz") and path.is_file():
+            stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
+            how = arrays.plan(stored)
+            if how.vectors:
+                raise _vectors(source)
+            if exact and stored.dtype != np.uint8:
+                raise UserError(
+                    f"{source} holds {stored.dtype}, and lossless means 8-bit pixels.",
+                    "Leave --lossless out, or store uint8.",
+                )
+            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how)[0])
+            self.names = Numbered(np.arange(stored.shape[0]))
+            return
+        try:
+            found = files_in(path, printable(source))
+        except OSError as why:
+            raise UserError(f"{source} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+        if not found.total:
+            raise UserError(f"{source} holds no images.", f"Name {KINDS}.")
+        self._entries = list(found.entries)
+        self.names = [entry.name for entry in self._entries]
+        self._each = None
+
+    def __iter__(self) -> Iterator[tuple[int, Picture]]:
+        """Place in `names`, and the image."""
+        if self._each is not None:
+            for i, item in enumerate(self._each):
+                yield i, _of_array(item)
+            return
+        with quiet():
+            for i, entry in enumerate(self._entries):
+                try:
+                    raw = entry.read(MOST_BYTES + 1)
+                    if len(raw) > MOST_BYTES:
+                        raise Skip("too large")
+                    yield i, _decode(raw, entry.name, self.exact)
+                except Skip as why:
+                    self.skipped[entry.name] = str(why)
+
+
+def _vectors(source: str) -> UserError:
+    return UserError(
+        f"'{source}' holds vectors, and the codec is one of images.", "Use `aegan encode` for their codes."
+    )
+
+
+def _of_array(item: Array) -> Picture:
+    return Picture({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[item.shape[2]], np.ascontiguousarray(item))
+
+
+def _decode(raw: bytes, name: str, exact: bool) -> Picture:
+    """One stored image; metadata other than its orientation is left out.
+
+    Raises:
+        Skip: it can't be decoded.
+    """
+    image = open_image(io.BytesIO(raw), name)
+    try:
+        if exact and (image.mode not in PLANES or (image.format != "MPO" and getattr(image, "n_frames", 1) > 1)):
+            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.width * image.height > MOST_PIXELS:
+            raise Skip("too many pixels")
+        if not exact:
+            image = eight_bits(image)[0]
+        return _exact(image)
+    except Skip:
+        raise
+    except MemoryError as why:
+        raise Skip("too large for this machine's memory") from why
+    except Exception as why:  # a damaged file can make a decoder raise anything
+        raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why
+
+
+def _exact(image: Image.Image) -> Picture:
+    extra = ""
+    if image.mode == "P":
+        extra = base64.b64encode(bytes(image.getpalette("RGB") or [])).decode()
+        clear = image.info.get("transparency")
+        if clear is not None:
+            extra += "|" + (str(clear) if isinstance(clear, int) else base64.b64encode(clear).decode())
+    elif image.mode == "RGB" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
+    return Picture(image.mode, pixels.reshape(*pixels.shape[:2], -1), extra)
+
+
+# --- tiles --------------------------------------------------------------------------------------------------------------
+
+
+def count_tiles(height: int, width: int, side: int) -> int:
+    """Of one plane or of one set of planes."""
+    return -(-height // side) * -(-width // side)
+
+
+def cut(pixels: Array, side: int) -> Array:
+    """Tiles uint8 (n, side, side, C) of pixels (h, w, C), row by row; what is missing at the far edges is zero."""
+    height, width, channels = pixels.shape
+    rows, cols = -(-height // side), -(-width // side)
+    whole = np.zeros((rows * side, cols * side, channels), np.uint8)
+    whole[:height, :width] = pixels
+    return whole.reshape(rows, side, cols, side, channels).swapaxes(1, 2).reshape(-1, side, side, channels)
+
+
+def joined(tiles: Array, height: int, width: int) -> Array:
+    """The image of (h, w, C) that was `cut`."""
+    side, channels = tiles.shape[1], tiles.shape[3]
+    rows, cols = -(-height // side), -(-width // side)
+    whole = tiles.reshape(rows, cols, side, side, channels).swapaxes(1, 2).reshape(rows * side, cols * side, channels)
+    return np.ascontiguousarray(whole[:height, :width])
+
+
+def extents(height: int, width: int, side: int) -> Array:
+    """Rows and columns of each tile that lie in the image, (n, 2)."""
+    tall = np.minimum(side, height - np.arange(0, height, side))
+    wide = np.minimum(side, width - np.arange(0, width, side))
+    return np.stack(np.meshgrid(tall, wide, indexing="ij"), -1).reshape(-1, 2)
+
+
+def margins(height: int, width: int, side: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pixels to add above and below, left and right, until the sides are multiples of `side`: as much on both sides."""
+    tall, wide = -height % side, -width % side
+    return (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2)

@@ -1,0 +1,326 @@
+"""Rate against distortion: the codec beside JPEG, WebP, AVIF and PNG on the same images, every byte counted."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from aegan.codec.files import compress, decompress
+from aegan.engine.state import write_atomically
+from aegan.errors import UserError
+
+if TYPE_CHECKING:
+    from aegan.metrics.features import Extractor
+    from aegan.model import Model
+
+Array = NDArray[Any]
+
+OURS = "aegan"
+QUALITIES = (1, 20, 40, 60, 80, 100)
+LOSSY = {"JPEG": (5, 10, 20, 35, 50, 70, 85), "WEBP": (0, 2, 5, 10, 20, 40, 60, 80), "AVIF": (5, 15, 30, 45, 60, 75)}
+LOSSLESS: dict[str, dict[str, Any]] = {
+    "PNG": {"optimize": True},
+    "WEBP": {"lossless": True, "quality": 100, "method": 6},
+}
+SHOWN = {"JPEG": "JPEG", "WEBP": "WebP", "AVIF": "AVIF", "PNG": "PNG"}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One codec at one setting.
+
+    Args:
+        codec: its name.
+        packing: "container" (ours), "files" (an image each) or "mosaic" (all images as one picture: the header is shared).
+        setting: quality, or "lossless".
+        bytes: in all.
+        bits_per_pixel: of these.
+        psnr: dB, of the mean squared error over all images; None: nothing was lost.
+        ms_ssim: mean over images; None for images too small.
+        feature_distance: Fréchet distance of features of these images from those of the originals; None: not measured.
+        seconds_in, seconds_out: to compress and to decompress.
+    """
+
+    codec: str
+    packing: str
+    setting: str
+    bytes: int
+    bits_per_pixel: float
+    psnr: float | None
+    ms_ssim: float | None
+    feature_distance: float | None
+    seconds_in: float
+    seconds_out: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """All points, and what they were measured on.
+
+    Args:
+        data, images, side, channels: of the originals.
+        extractor: of the feature distance; "" if there was none.
+        points: in the order measured.
+    """
+
+    data: str
+    images: int
+    side: int
+    channels: int
+    extractor: str
+    points: tuple[Point, ...]
+
+    def at_psnr(self, codec: str, packing: str, psnr: float) -> float | None:
+        """Bytes of a codec at a PSNR, between its points; None beyond them."""
+        found = sorted(
+            (p.psnr, math.log(p.bytes))
+            for p in self.points
+            if p.codec == codec and p.packing == packing and p.psnr is not None
+        )
+        if not found or not found[0][0] <= psnr <= found[-1][0]:
+            return None
+        return math.exp(float(np.interp(psnr, [a for a, _ in found], [b for _, b in found])))
+
+    def compared(self) -> list[dict[str, Any]]:
+        """At the PSNR of each of our points: our bytes as a share of each other codec's at that PSNR."""
+        rows = []
+        others = dict.fromkeys((p.codec, p.packing) for p in self.points if p.codec != OURS and p.psnr is not None)
+        for p in self.points:
+            if p.codec == OURS and p.psnr is not None:
+                shares = {f"{c}, {how}": self.at_psnr(c, how, p.psnr) for c, how in others}
+                rows.append({"psnr": p.psnr, "bytes": p.bytes} | {k: v and p.bytes / v for k, v in shares.items()})
+        return rows
+
+
+def rate_distortion(
+    model: Model, images: Array, data: str, *, extractor: Extractor | None = None, say: Say = lambda _: None
+) -> Curves:
+    """Compresses images with our codec and the others at several settings, and compares what comes back.
+
+    Args:
+        model: trained by the strategy `codec`.
+        images: uint8 (N, S, S, C), of the model's size.
+        data: what to call them.
+        extractor: for the feature distance.
+        say: is told of each point.
+    """
+    if len(images) < 2:
+        raise UserError("Rates need at least two images.", "Give more.")
+    distance = None if extractor is None else _Distance(extractor, images)
+    points = []
+    for codec, packing, setting, size, back, t_in, t_out in _all(model, images):
+        same = np.array_equal(back, images)
+        error = float(np.mean((back.astype(np.float32) - images) ** 2))
+        point = Point(
+            codec,
+            packing,
+            setting,
+            size,
+            8 * size / (images.size / images.shape[-1]),
+            None if same else 10 * math.log10(255**2 / error),
+            _ms_ssim(back, images),
+            None if distance is None else distance(back),
+            t_in,
+            t_out,
+        )
+        points.append(point)
+        quality = "lossless" if point.psnr is None else f"{point.psnr:.2f} dB"
+        say(f"{codec:6s} {packing:9s} {setting:>8s}  {point.bits_per_pixel:6.3f} bits a pixel  {quality}")
+    named = "" if extractor is None else extractor.describe()["name"]
+    return Curves(data, len(images), images.shape[1], images.shape[3], named, tuple(points))
+
+
+def _all(model: Model, images: Array) -> Iterator[tuple[str, str, str, int, Array, float, float]]:
+    for quality in QUALITIES:
+        yield OURS, "container", str(quality), *_ours(model, images, quality)
+    if "Q" in model.networks:
+        yield OURS, "container", "lossless", *_ours(model, images, None)
+    for kind, settings in LOSSY.items():
+        if kind == "AVIF" and not features.check("avif"):
+            continue
+        for packing in ("files", "mosaic"):
+            for setting in settings:
+                how: dict[str, Any] = {"quality": setting} | ({"method": 6} if kind == "WEBP" else {})
+                yield SHOWN[kind], packing, str(setting), *_theirs(images, packing, kind, how)
+    for kind, how in LOSSLESS.items():
+        for packing in ("files", "mosaic"):
+            yield SHOWN[kind], packing, "lossless", *_theirs(images, packing, kind, how)
+
+
+def _ours(model: Model, images: Array, quality: int | None) -> tuple[int, Array, float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        source, path = Path(folder) / "images.npy", Path(folder) / "images.aeg"
+        np.save(source, images)
+        start = time.perf_counter()
+        done = compress(model, str(source), path, quality=quality or 50, lossless=quality is None)
+        middle = time.perf_counter()
+        back = np.stack([picture.pixels for _, picture in decompress(path, model)[1]])
+        return done.bytes, back, middle - start, time.perf_counter() - middle
+
+
+def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tuple[int, Array, float, float]:
+    pictures = images if packing == "files" else _mosaic(images)[None]
+    start = time.perf_counter()
+    stored = []
+    for pixels in pictures:
+        with io.BytesIO() as buffer:
+            Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, kind, **how)
+            stored.append(buffer.getvalue())
+    middle = time.perf_counter()
+    mode = "L" if images.shape[3] == 1 else "RGB"
+    back = np.stack(
+        [np.asarray(Image.open(io.BytesIO(raw)).convert(mode)).reshape(pictures.shape[1:]) for raw in stored]
+    )
+    seconds = time.perf_counter() - middle
+    if packing == "mosaic":
+        back = _apart(back[0], len(images), images.shape[1])
+    return sum(map(len, stored)), back, middle - start, seconds
+
+
+def _columns(n: int) -> int:
+    return math.ceil(math.sqrt(n))
+
+
+def _mosaic(images: Array) -> Array:
+    n, side, _, channels = images.shape
+    columns = _columns(n)
+    rows = -(-n // columns)
+    whole = np.zeros((rows * columns, side, side, channels), np.uint8)
+    whole[:n] = images
+    return (
+        whole.reshape(rows, columns, side, side, channels).swapaxes(1, 2).reshape(rows * side, columns * side, channels)
+    )
+
+
+def _apart(mosaic: Array, n: int, side: int) -> Array:
+    columns, channels = mosaic.shape[1] // side, mosaic.shape[2]
+    return mosaic.reshape(-1, side, columns, side, channels).swapaxes(1, 2).reshape(-1, side, side, channels)[:n]
+
+
+def _ms_ssim(back: Array, images: Array) -> float | None:
+    from aegan.metrics.similarity import ms_ssim
+
+    return None if images.shape[1] < 22 else float(ms_ssim(back, images).mean())
+
+
+class _Distance:
+    """Fréchet distance of features from those of the originals."""
+
+    def __init__(self, extractor: Extractor, images: Array) -> None:
+        from aegan.metrics.frechet import statistics
+
+        self.extractor, self.originals = extractor, statistics(extractor(images))
+
+    def __call__(self, images: Array) -> float:
+        from aegan.metrics.frechet import frechet_between, statistics
+
+        return frechet_between(self.originals, statistics(self.extractor(images)))
+
+
+# --- what is written ----------------------------------------------------------------------------------------------------
+
+
+def write_curves(curves: Curves, folder: Path) -> None:
+    """`rates.json` and `index.html`."""
+    content = {**asdict(curves), "compared": curves.compared()}
+    write_atomically(folder / "rates.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_atomically(folder / "index.html", page(curves).encode())
+
+
+def page(curves: Curves) -> str:
+    """A page with a curve for each measure, and the tables."""
+    from aegan.report.curves import Chart, line_chart
+    from aegan.report.html import document, section
+
+    measures = [
+        ("psnr", "PSNR, dB: more is better"),
+        ("ms_ssim", "MS-SSIM: more is better"),
+        ("feature_distance", f"Fréchet distance of {curves.extractor} features: less is better"),
+    ]
+    names = list(dict.fromkeys((p.codec, p.packing) for p in curves.points))
+    charts = []
+    for key, title in measures:
+        series = {}
+        for codec, packing in names:
+            points = sorted(
+                (p.bits_per_pixel, getattr(p, key))
+                for p in curves.points
+                if (p.codec, p.packing) == (codec, packing) and p.psnr is not None and getattr(p, key) is not None
+            )
+            if len(points) > 1:
+                label = codec if codec == OURS else f"{codec}, {packing}"
+                series[label] = ([x for x, _ in points], [y for _, y in points])
+        if series:
+            charts.append(line_chart(Chart(title, series, x_title="bits a pixel, all bytes counted")))
+    what = (
+        f"{curves.images:,} images of {curves.side}x{curves.side} pixels of {curves.data}. Files: every image is a file of "
+        "its own, as those codecs are used. Mosaic: all images as one picture, so that they share one header. Ours is one "
+        "file of all of them; the model itself is not counted, as the others' programs are not."
+    )
+    body = f"<h1>Rate and distortion</h1><p>{escape(what)}</p>" + "".join(charts)
+    shares = curves.compared()
+    if shares:
+        body += section(
+            "Bytes at equal PSNR",
+            "Ours as a share of theirs; a dash where they have no such PSNR.",
+            _table(_shares(shares)),
+        )
+    return document("Rate and distortion", body + section("All points", "", _table(_rows(curves))), source="rates.json")
+
+
+def _shares(rows: list[dict[str, Any]]) -> list[list[str]]:
+    keys = [k for k in rows[0] if k not in ("psnr", "bytes")]
+    return [
+        ["PSNR, dB", "our bytes", *keys],
+        *([f"{r['psnr']:.2f}", f"{r['bytes']:,}", *(f"{r[k]:.2f}" if r[k] else "–" for k in keys)] for r in rows),
+    ]
+
+
+def _rows(curves: Curves) -> list[list[str]]:
+    def shown(value: float | None, digits: int) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    head = [
+        "codec",
+        "packing",
+        "setting",
+        "bytes an image",
+        "bits a pixel",
+        "PSNR, dB",
+        "MS-SSIM",
+        "features",
+        "in/s",
+        "out/s",
+    ]
+    n = curves.images
+    return [
+        head,
+        *(
+            [
+                p.codec, p.packing, p.setting, f"{p.bytes / n:.1f}", f"{p.bits_per_pixel:.3f}",
+                "lossless" if p.psnr is None else shown(p.psnr, 2), shown(p.ms_ssim, 4), shown(p.feature_distance, 1),
+                f"{n / p.seconds_in:,.0f}", f"{n / p.seconds_out:,.0f}",
+            ]
+            for p in curves.points
+        ),
+    ]  # fmt: skip
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    cells = "".join(f"<th>{escape(c)}</th>" for c in head)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in body)
+    return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'
