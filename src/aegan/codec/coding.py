@@ -160,8 +160,9 @@ def _walk_pixels(
     rows, cols = (int(v) for v in sizes.max(0))
     same = bool((sizes == sizes[0]).all())
     for c, row, col in np.ndindex(channels, rows, cols):
-        who = slice(None) if same else np.flatnonzero((sizes[:, 0] > row) & (sizes[:, 1] > col))
-        if same or len(who):
+        inside = np.flatnonzero((sizes[:, 0] > row) & (sizes[:, 1] > col))
+        if len(inside):
+            who = slice(None) if same else inside
             known = None if tiles is None else tiles[who, row, col, c].astype(np.int64)
             fixed.known(c, row, col, who, _levels(words, *fixed.outputs(c, row, col, who, joint), known))
     return fixed.images()

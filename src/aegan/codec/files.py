@@ -110,8 +110,9 @@ def compress(
     count = pixels = 0
     try:
         with open(unfinished, "wb") as file:
-            mode = "lossless" if lossless else "lossy"
-            writer = Writer(file, Head(mode, fingerprint(model), run, step, model.spec.shape))
+            writer = Writer(
+                file, Head("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
+            )
             if not isinstance(images.names, Numbered):
                 for i in range(0, len(images.names), NAMES_PART):
                     writer.name_part(_packed_names(images.names[i : i + NAMES_PART]))

@@ -82,6 +82,7 @@ class Source:
     def __init__(self, source: str, exact: bool) -> None:
         self.exact, self.skipped = exact, dict[str, str]()
         self.names: Sequence[str]
+        self._each: Iterator[Array] | None = None
         if source in builtin.NAMES:
             parts = [part for part in builtin.NAMES[source].read(None) if part is not None]
             if parts[0].items.ndim == 2:
@@ -116,7 +117,6 @@ class Source:
             raise UserError(f"{source} holds no images.", f"Name {KINDS}.")
         self._entries = list(found.entries)
         self.names = [entry.name for entry in self._entries]
-        self._each = None
 
     def __iter__(self) -> Iterator[tuple[int, Picture]]:
         """Place in `names`, and the image."""

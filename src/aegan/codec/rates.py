@@ -101,7 +101,8 @@ class Curves:
         for p in self.points:
             if p.codec == OURS and p.psnr is not None:
                 shares = {f"{c}, {how}": self.at_psnr(c, how, p.psnr) for c, how in others}
-                rows.append({"psnr": p.psnr, "bytes": p.bytes} | {k: v and p.bytes / v for k, v in shares.items()})
+                own: dict[str, float | None] = {"psnr": p.psnr, "bytes": p.bytes}
+                rows.append(own | {k: p.bytes / v if v else None for k, v in shares.items()})
         return rows
 
 
