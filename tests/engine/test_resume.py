@@ -54,16 +54,23 @@ def interrupted_everywhere(make: Callable[[], Engine], set_stop: Callable[[int |
 
 @pytest.mark.parametrize("name", sorted(strategies()))
 def test_stopped_after_every_step_and_in_every_fit(
-    name: str, vectors: Data, make_engine: Any, weights_of: Any, assert_equal: Any, stop_after: Any, stopper: Any
+    name: str,
+    request: pytest.FixtureRequest,
+    make_engine: Any,
+    weights_of: Any,
+    assert_equal: Any,
+    stop_after: Any,
+    stopper: Any,
 ) -> None:
+    data: Data = request.getfixturevalue("vectors" if strategy(name).vectors else "pictures")
     chosen = small(name)
-    straight = make_engine(chosen, vectors, "straight", steps=12).run()
-    fits = [s.name for s in chosen.stages(vectors.spec) if isinstance(s, Fit)]
+    straight = make_engine(chosen, data, "straight", steps=12).run()
+    fits = [s.name for s in chosen.stages(data.spec) if isinstance(s, Fit)]
 
     def make() -> Engine:
-        done = [n.name for n in chosen.stages(vectors.spec)][: made[-1].counters.stage] if made else []
+        done = [n.name for n in chosen.stages(data.spec)][: made[-1].counters.stage] if made else []
         stopper.at = next((f for f in fits if f not in done), None)
-        made.append(make_engine(chosen, vectors, "stopped", steps=12, display=stopper))
+        made.append(make_engine(chosen, data, "stopped", steps=12, display=stopper))
         return made[-1]
 
     made: list[Engine] = []

@@ -56,7 +56,7 @@ def command(
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column(width=15)
         table.add_column(ratio=1)
-        table.add_column(width=31)
+        table.add_column(width=35)
         for kind in kinds:
             table.add_row(f"  {kind.name}", kind.summary, ", ".join(_can(kind)))
         console.print(table, highlight=False)

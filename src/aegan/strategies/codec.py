@@ -91,7 +91,7 @@ class Codec(WithPrior, Coded):
         """Fits the linear part of E and G, and the scales that H expects."""
         x = torch.cat([batch.x for batch in view.batches("train", limit=self.transform_limit)])
         share = nets["E"].klt.fit(x)  # type: ignore[operator,union-attr]
-        nets["G"].klt.load_state_dict(nets["E"].klt.state_dict())  # type: ignore[operator,union-attr]
+        nets["G"].klt.load_state_dict(nets["E"].klt.state_dict())  # type: ignore[union-attr]
         nets["H"].expect(nets["E"].klt.deviation)  # type: ignore[operator,union-attr]
         return {"first": float(share[0]), "first_half": float(share[: len(share) // 2].sum())}
 
