@@ -43,7 +43,7 @@ def main() -> None:
     thread.start()
     chosen.out.mkdir(parents=True, exist_ok=True)
     image = chosen.image
-    if image is None and model is not None:
+    if image is None and model is not None and "encode" in model.capabilities:
         from aegan.cli._shared import write_items
 
         image = chosen.out / "upload.png"

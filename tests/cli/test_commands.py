@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,7 +303,7 @@ def test_interpolate_vectors(vector_run: Path, folder: Path, tmp_path: Path, aeg
 # --- evaluate, report -------------------------------------------------------------------------------------------------
 
 
-def test_evaluate_and_report(trained_copy: Path, aegan_cli: Cli) -> None:
+def test_evaluate_and_report(trained_copy: Path, tmp_path: Path, aegan_cli: Cli) -> None:
     said = aegan_cli("evaluate", trained_copy, "--count", 16, "--reference", 32, "--extractor", "pixels")
     assert said.code == 0, said.err
     result = json.loads((trained_copy / "evaluation.json").read_text())
@@ -314,6 +315,13 @@ def test_evaluate_and_report(trained_copy: Path, aegan_cli: Cli) -> None:
     page = (trained_copy / "report.html").read_text()
     assert "<html" in page and "data:image/png;base64," in page
     assert not re.search(r'(src|href)="https?://', page), "it must open with no network"
+    again = tmp_path / "again <b>"
+    shutil.copytree(trained_copy, again)
+    said = aegan_cli("report", trained_copy, again, "--out", tmp_path / "page.html")
+    assert said.code == 0 and "page.html" in said.out, said.err
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data:image/png;base64,") >= 4 and "again &lt;b&gt;" in page and "<b>" not in page
+    assert aegan_cli("report", again, "--out", tmp_path / "page.html").code == 2
 
 
 def test_report_of_a_run_that_is_not_evaluated(trained_copy: Path, aegan_cli: Cli) -> None:

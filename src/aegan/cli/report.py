@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: aegan report runs/photos, or side by side: aegan report runs/latent runs/gan theirs.json"
+from aegan.errors import UserError
+
+EXAMPLE = (
+    "Example: aegan report runs/photos, or side by side: aegan report runs/latent runs/gan theirs.json --out page.html"
+)
 
 
 def command(
@@ -15,14 +19,21 @@ def command(
         list[Path],
         typer.Argument(metavar="RUN...", help="A run; or several runs and files of `aegan evaluate --json`."),
     ],
+    out: Annotated[Path | None, typer.Option(help="With several: also a page, with samples and costs.")] = None,
 ) -> None:
     """Write RUN/report.html; with several, put their figures side by side, if they were measured alike."""
     from aegan.evaluation import Evaluation
     from aegan.evaluation.compare import compare
     from aegan.report import write_report
+    from aegan.report.beside import write_beside
 
     if len(results) == 1:
+        if out is not None:
+            raise UserError("--out is for several runs.", "The page of one lies in it: RUN/report.html.")
         typer.echo(str(write_report(results[0])))
         return
     files = {str(path): path / "evaluation.json" if path.is_dir() else path for path in results}
-    typer.echo(str(compare({name: Evaluation.read(file) for name, file in files.items()})))
+    found = compare({name: Evaluation.read(file) for name, file in files.items()})
+    typer.echo(str(found))
+    if out is not None:
+        typer.echo(str(write_beside(found, out)))
