@@ -40,6 +40,7 @@ QUICK: dict[str, tuple[int, dict[str, Any]]] = {
 }
 # the same for shapes; what is not here takes 300 steps
 QUICK_SHAPES: dict[str, tuple[int, dict[str, Any]]] = {
+    "age": (300, {"lr": 4e-3, "mu_generator": 10.0}),
     "alae": (800, {"lr_generator": 1e-3, "lr_critic": 2e-3, "critic_width": 16}),
     "bigan": (600, {"lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
     "alphagan": (600, {"lam": 40.0, "lr": 4e-3, "lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
