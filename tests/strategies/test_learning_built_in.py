@@ -20,7 +20,7 @@ from aegan.engine import Engine
 from aegan.metrics import Statistics, extractor, frechet_between, statistics
 from aegan.model import Model
 from aegan.run import resolve
-from aegan.strategies import strategies, strategy
+from aegan.strategies import strategies
 
 COUNT = 400  # examples on each side
 BATCH = {"ring": 128, "digits": 64, "fashion": 32}
@@ -45,10 +45,20 @@ MORE: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
     },
     ("fashion", "ebgan"): (900, {"lr_generator": 1e-3}),
 }  # fmt: skip
-# better than their start, and no better than a Gaussian in any setting that was tried; their pages say so
-BEHIND_GAUSSIAN = {("ring", "began"), ("ring", "ebgan"), ("digits", "began")}
-# after a step, a mixture of the codes of nearly linear networks: on the ring a ring, for the codec its own transform
-STARTS_WELL = {("ring", "age"), ("fashion", "codec")}
+# what does not, in any setting that was tried; their pages say so
+FAILS = {
+    (
+        "ring",
+        "age",
+    ): "stays as near as after one step, when codes of a nearly linear network lie in a ring: 4 of 8 modes",
+    ("ring", "began"): "ends in one mode",
+    ("ring", "ebgan"): "ends in a few modes at this batch",
+    ("digits", "began"): "stays behind the Gaussian",
+    (
+        "fashion",
+        "codec",
+    ): "begins as a transform fitted to the data, and its codes are made to be cheap, not to be drawn",
+}
 
 
 @cache
@@ -103,10 +113,19 @@ def learns(name: str, kind: str, folder: Path) -> None:
         name, kind, 1, options, folder / "start"
     )  # one step a stage: a density needs codes to be fitted to
     after = trained(name, kind, steps, options, folder / "run")
-    if (kind, name) not in STARTS_WELL:
-        assert after < before, f"no better than at its start: {after:.4g}, {before:.4g}"
-    if (kind, name) not in BEHIND_GAUSSIAN:
-        assert after < gaussian(kind), f"no better than a Gaussian: {after:.4g}, {gaussian(kind):.4g}"
+    assert after < before, f"no better than at its start: {after:.4g}, {before:.4g}"
+    assert after < gaussian(kind), f"no better than a Gaussian: {after:.4g}, {gaussian(kind):.4g}"
+
+
+def names(kind: str) -> list[Any]:
+    """All strategies that take this data; what is known to fail must go on failing, or leave the list."""
+    return [
+        pytest.param(
+            name, marks=[pytest.mark.xfail(reason=FAILS[kind, name], strict=True)] if (kind, name) in FAILS else []
+        )
+        for name, of in sorted(strategies().items())
+        if of.vectors or kind != "ring"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["ring", "digits"])
@@ -115,18 +134,18 @@ def test_the_idea(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in sorted(strategies()) if strategy(n).vectors])
+@pytest.mark.parametrize("name", names("ring"))
 def test_ring(name: str, tmp_path: Path) -> None:
     learns(name, "ring", tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(strategies()))
+@pytest.mark.parametrize("name", names("digits"))
 def test_digits(name: str, tmp_path: Path) -> None:
     learns(name, "digits", tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(strategies()))
+@pytest.mark.parametrize("name", names("fashion"))
 def test_fashion(name: str, tmp_path: Path) -> None:
     learns(name, "fashion", tmp_path)
