@@ -17,11 +17,12 @@ from torch import nn
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec, open_data
 from aegan.engine import Engine
+from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
 from aegan.engine.loggers import chosen as chosen_loggers
 from aegan.engine.loop import Counters
 from aegan.engine.schedule import Plan
-from aegan.engine.state import write_atomically
+from aegan.engine.state import sweep, write_atomically
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
 from aegan.model import Model, check_seed, write_model
@@ -91,7 +92,10 @@ class Run:
     def evaluation(self) -> dict[str, Any] | None:
         """evaluation.json, if the run has been evaluated."""
         path = self.path / "evaluation.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        try:
+            return dict(json.loads(path.read_bytes())) if path.exists() else None
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path} is damaged.", f"Evaluate again: aegan evaluate {self.path}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +126,12 @@ class RunSettings:
                 }
             )
         )
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
+        free = {"out", "device", "checkpoint_every", "logger", "data_dir"}
+        run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
+        return dict(as_plain({**run, **{f"options.{k}": v for k, v in self.options.items()}}))
 
     def write(self, path: Path) -> None:
         """As YAML."""
@@ -254,9 +264,32 @@ def train(
         evaluate: score the model and write the report afterwards.
         display: shows progress.
         networks: of your own, by name; modules are trained in place.
+
+    Raises:
+        UserError: a setting cannot be used, or another process trains in this folder.
     """
-    display = display or Display()
     folder = run_folder(config)
+    if resume:
+        Run(folder)  # refuses a folder that is none, before it is locked
+    elif folder.is_file():
+        raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
+    with locked(folder):
+        sweep(folder)
+        return _train(folder, config, options, source, resume, repeat, evaluate, display or Display(), networks)
+
+
+def _train(
+    folder: Path,
+    config: RunConfig,
+    options: Mapping[str, Any],
+    source: str | Array | None,
+    resume: bool,
+    repeat: RunSettings | None,
+    evaluate: bool,
+    display: Display,
+    networks: Mapping[str, Own] | None,
+) -> Run:
+    """`train`, in a folder that no other process trains in."""
     config = dataclasses.replace(config, networks=f"{IN_PYTHON} {', '.join(networks)}" if networks else config.networks)
     if resume:
         settings = Run(folder).config
@@ -264,7 +297,7 @@ def train(
         settings = dataclasses.replace(settings, run=kept)
         data = open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
         # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
-        resume = any((folder / "checkpoints").glob("*")) or any(
+        resume = any((folder / "checkpoints").glob("step-*")) or any(
             line.get("step") for line in read_log(folder / "log.jsonl")
         )
     else:
@@ -273,8 +306,6 @@ def train(
                 f"{folder} already holds a run; nothing was changed.",
                 f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
             )
-        if folder.is_file():
-            raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
         data = open_data(
             config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True
         )
@@ -294,6 +325,7 @@ def train(
     engine = Engine(
         chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
         save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
+        settings=settings.decisive(),
     )  # fmt: skip
     if not resume:
         settings.write(folder / "config.yaml")

@@ -71,9 +71,9 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         raise
     except Exception as error:
         if isinstance(error, UserError):
-            if not error.what.startswith("Training diverged"):
+            if not error.what.startswith(("Training diverged", "Memory ran out")):
                 raise
-            status, reason = "diverged", error.what
+            status, reason = ("diverged" if "diverged" in error.what else "crashed"), error.what
         else:
             traceback.print_exc()
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

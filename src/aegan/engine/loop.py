@@ -26,6 +26,7 @@ from aegan.engine.ema import Ema
 from aegan.engine.guard import LOOK_EVERY, Guard
 from aegan.engine.log import Display, Means, RunLog, clock, short
 from aegan.engine.loggers import Loggers, chosen
+from aegan.engine.memory import accumulate, halved, out_of_memory, split, too_little
 from aegan.engine.schedule import REPLAN_AT, Plan, Timing
 from aegan.engine.state import (
     Checkpoints,
@@ -38,7 +39,7 @@ from aegan.engine.state import (
 from aegan.engine.view import DataView, take, to_device
 from aegan.errors import UserError
 from aegan.networks import use_networks
-from aegan.strategies import Clock, Fit, Networks, Phase, Stage, Strategy
+from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
 PREVIEWS = 6  # pictures a stage
 SHOWN = 64  # examples in a picture
@@ -87,6 +88,7 @@ class Counters:
     seconds: float = 0.0
     rate_scale: float = 1.0
     rollbacks: int = 0
+    parts: int = 1  # pieces in which a batch is computed; see `aegan.engine.memory`
 
 
 @dataclass
@@ -113,6 +115,7 @@ class Engine:
         save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
         save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.best`.
         networks: of the user's, in the place of the strategy's of the same names; they are trained in place.
+        settings: plain values that may not change on the way; a run that is resumed with others is refused.
     """
 
     def __init__(
@@ -127,7 +130,9 @@ class Engine:
         save_model: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         save_best: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         networks: Networks | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
+        self.settings = settings or {}
         self.strategy, self.data, self.config, self.folder = strategy, data, config, folder
         self.display = display or Display(quiet=True)
         self.save_model, self.save_best = save_model, save_best
@@ -195,6 +200,11 @@ class Engine:
                 self.log.write(
                     event="done", step=self.counters.step, seconds=self._seconds(), images=self.counters.images
                 )
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            stage = self.stages[min(self.counters.stage, len(self.stages) - 1)]
+            raise too_little(stage.name, self.counters.step) from error
         finally:
             self.display.close()
             self.log.close()
@@ -266,14 +276,10 @@ class Engine:
             net.requires_grad_(name in phase.trains)
         optimizer = run.optimizers[phase.name]
         parameters = optimizer.param_groups[0]["params"]
-        optimizer.zero_grad(set_to_none=True)
-        with autocast(self.device, self.precision):
-            loss = phase.loss(self.networks, batch, at)
-        total = loss.total()
-        (run.scaler.scale(total) if run.scaler else total).backward()
+        total, loss = self._gradients(run, phase, batch, at)
         if run.scaler:
             run.scaler.unscale_(optimizer)
-        norm = run.guard.admit(phase.name, optimizer, total.detach(), parameters, phase.clip)
+        norm = run.guard.admit(phase.name, optimizer, total, parameters, phase.clip)
         # a phase that waited for the warm-up has its own afterwards
         rate = plan.rate(at.step, phase.final)
         if phase.hold:
@@ -284,9 +290,36 @@ class Engine:
             run.scaler.update()
         else:
             optimizer.step()
-        lines.add("terms", {f"{phase.name}.{k}": v.detach().float().mean() for k, v in loss.terms.items()})
+        lines.add("terms", {f"{phase.name}.{k}": v for k, v in loss.terms.items()})
         lines.add("terms", {f"{phase.name}.|grad|": norm})
-        lines.add("watch", {k: v.detach().float().mean() for k, v in loss.watch.items()})
+        lines.add("watch", loss.watch)
+
+    def _gradients(self, run: Running, phase: Phase, batch: Batch, at: Clock) -> tuple[Tensor, Loss]:
+        """Forward and backward, in as many pieces as memory asks for; the total and the means of what the phase returned."""
+        pack, c = int(getattr(self.strategy, "pack", 1)), self.counters
+        scale = run.scaler.scale if run.scaler else lambda total: total
+        while True:
+            run.optimizers[phase.name].zero_grad(set_to_none=True)
+            try:
+                return accumulate(
+                    split(batch, c.parts, pack), lambda piece: phase.loss(self.networks, piece, at),
+                    lambda: autocast(self.device, self.precision), scale,
+                )  # fmt: skip
+            except (RuntimeError, MemoryError) as error:
+                parts = halved(c.parts, len(batch.x), pack) if out_of_memory(error) else None
+                if parts is None:
+                    raise
+            # behind the handler, whose traceback holds on to what was allocated
+            c.parts = parts
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            size = -(-len(batch.x) // parts)
+            self.log.write(
+                event="memory", stage=run.stage.name, step=c.step, phase=phase.name, parts=parts, micro_batch=size
+            )
+            self.display.say(
+                f"{run.stage.name}: memory ran out at step {c.step}; batches of {len(batch.x)} go on as {parts} × {size}"
+            )
 
     # --- budgets --------------------------------------------------------------------------------------------------
 
@@ -347,6 +380,7 @@ class Engine:
             "data": self.data.fingerprint,
             "notes": self.notes,
             "stages": [s.name for s in self.stages],
+            "settings": self.settings,
             "best": asdict(self.watch.best) if self.watch.best.step >= 0 else None,
         }
         if run is not None and c.stage_step > 0:
@@ -372,6 +406,13 @@ class Engine:
         if meta["stages"] != [s.name for s in self.stages]:
             raise UserError(
                 "The run's stages are not those of this version.", "Start again in a new folder with --out."
+            )
+        then = meta.get("settings", {})
+        if changed := {k: v for k, v in self.settings.items() if v != then.get(k, v)}:
+            what = ", ".join(f"{k}: {then[k]} → {v}" for k, v in changed.items())
+            raise UserError(
+                f"{self.folder / 'config.yaml'} is not what this run was trained with ({what}).",
+                "Bring it back, or train in a new folder with --out.",
             )
         vars(self.counters).update(meta["counters"])  # in place: the loop holds on to it
         self.notes = meta["notes"]
@@ -424,7 +465,7 @@ class Engine:
             run.optimizers, run.ema, run.guard, run.scaler = fresh.optimizers, fresh.ema, fresh.guard, fresh.scaler
         self.plans = plans  # what the checkpoint knew of them may be less
         self.loader.load_state_dict(batches)
-        self.counters.rollbacks, self.counters.rate_scale = rollbacks, rate_scale
+        self.counters.rollbacks, self.counters.rate_scale, self.counters.parts = rollbacks, rate_scale, at.parts
         self.counters.seconds = seconds
         torch.manual_seed(self.config.seed + 1000 * rollbacks)
         self.log.write(
