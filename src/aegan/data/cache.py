@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 VERSION = 1  # of the layout and of how pixels are made: a change of either makes older caches stale
 META = "meta.json"
-PROBES = 64  # rows of each array of items that are read again and compared with their hashes
+CHECKED = 2**25  # bytes of each array of items that are read again and compared with the hashes of their rows, about
 STALE = 7 * 24 * 3600  # seconds after which an unfinished folder is one that a killed run left
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -135,18 +135,19 @@ def seal(folder: Path, meta: dict[str, Any]) -> None:
     files = {}
     for path in sorted(folder.glob("*.npy")):
         files[path.name] = [path.stat().st_size, "" if path.stem.endswith("items") else _checksum(path)]
-    (folder / META).write_text(json.dumps({"version": VERSION, **meta, "files": files}, indent=1), encoding="utf-8")
+    content = {"version": VERSION, **meta, "files": files}
+    (folder / META).write_text(json.dumps({**content, "sum": _sum(content)}, indent=1), encoding="utf-8")
 
 
 def read(final: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
     """(description, arrays by name), the arrays memory-mapped; None where there is no cache, or a damaged one.
 
-    Files are compared by size and, all but the items, by checksum; of the items, which may be larger than memory,
-    `PROBES` rows are compared with their hashes.
+    Files are compared by size and, all but the items, by checksum. Items, which may be larger than memory, are compared with
+    the hashes of their rows, evenly spread ones where they have more than `CHECKED` bytes.
     """
     try:
         meta = json.loads((final / META).read_text(encoding="utf-8"))
-        if meta["version"] != VERSION:
+        if meta["version"] != VERSION or meta.pop("sum", None) != _sum(meta):
             return None
         for name, (size, checksum) in meta["files"].items():
             path = final / name
@@ -159,12 +160,17 @@ def read(final: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
         }
         for part in ("train", "held-out"):
             items, hashes = arrays[f"{part}-items"], arrays[f"{part}-hashes"]
-            for i in np.unique(np.linspace(0, len(items) - 1, PROBES).astype(int)):
+            probes = min(len(items), CHECKED // max(1, items[:1].nbytes) + 1)
+            for i in np.unique(np.linspace(0, len(items) - 1, probes).astype(int)):
                 if content_hash(items[i]) != bytes(hashes[i]):
                     return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return meta, arrays
+
+
+def _sum(meta: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(meta, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _checksum(path: Path) -> str:

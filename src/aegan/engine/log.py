@@ -16,16 +16,17 @@ from torch import Tensor
 
 from aegan.engine.loggers import Loggers
 from aegan.engine.state import explained, write_atomically
+from aegan.jsonl import json_objects
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """All lines of a `log.jsonl`; a last line cut short by a crash is left out."""
-    lines: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                lines.append(json.loads(line))
-    return lines
+    """All lines of a `log.jsonl`; what a crash cut short or damage made unreadable is left out."""
+    return json_objects(path.read_bytes()) if path.exists() else []
+
+
+def _taken_until(line: dict[str, Any], step: int) -> bool:
+    at = line.get("step", 0)
+    return isinstance(at, int) and at <= step
 
 
 def finite(value: Any) -> Any:
@@ -42,15 +43,15 @@ class RunLog:
 
     Args:
         path: the file.
-        step: when resuming, lines behind this step are dropped, since those steps will be taken again.
+        step: when resuming, lines behind this step are dropped, since those steps will be taken again. None: from the start.
         loggers: that hear of numbers and pictures too; `close` ends them.
     """
 
     def __init__(self, path: Path, step: int | None = None, loggers: Loggers | None = None) -> None:
         self.path = path
         self._loggers = loggers or Loggers((), path.parent, print)
-        if step is not None and path.exists():
-            kept = [line for line in read_log(path) if line.get("step", 0) <= step]
+        if path.exists():
+            kept = [line for line in read_log(path) if _taken_until(line, step or 0)]
             write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -49,10 +49,29 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
+            _settle(path.parent)
         except BaseException:  # Ctrl-C too
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
+
+
+def _settle(folder: Path) -> None:
+    """Flushes a folder's entries: without it, a power cut may take a new name back after older files have been let go."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a process that was killed while writing has left below `folder`; nobody else may be writing there."""
+    for part in folder.rglob(".*.part"):
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def digest(tensors: dict[str, Tensor]) -> str:
