@@ -21,7 +21,7 @@ from aegan.jsonl import json_objects
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """All lines of a `log.jsonl`; what a crash cut short or damage made unreadable is left out."""
-    return json_objects(path.read_bytes()) if path.exists() else []
+    return json_objects(path.read_bytes()) if path.is_file() else []
 
 
 def _taken_until(line: dict[str, Any], step: int) -> bool:
@@ -50,7 +50,7 @@ class RunLog:
     def __init__(self, path: Path, step: int | None = None, loggers: Loggers | None = None) -> None:
         self.path = path
         self._loggers = loggers or Loggers((), path.parent, print)
-        if path.exists():
+        if path.is_file():
             kept = [line for line in read_log(path) if _taken_until(line, step or 0)]
             write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
         with explained(path):
