@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
-from aegan.data.decode import MOST_BYTES, Decoded, Skip, decode, open_image, quiet, too_large
+from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
 from aegan.data.files import Entry, Found, Skips, folder_labels
 from aegan.data.fit import of_images, suggest, told
 from aegan.data.inspection import Inspection
@@ -236,6 +236,8 @@ def _one(entry: Entry, size: int, channels: int | None) -> Decoded | str:
         return decode(raw, size, channels, entry.name)
     except Skip as why:
         return str(why)
+    except MemoryError:
+        return NO_MEMORY
 
 
 def _workers() -> int:

@@ -49,6 +49,7 @@ SUFFIXES = frozenset(
     | {".dds", ".tga"}
 )
 MOST_BYTES = 128 * 2**20  # of one stored image: more is a mistake or an attack
+NO_MEMORY = "too large for this machine's memory"
 
 
 class Skip(Exception):
@@ -154,7 +155,7 @@ def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
         raise Skip("too many pixels") from why
     except MemoryError as why:
-        raise Skip("too large for this machine's memory") from why
+        raise Skip(NO_MEMORY) from why
     except Exception as why:  # as above: a damaged file can make a decoder raise anything
         raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why
     if pixels.ndim == 2:
