@@ -329,17 +329,17 @@ class Harness:
         for kind in self.kinds:
             for signum in (signal.SIGTERM, signal.SIGINT) if not self.short else (signal.SIGTERM,):
                 place, what = self.fresh(), f"{signal.Signals(signum).name} ({kind.name})"
-                for _ in range(2):
-                    child = self.start(kind, place)
-                    wait_for(lambda out=place / "run": any("terms" in x for x in read_log(out / "log.jsonl")))
-                    child.kill(self.rng.uniform(0, kind.seconds / 3), signum)
+                for turn in (1, 2):
+                    child, log = self.start(kind, place), place / "run" / "log.jsonl"
+                    wait_for(lambda log=log, turn=turn: len(events(log, "start")) >= turn)  # before that it just ends
+                    child.kill(0.05 + self.rng.uniform(0, kind.seconds / 3), signum)
                     said = child.wait()
-                    if said.code == 0:
+                    if said.code == 0 or events(log, "done"):
                         break
                     self.counts.faults[signal.Signals(signum).name] += 1
                     self.counts.expect(said.code == 128 + signum, f"{what}: exit code {said.code}", said)
                     self.counts.expect("Traceback" not in said.text and "--resume" in said.text, what, said)
-                    last = max(x.get("step", 0) for x in read_log(place / "run" / "log.jsonl"))
+                    last = max(x.get("step", 0) for x in read_log(log))
                     _, meta, _ = Checkpoints(place / "run" / "checkpoints").newest()
                     self.counts.expect(meta["counters"]["step"] >= last, f"{what}: steps lost", said)
                 self.finish(kind, place, what)
@@ -407,7 +407,7 @@ class Harness:
             child.kill(kind.seconds * (0.95 - 0.04 * attempt))
             child.wait()
             steps = [*(stopped / "run" / "checkpoints").glob("step-*")]
-            done = any(x.get("event") == "done" for x in read_log(stopped / "run" / "log.jsonl"))
+            done = bool(events(stopped / "run" / "log.jsonl", "done"))
             if len(steps) == 2 and not done and (stopped / "run" / "samples").exists():
                 break
             shutil.rmtree(stopped, ignore_errors=True)
@@ -530,7 +530,7 @@ class Harness:
                 said = self.start(kind, place, lambda e=error: little_memory(e, 5)).wait()
                 self.counts.faults["out of memory"] += 1
                 self.counts.runs_ended += said.code == 0
-                told = any(x.get("event") == "memory" for x in read_log(place / "run" / "log.jsonl"))
+                told = bool(events(place / "run" / "log.jsonl", "memory"))
                 self.outcome(said, "memory for 5 examples", recovered=said.code == 0 and told)
             same = same_weights(*map(weights, places))
             self.counts.same_weights += 2 * same
@@ -715,6 +715,11 @@ def weights(place: Path) -> dict[str, torch.Tensor]:
 
 def same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def events(log: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a log of that event; those of a process that goes on come behind the earlier ones'."""
+    return [line for line in read_log(log) if line.get("event") == name]
 
 
 def wait_for(there: Callable[[], bool], seconds: float = 60) -> None:
