@@ -1,4 +1,4 @@
-"""Runs that are really killed, on disks that are really full: `bench/faults.py` in short, and, by `make test-slow`, in full."""
+"""Runs really killed, on disks really full: `bench/faults.py` in short and, by `make test-slow`, in full."""
 
 from __future__ import annotations
 
