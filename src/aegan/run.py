@@ -131,7 +131,10 @@ class RunSettings:
         """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
         free = {"out", "device", "checkpoint_every", "logger", "data_dir"}
         run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
-        return dict(as_plain({**run, **{f"options.{k}": v for k, v in self.options.items()}}))
+        options = dataclasses.asdict(
+            self.strategy()
+        )  # all of them: what is missing from a file that was cut would be a default
+        return dict(as_plain({**run, **{f"options.{k}": v for k, v in options.items()}}))
 
     def write(self, path: Path) -> None:
         """As YAML."""
@@ -152,7 +155,7 @@ class RunSettings:
                     "Update: pip install --upgrade aegan",
                 )
             run, options = dict(content["run"]), dict(content["options"])
-            plans = {k: Plan.from_plain(p) for k, p in (content.get("plans") or {}).items()}
+            plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
             named = run.get("strategy", RunConfig.strategy)
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
         except OSError:

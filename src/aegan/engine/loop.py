@@ -427,7 +427,13 @@ class Engine:
             else:
                 groups.setdefault(kind, {})[rest] = value
         for name, net in self.networks.items():
-            net.load_state_dict(groups.get(f"net/{name}", {}))
+            try:
+                net.load_state_dict(groups.get(f"net/{name}", {}))
+            except RuntimeError as error:
+                raise UserError(
+                    f"The checkpoint's {name} is not of this shape: {str(error).splitlines()[-1].strip()}",
+                    "Resume with the networks that it was trained with, or train in a new folder with --out.",
+                ) from error
         self.loader.load_state_dict(meta["loader"])
         load_random_state(groups["random"], self.device)
         self._stage_meta = meta
