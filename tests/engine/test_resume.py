@@ -134,6 +134,51 @@ def test_resuming_a_finished_run_changes_no_weights(
     assert outcome.steps == 12
 
 
+def test_a_damaged_model_of_a_finished_run_is_written_again(points: Path, tmp_path: Path, aegan_cli: Any) -> None:
+    out = tmp_path / "run"
+    assert aegan_cli("train", points, "--strategy", "gan", "--steps", 4, "--out", out, "--no-evaluate").code == 0
+    model = out / "model" / "model.safetensors"
+    whole = load_file(model)
+    model.write_bytes(b"")
+    assert aegan_cli("train", "--resume", "--out", out, "--no-evaluate").code == 0
+    assert all(np.array_equal(whole[k].numpy(), v.numpy()) for k, v in load_file(model).items())
+
+
+def test_a_cut_config_is_noticed(points: Path, tmp_path: Path, aegan_cli: Any) -> None:
+    """Options that are missing would silently be defaults."""
+    out = tmp_path / "run"
+    settings = ("--strategy", "gan", "--set", "width=8", "--set", "lr_critic=1e-3", "--steps", 4, "--no-evaluate")
+    assert aegan_cli("train", points, *settings, "--out", out).code == 0
+    config = out / "config.yaml"
+    text = config.read_text()
+    config.write_text(text[: text.index("  lr_critic")])
+    aegan_cli("train", "--resume", "--out", out).refused("is damaged")
+    plans = text[text.index("plans:") :]
+    config.write_text(text[: text.index("  lr_critic")] + plans)
+    aegan_cli("train", "--resume", "--out", out).refused("options.lr_critic: 0.001 → 0.0004")
+
+
+def test_a_log_of_noise_does_not_matter(points: Path, tmp_path: Path, aegan_cli: Any) -> None:
+    out = tmp_path / "run"
+    assert aegan_cli("train", points, "--strategy", "gan", "--steps", 4, "--out", out, "--no-evaluate").code == 0
+    (out / "log.jsonl").write_bytes(bytes(range(256)) + b'\n[1]\n{"step": "x"}\n')
+    (out / "checkpoints" / ".step-000000009.safetensors.77.part").write_bytes(b"half")
+    assert aegan_cli("train", "--resume", "--out", out, "--no-evaluate").code == 0
+    assert read_log(out / "log.jsonl")[0]["event"] == "start"
+    assert not list(out.rglob(".*")), "what killed processes left is swept"
+
+
+def test_killed_in_the_first_checkpoint(points: Path, tmp_path: Path, aegan_cli: Any) -> None:
+    """Half a file is nothing to go on from, and no reason to refuse."""
+    out = tmp_path / "run"
+    settings = ("--strategy", "gan", "--steps", 4, "--no-evaluate")
+    assert aegan_cli("train", points, *settings, "--out", out).code == 0
+    for path in (out / "checkpoints").iterdir():
+        path.rename(path.with_name(f".{path.name}.77.part"))
+    (out / "log.jsonl").write_text('{"event": "start"}\n{"event": "sta')
+    assert aegan_cli("train", "--resume", "--out", out, "--no-evaluate").code == 0
+
+
 @pytest.mark.parametrize("after", [2, 25])
 def test_a_run_by_minutes_goes_on(after: int, vectors: Data, make_engine: Any, stop_after: Any, tmp_path: Path) -> None:
     """Stopped while it was still timing its first steps, and behind that."""

@@ -195,6 +195,9 @@ class Engine:
                         self.save_model(self.networks, self.counters, self.notes)
                     if isinstance(stage, Fit):
                         self._check_stop(None)
+                if self.counters.stage == len(self.stages) and self.save_model is not None:
+                    # resumed at its very end: a model that was lost or damaged since is written again
+                    self.save_model(self.networks, self.counters, self.notes)
                 self.counters.stage = len(self.stages)
                 self._save(None)
                 self.log.write(
