@@ -106,7 +106,7 @@ def guard(data: str, seconds: float, folder: Path) -> dict[str, Any]:
         Guard.admit = guarded  # type: ignore[method-assign]
     found = {}
     for stage, both in times.items():
-        if min(len(both[True]), len(both[False])) < 50:
+        if min(len(both[True]), len(both[False])) < 30:
             continue
         on, off = (statistics.median(both[key]) for key in (True, False))
         found[stage] = {
@@ -149,6 +149,12 @@ def resuming(data: str, steps: int, folder: Path) -> dict[str, Any]:
     return {"steps": steps, "stopped_at": at, "seconds_until_stepping": round(took, 2)}
 
 
+def asked(args: argparse.Namespace) -> str:
+    """The command line, without where its result goes."""
+    words = [f"--{name} {value}" for name, value in vars(args).items() if value and name != "out"]
+    return " ".join(["python bench/checkpointing.py", *(word.removesuffix(" True") for word in words)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="fashion")
@@ -159,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="aegan-checkpointing-") as name:
         root, load = Path(name), os.getloadavg()[0]
         result = {
-            "command": " ".join(["python", "bench/checkpointing.py", *sys.argv[1:]]),
+            "command": asked(args),
             "machine": describe_machine(torch.device("cpu")),
             "load_before": round(load, 2),
             "data": args.data,

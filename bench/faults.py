@@ -151,6 +151,7 @@ class Counts:
     runs_started: int = 0
     runs_ended: int = 0
     same_weights: int = 0
+    changed: int = 0  # runs whose numbers or data were changed on purpose, so that they end with other weights
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     killed_in: Counter[str] = field(default_factory=Counter)
@@ -400,6 +401,7 @@ class Harness:
         self.counts.faults["clock jumps"] += 1
         self.outcome(said, "clock jumps, by minutes", recovered=said.code == 0 and time.monotonic() - began < 60)
         self.counts.runs_ended += said.code == 0
+        self.counts.changed += said.code == 0
 
     def damage(self) -> None:
         """Every file that we write, cut, emptied, overwritten, removed or with one bit changed."""
@@ -510,6 +512,7 @@ class Harness:
                     said = self.start(kind, place, breaking).wait()
                     self.counts.faults[f"not finite: {where}"] += row
                     self.counts.runs_ended += said.code == 0
+                    self.counts.changed += said.code == 0
                     fine = said.code == 0 and all(bool(t.isfinite().all()) for t in weights(place).values())
                     told = [
                         x
@@ -519,7 +522,7 @@ class Harness:
                     self.outcome(said, f"{value} in a {where}, {row} times", recovered=fine and bool(told))
 
     def memory(self) -> None:
-        """Memory that runs out in a phase, and a resumed run that knows of it; a real limit, too."""
+        """Memory that runs out in a phase, and a resumed run that knows of it."""
         for error in (
             torch.OutOfMemoryError("CUDA out of memory."),
             RuntimeError("DefaultCPUAllocator: can't allocate memory"),
@@ -548,6 +551,7 @@ class Harness:
         said = self.start(self.kinds[1], self.fresh(), failing_worker).wait()
         self.counts.faults["worker fails"] += 1
         self.counts.runs_ended += said.code == 0
+        self.counts.changed += said.code == 0
         self.outcome(said, "a worker without memory", recovered=said.code == 0)
 
 
@@ -769,6 +773,12 @@ def read_only(place: Path) -> Iterator[bool]:
         subprocess.run(["umount", "-l", place], check=False)
 
 
+def asked(args: argparse.Namespace) -> str:
+    """The command line, without where its result goes."""
+    words = [f"--{name} {value}" for name, value in vars(args).items() if value and name != "out"]
+    return " ".join(["python bench/faults.py", *(word.removesuffix(" True") for word in words)])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at random moments and places")
@@ -788,7 +798,7 @@ def main() -> int:
             harness.kills(args.kills) if what == "kills" else getattr(harness, what)()
     c = harness.counts
     result = {
-        "command": " ".join(["python", "bench/faults.py", *sys.argv[1:]]),
+        "command": asked(args),
         "machine": describe_machine(torch.device("cpu")),
         "minutes": round((time.monotonic() - began) / 60, 1),
         "checkpoint_every_seconds": INTERVAL,
@@ -797,6 +807,7 @@ def main() -> int:
             "started": c.runs_started,
             "ended": c.runs_ended,
             "ended_with_the_undisturbed_weights": c.same_weights,
+            "ended_with_numbers_changed_on_purpose": c.changed,
         },
         "faults": dict(sorted(c.faults.items())),
         "killed_in": dict(c.killed_in.most_common()),
