@@ -408,15 +408,13 @@ class Harness:
         ways = ["cut"] if self.short else [*DAMAGES]
         kind = self.kinds[1]
         stopped = self.fresh()  # unfinished, with everything a run has
-        for attempt in range(20):
-            child = self.start(kind, stopped)
-            child.kill(kind.seconds * (0.95 - 0.04 * attempt))
-            child.wait()
-            steps = [*(stopped / "run" / "checkpoints").glob("step-*")]
-            done = bool(events(stopped / "run" / "log.jsonl", "done"))
-            if len(steps) == 2 and not done and (stopped / "run" / "samples").exists():
-                break
+        run, log = stopped / "run", stopped / "run" / "log.jsonl"
+        while not has_everything(run) or events(log, "done"):
             shutil.rmtree(stopped, ignore_errors=True)
+            child = self.start(kind, stopped)
+            wait_for(lambda: has_everything(run), 20)
+            child.kill(0.0)
+            child.wait()
         self.counts.faults["SIGKILL"] += 1
         for name, path in self.some(one_of_each(stopped)):
             for way in ways:
@@ -715,6 +713,13 @@ def one_of_each(place: Path) -> list[tuple[str, Path]]:
         found["checkpoint" if several and path.suffix == ".safetensors" else "sample" if several else
               f"cache/{path.name}" if here.parts[0] == "cache" else str(Path(*here.parts[1:]))] = here  # fmt: skip
     return [*found.items()]
+
+
+def has_everything(run: Path) -> bool:
+    """Whether a run has written a file of every kind, and two checkpoints in its last stage."""
+    several = len([*(run / "checkpoints").glob("step-*")]) == 2 and any((run / "samples").glob("*.png"))
+    log = read_log(run / "log.jsonl")
+    return several and (run / "model-best" / "config.json").exists() and any(x.get("stage") == "sharpen" for x in log)
 
 
 def weights(place: Path) -> dict[str, torch.Tensor]:
