@@ -31,7 +31,8 @@ from aegan.cli import (
     train,
     watch,
 )
-from aegan.errors import UserError
+from aegan.errors import LostRank, UserError
+from aegan.launch import speaks
 from aegan.version import __version__
 
 app = typer.Typer(
@@ -74,6 +75,8 @@ def run() -> None:
     try:
         app(prog_name="aegan")
     except UserError as error:
+        if not (speaks() or isinstance(error, LostRank)):
+            sys.exit(2)
         _fail(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
