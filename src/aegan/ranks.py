@@ -198,7 +198,9 @@ def _wide(share: Share, x: Tensor) -> Tensor:
 
 def _like(share: Share, func: Callable[..., Tensor], x: Tensor, **kwargs: Any) -> Tensor:
     """randn_like and rand_like."""
-    return share.rows(func(_wide(share, x), **kwargs)) if x.ndim else func(x, **kwargs)
+    if not x.ndim:
+        return func(x, **kwargs)
+    return torch.empty_like(x, **kwargs).copy_(share.rows(func(_wide(share, x), **kwargs)))
 
 
 def _in_place(share: Share, func: Callable[..., Tensor], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:

@@ -37,14 +37,21 @@ def main(jobs: list[dict[str, Any]], out: Path) -> None:
         known = {f.name for f in dataclasses.fields(kind)}
         chosen = with_options(kind(), {k: v for k, v in {**options, **job["options"]}.items() if k in known}, "a job")
         config = RunConfig(
-            steps=job["steps"], device="cpu", precision="fp32", checkpoint_every=1e9, logger="none", **job.get("run", {})
+            steps=job["steps"],
+            device="cpu",
+            precision="fp32",
+            checkpoint_every=1e9,
+            logger="none",
+            **job.get("run", {}),
         )
         engine = Engine(chosen, data, config, out / job["name"], ranks=ranks)
         outcome = engine.run(job.get("resume", False))
         weights = {f"{n}.{k}": v for n, net in outcome.networks.items() for k, v in net.state_dict().items()}
         digests[job["name"]] = digest(weights)
         if ranks.first:
-            save_file({k: v.contiguous().clone() for k, v in weights.items()}, out / job["name"] / "weights.safetensors")
+            save_file(
+                {k: v.contiguous().clone() for k, v in weights.items()}, out / job["name"] / "weights.safetensors"
+            )
     (out / f"rank-{ranks.rank}.json").write_text(json.dumps(digests))
 
 
