@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+import aegan
 from aegan.config import preset_files
 from aegan.data.loader import Loader
 from aegan.data.spec import Split
@@ -109,10 +110,9 @@ def train_both(folder: Path, jobs: list[dict[str, Any]]) -> Trained:
     command = [sys.executable, str(WORKER), str(folder / "jobs.json")]
     for who in ("one", "two"):
         (folder / who).mkdir()
-    pipes = {"stderr": subprocess.PIPE}
     processes = [
-        *in_two([*command, str(folder / "two")], **pipes),
-        subprocess.Popen([*command, str(folder / "one")], text=True, **pipes),  # type: ignore[call-overload]
+        *in_two([*command, str(folder / "two")], stderr=subprocess.PIPE),
+        subprocess.Popen([*command, str(folder / "one")], text=True, stderr=subprocess.PIPE),
     ]
     said = [process.communicate(timeout=1500)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], "\n".join(said)
@@ -170,11 +170,8 @@ def assert_same(found: Trained) -> None:
         assert one.keys() == two.keys()
         for key, w in one.items():
             # Adam makes whole steps of gradients that are zero but for rounding, so single weights may be apart
-            off = (w.double() - two[key].double()).abs()
-            if (
-                off.numel()
-                and float(off.quantile(0.9) if off.numel() < 1e6 else off.median()) > 1e-2 * float(w.abs().max()) + 1e-3
-            ):
+            off = (w.double() - two[key].double()).abs().flatten()
+            if off.numel() and float(off.median()) > 1e-3 * float(w.double().abs().max()) + 1e-5:
                 far.setdefault(name, {})[key] = float(off.max())
     assert not far, far
 
@@ -196,14 +193,10 @@ def test_the_comparison_can_fail(trained: Trained) -> None:
 
 def test_only_the_first_process_writes(trained: Trained) -> None:
     """A folder has what one process leaves in it, once: no log or checkpoint of a second writer."""
-    one, two = (
-        {str(p.relative_to(trained.folder / w)) for p in (trained.folder / w).rglob("*")} for w in ("one", "two")
-    )
+    folders = [trained.folder / who for who in ("one", "two")]
+    one, two = ({str(p.relative_to(folder)) for p in folder.rglob("*")} for folder in folders)
     assert two - one == {"rank-1.json"} and one <= two
-    starts = [
-        line for line in read_log(trained.folder / "two" / "gan-vectors" / "log.jsonl") if line.get("event") == "start"
-    ]
-    assert [line["processes"] for line in starts] == [2]
+    assert starts(folders[1] / "gan-vectors") == [2]
 
 
 @pytest.mark.slow
@@ -231,7 +224,8 @@ def test_every_preset(tmp_path: Path, job_data: Callable[[str], str]) -> None:
 
 # --- stopped, killed, gone on with ------------------------------------------------------------------------------------
 
-SETTINGS = ["--strategy", "gan", "--steps", "96", "--batch-size", "16", "--set", "width=8", "--set", "critic_width=8",
+STEPS = 64
+SETTINGS = ["--strategy", "gan", "--steps", str(STEPS), "--batch-size", "16", "--set", "width=8", "--set", "critic_width=8",
             "--precision", "fp32", "--device", "cpu", "--logger", "none", "--no-evaluate", "--seed", "3"]  # fmt: skip
 COMMAND = [sys.executable, "-m", "aegan", "train"]
 
@@ -244,12 +238,17 @@ def wait_for_step(run: Path, step: int, processes: list[subprocess.Popen[str]]) 
         time.sleep(0.01)
 
 
+def starts(run: Path) -> list[int]:
+    """The numbers of processes that worked on a run, one after another."""
+    return [line["processes"] for line in read_log(run / "log.jsonl") if line.get("event") == "start"]
+
+
 def losses(run: Path) -> dict[int, dict[str, float]]:
     return {line["step"]: line["terms"] for line in read_log(run / "log.jsonl") if "terms" in line}
 
 
 def assert_went_on(stopped: Path, straight: Path) -> None:
-    """The losses of a run that was stopped, and gone on with by another number of processes, are those of one never stopped."""
+    """The losses of a run that was stopped and gone on with are those of one process that was never stopped."""
     a, b = losses(stopped), losses(straight)
     assert a.keys() == b.keys()
     for step, terms in b.items():
@@ -261,7 +260,10 @@ def assert_went_on(stopped: Path, straight: Path) -> None:
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
     out = tmp_path_factory.mktemp("straight") / "run"
-    subprocess.run([*COMMAND, str(points), *SETTINGS, "--out", str(out)], check=True, capture_output=True)
+    aegan.fit(
+        points, strategy="gan", out=out, steps=STEPS, batch_size=16, seed=3, options={"width": 8, "critic_width": 8},
+        precision="fp32", device="cpu", logger="none", progress=False,
+    )  # fmt: skip
     return out
 
 
@@ -277,11 +279,10 @@ def test_stopped_as_two_and_gone_on_with_as_one(points: Path, straight: Path, tm
     assert process.returncode == 143, said
     assert said.count(f"Go on with: aegan train --resume --out {out}") == 1 and "Traceback" not in said
     at = max(losses(out))
-    assert 8 <= at < 96, "the signal came too late to test anything"
+    assert 8 <= at < STEPS, "the signal came too late to test anything"
     assert aegan_cli("train", "--resume", "--out", out, "--device", "cpu", "--no-evaluate").code == 0
     assert_went_on(out, straight)
-    starts = [line["processes"] for line in read_log(out / "log.jsonl") if line.get("event") == "start"]
-    assert starts == [2, 1]
+    assert starts(out) == [2, 1]
 
 
 def test_one_is_killed_the_other_says_so_and_two_go_on_with_what_one_began(
@@ -322,6 +323,7 @@ def test_mistakes_are_told_once(points: Path, tmp_path: Path) -> None:
         return [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
 
     assert said("--batch-size", "17") == ["Error: A batch of 17 cannot be shared out evenly over 2 processes."]
+    (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("")
     assert said() == [f"Error: {tmp_path / 'run'} already holds a run; nothing was changed."]
 
@@ -383,7 +385,7 @@ def test_ranks_draw_the_rows_of_what_one_process_draws(name: str, grain: int) ->
             mine = draw(4)
             shared = torch.rand(())
         assert torch.equal(mine, share.rows(whole)), rank
-        assert mine.stride() == draw(4).stride() or name not in ("channels last",)
+        assert mine.stride() == draw(4).stride()
         assert torch.equal(shared, after), "the generators are where one process's is"
 
 
@@ -401,11 +403,8 @@ def test_alone_nothing_happens() -> None:
     x = torch.randn(3, 2, requires_grad=True)
     assert gathered(x) is x and averaged(x) is x
     ranks = Ranks()
-    assert (
-        ranks.of_first(1.5, 2.0) == (1.5, 2.0)
-        and ranks.highest(3) == 3
-        and ranks.from_first(lambda: {"a": 1}) == {"a": 1}
-    )
+    assert ranks.of_first(1.5, 2.0) == (1.5, 2.0) and ranks.highest(3) == 3
+    assert ranks.from_first(lambda: {"a": 1}) == {"a": 1}
     logged = {"total": torch.tensor(1.0)}
     assert ranks.average([], logged) is logged
 
