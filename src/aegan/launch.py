@@ -30,17 +30,21 @@ def speaks() -> bool:
     return not is_rank() or os.environ["LOCAL_RANK"] == "0"
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def launch(count: int) -> int:
     """Runs this command again in `count` processes, and gives the exit code of the first that failed, or 0.
 
     Signals are passed on, once each: the processes have a session of their own, so that the terminal's Ctrl-C does not
     reach them too.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [sys.executable, "-m", "aegan", *sys.argv[1:]]
-    shared = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    shared = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
     # left to themselves, each would take all cores
     shared["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     processes: list[subprocess.Popen[bytes]] = []

@@ -45,10 +45,8 @@ class Share:
         """This rank's rows of a tensor or an array (N, ...), (N / size, ...)."""
         if self.size == 1:
             return whole
-        rest = whole.shape[1:]
-        return whole.reshape(-1, self.size, self._grain(len(whole) // self.size), *rest)[:, self.rank].reshape(
-            -1, *rest
-        )
+        rest, grain = whole.shape[1:], self._grain(len(whole) // self.size)
+        return whole.reshape(-1, self.size, grain, *rest)[:, self.rank].reshape(-1, *rest)
 
     def whole(self, mine: Tensor) -> Tensor:
         """All ranks' rows in the batch's order, (N, ...); without gradient. The inverse of `rows`."""
@@ -185,7 +183,7 @@ def _sized(share: Share, func: Callable[..., Tensor], *args: Any, **kwargs: Any)
         size = args
     if not len(size):
         return func(*low_high, size, **kwargs)
-    return share.rows(func(*low_high, (share.size * size[0], *size[1:]), **kwargs))
+    return share.rows(func(*low_high, (share.size * size[0], *size[1:]), **kwargs)).contiguous()
 
 
 def _wide(share: Share, x: Tensor) -> Tensor:
@@ -214,8 +212,8 @@ def _of_rows(share: Share, func: Callable[..., Tensor], x: Tensor, *args: Any, *
     """bernoulli, and multinomial: of each row of x, or of one row that is everybody's."""
     if func is torch.multinomial and x.ndim == 1:
         count = kwargs.pop("num_samples") if "num_samples" in kwargs else args[0]
-        return share.rows(func(x, share.size * count, *args[1:], **kwargs))
-    return share.rows(func(share.whole(x), *args, **kwargs))
+        return share.rows(func(x, share.size * count, *args[1:], **kwargs)).contiguous()
+    return share.rows(func(share.whole(x), *args, **kwargs)).contiguous()
 
 
 def _dropout(

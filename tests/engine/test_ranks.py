@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from aegan.data.spec import Split
 from aegan.engine.log import read_log
 from aegan.engine.ranks import Ranks
 from aegan.errors import UserError
+from aegan.launch import free_port
 from aegan.ranks import Share, alike, averaged, computing, gathered
 from aegan.strategies import strategies, strategy
 
@@ -73,12 +73,6 @@ def rank_variables(rank: int, size: int, port: int) -> dict[str, str]:
     """What torchrun sets."""
     found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": port}
     return {**os.environ, "MASTER_ADDR": "127.0.0.1", **{k: str(v) for k, v in found.items()}}
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def in_two(command: list[str], **how: Any) -> list[subprocess.Popen[str]]:
@@ -169,9 +163,9 @@ def assert_same(found: Trained) -> None:
         one, two = (found.weights(who, name) for who in ("one", "two"))
         assert one.keys() == two.keys()
         for key, w in one.items():
-            # Adam makes whole steps of gradients that are zero but for rounding, so single weights may be apart
+            # Adam makes whole steps of gradients that are zero but for rounding (a bias before a normalisation has no other)
             off = (w.double() - two[key].double()).abs().flatten()
-            if off.numel() and float(off.median()) > 1e-3 * float(w.double().abs().max()) + 1e-5:
+            if off.numel() and float(off.median()) > 1e-3 * float(w.double().abs().max()) + 1e-3:
                 far.setdefault(name, {})[key] = float(off.max())
     assert not far, far
 
@@ -244,17 +238,24 @@ def starts(run: Path) -> list[int]:
 
 
 def losses(run: Path) -> dict[int, dict[str, float]]:
-    return {line["step"]: line["terms"] for line in read_log(run / "log.jsonl") if "terms" in line}
+    found: dict[int, dict[str, float]] = {}
+    resumed = False
+    for line in read_log(run / "log.jsonl"):
+        resumed = resumed or bool(line.get("resumed"))
+        if "terms" in line and not resumed:
+            found[line["step"]] = line["terms"]
+        resumed = resumed and "terms" not in line  # the first line behind a stop has the mean of fewer steps
+    return found
 
 
 def assert_went_on(stopped: Path, straight: Path) -> None:
     """The losses of a run that was stopped and gone on with are those of one process that was never stopped."""
     a, b = losses(stopped), losses(straight)
-    assert a.keys() == b.keys()
-    for step, terms in b.items():
+    assert a.keys() < b.keys() and max(a) == max(b) == STEPS and len(b) - len(a) <= 2
+    for step, terms in a.items():
         for key, value in terms.items():
             # with every step the rounding of one more is built on
-            assert a[step][key] == pytest.approx(value, rel=2e-2, abs=2e-3), (step, key)
+            assert value == pytest.approx(b[step][key], rel=1e-2, abs=1e-3), (step, key)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ depends on time or on signals, rank 0's or anybody's answer, asked for every few
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -208,9 +209,15 @@ def start(device: str) -> Ranks:
     )  # fmt: skip
     with told():
         fabric.launch()
+    atexit.register(_leave)  # left to the interpreter's end, the connections' threads can abort the process
     return Ranks(fabric.global_rank, fabric.world_size, fabric.local_rank == 0, fabric.device)
 
 
 def scalars(groups: Iterable[tuple[str, dict[str, Tensor]]]) -> dict[str, Tensor]:
     """Means of named values, `group/name`."""
     return {f"{group}/{k}": v.detach().float().mean() for group, values in groups for k, v in values.items()}
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
