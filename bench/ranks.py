@@ -47,15 +47,15 @@ def seconds_per_step(log: list[dict[str, Any]], stage: str, batch: int) -> float
     return batch / statistics.median(speeds[1:])
 
 
-def weights(strategy: str) -> int:
+def weights(strategy: str, preset: str = "32") -> int:
     """Numbers that a step of the timed stage averages over the processes."""
     from aegan.config import read_preset, with_options
     from aegan.data import DataSpec
     from aegan.strategies import Stage
     from aegan.strategies import strategy as named
 
-    spec = DataSpec((1, 32, 32), tuple(map(str, range(10))), 60_000)
-    chosen = with_options(named(strategy)(), read_preset(strategy, "32"), "the preset")
+    spec = DataSpec((1, 32, 32), tuple(map(str, range(10)))) if preset == "32" else DataSpec((3, 64, 64))
+    chosen = with_options(named(strategy)(), read_preset(strategy, preset), "the preset")
     nets = chosen.build(spec)
     stage = next(s for s in chosen.stages(spec) if s.name == RUNS[strategy] and isinstance(s, Stage))
     return sum(p.numel() for phase in stage.phases for n in phase.trains for p in nets[n].parameters())
@@ -97,6 +97,38 @@ def averages() -> dict[int, float]:
     ]  # fmt: skip
     said = [process.communicate()[0] for process in processes]
     return {int(k): v for k, v in json.loads(said[0]).items()}
+
+
+# What the plan in docs/scale.md takes for granted. None of it was measured by us: put your own numbers in.
+GPU = {"images_per_second_of_one": 4000, "batch_of_one": 128, "dollars_an_hour": 3.0}
+LINKS = {"inside a machine": (200e9, 10e-6), "between machines": (10e9, 20e-6)}  # bytes a second, seconds a message
+PLANS = ((1, "inside a machine"), (8, "inside a machine"), (64, "between machines"))
+
+
+def plan(images: int = 100_000_000, epochs: int = 1) -> dict[str, Any]:
+    """Step time, speed, hours and cost of `latent` on 64x64 RGB by the model T = t(b) + ring average of the gradients.
+
+    A ring of N sends 2 (N - 1) / N of the bytes from each rank, in 2 (N - 1) messages; t(b) is one GPU's step of its b rows.
+    """
+    sent = 4 * weights("latent", "64")
+    alone = GPU["batch_of_one"] / GPU["images_per_second_of_one"]
+    rows = {}
+    for n, link in PLANS:
+        bandwidth, latency = LINKS[link]
+        send = 2 * (n - 1) / n * sent / bandwidth + 2 * (n - 1) * latency
+        step, batch = alone + send, n * GPU["batch_of_one"]
+        hours = images * epochs * step / batch / 3600
+        rows[str(n)] = {
+            "link": link, "global_batch": batch, "ms_compute": 1e3 * alone, "ms_average": 1e3 * send,
+            "images_per_second": batch / step, "efficiency": alone / step, "hours": hours,
+            "dollars": hours * n * GPU["dollars_an_hour"],
+        }  # fmt: skip
+    cache = images * 64 * 64 * 3
+    return {
+        "assumed_not_measured": {**GPU, "links": LINKS}, "strategy": "latent, 64x64 RGB, compress", "bytes_averaged": sent,
+        "images": images, "epochs": epochs, "cache_terabytes": cache / 1e12,
+        "order_of_an_epoch_gigabytes_a_process": images * 8 / 1e9, "gpus": rows,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -143,6 +175,7 @@ def main() -> None:
         "latency_ms": 1e3 * latency,
         "bandwidth_gb_per_second": 1 / slope / 1e9,
         "runs": runs,
+        "plan": plan(),
     }
     OUT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
