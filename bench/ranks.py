@@ -3,8 +3,8 @@
     python bench/ranks.py [--repeats 3] [--steps 48]
 
 Each process has one thread. Runs of one and of two processes take turns, and the median counts, as other work on the
-machine disturbs them. What the model of docs/scale.md predicts for two (a step of half the batch by one process, and the
-time of sending the gradients) stands beside what was measured.
+machine disturbs them. What the model of docs/scale.md predicts for two (a step of half the batch by one process beside another that
+does the same by itself, and the time of sending the gradients) stands beside what was measured.
 """
 
 from __future__ import annotations
@@ -32,12 +32,17 @@ def environment(**more: object) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", **{k: str(v) for k, v in more.items()}}
 
 
-def train(strategy: str, processes: int, batch: int, steps: int, folder: Path) -> list[dict[str, Any]]:
-    """The log of a run."""
+def train(
+    strategy: str, processes: int, batch: int, steps: int, folder: Path, beside: bool = False
+) -> list[dict[str, Any]]:
+    """The log of a run; `beside` it, if so, another that it has nothing to do with."""
     command = [sys.executable, "-m", "aegan", "train", "fashion", "--strategy", strategy, "--steps", str(steps),
                "--batch-size", str(batch), "--devices", str(processes), "--device", "cpu", "--precision", "fp32",
                "--logger", "none", "--no-evaluate", "--out", str(folder)]  # fmt: skip
+    other = [subprocess.Popen([*command[:-1], f"{folder}-other"], stderr=subprocess.DEVNULL)] if beside else []
     subprocess.run(command, check=True, capture_output=True, env=environment())
+    for process in other:
+        process.wait()
     return read_log(folder / "log.jsonl")
 
 
@@ -146,18 +151,20 @@ def main() -> None:
     machine: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for strategy, stage in RUNS.items():
-            found: dict[str, list[float]] = {"one": [], "half": [], "two": []}
+            found: dict[str, list[float]] = {"one": [], "half": [], "apart": [], "two": []}
             for i in range(arguments.repeats):
-                for kind, processes, batch in (("one", 1, BATCH), ("half", 1, BATCH // 2), ("two", 2, BATCH)):
-                    log = train(strategy, processes, batch, arguments.steps, Path(folder) / f"{strategy}-{kind}-{i}")
+                for kind in found:
+                    processes, batch = 2 if kind == "two" else 1, BATCH if kind in ("one", "two") else BATCH // 2
+                    place = Path(folder) / f"{strategy}-{kind}-{i}"
+                    log = train(strategy, processes, batch, arguments.steps, place, beside=kind == "apart")
                     found[kind].append(seconds_per_step(log, stage, batch))
                     machine = {k: log[0][k] for k in ("cpu", "cores", "torch", "python")}
-            one, half, two = (statistics.median(found[k]) for k in ("one", "half", "two"))
+            one, half, apart, two = (statistics.median(times) for times in found.values())
             sent = weights(strategy)
-            predicted = half + latency + 4 * sent * slope
+            predicted = apart + latency + 4 * sent * slope
             runs[strategy] = {
                 "stage": stage, "batch": BATCH, "weights_averaged": sent,
-                "ms_per_step": {"one": 1e3 * one, "one, half the batch": 1e3 * half, "two": 1e3 * two},
+                "ms_per_step": {"one": 1e3 * one, "one, half the batch": 1e3 * half, "the same beside another": 1e3 * apart, "two": 1e3 * two},
                 "images_per_second": {"one": BATCH / one, "two": BATCH / two},
                 "speedup": one / two, "efficiency": one / two / 2,
                 "predicted_ms_per_step": 1e3 * predicted, "measured_over_predicted": two / predicted,
@@ -165,6 +172,7 @@ def main() -> None:
             }  # fmt: skip
     result = {
         "machine": machine,
+        "load_average": os.getloadavg()[2],
         "how": {
             "repeats": arguments.repeats,
             "steps": arguments.steps,
