@@ -2,8 +2,8 @@
 
     python bench/ranks.py [--repeats 3] [--steps 48]
 
-Each process has one thread. Runs of one and of two processes take turns, and the median counts, as other work on the
-machine disturbs them. What the model of docs/scale.md predicts for two (a step of half the batch by one process beside another that
+Each process has one thread. Runs of one and of two processes take turns, and the median counts, as other work on the machine
+disturbs them. What the model of docs/scale.md predicts for two (a step of half the batch by one process, beside another that
 does the same by itself, and the time of sending the gradients) stands beside what was measured.
 """
 
@@ -39,7 +39,11 @@ def train(
     command = [sys.executable, "-m", "aegan", "train", "fashion", "--strategy", strategy, "--steps", str(steps),
                "--batch-size", str(batch), "--devices", str(processes), "--device", "cpu", "--precision", "fp32",
                "--logger", "none", "--no-evaluate", "--out", str(folder)]  # fmt: skip
-    other = [subprocess.Popen([*command[:-1], f"{folder}-other"], stderr=subprocess.DEVNULL)] if beside else []
+    other = (
+        [subprocess.Popen([*command[:-1], f"{folder}-other"], env=environment(), stderr=subprocess.DEVNULL)]
+        if beside
+        else []
+    )
     subprocess.run(command, check=True, capture_output=True, env=environment())
     for process in other:
         process.wait()
@@ -164,7 +168,10 @@ def main() -> None:
             predicted = apart + latency + 4 * sent * slope
             runs[strategy] = {
                 "stage": stage, "batch": BATCH, "weights_averaged": sent,
-                "ms_per_step": {"one": 1e3 * one, "one, half the batch": 1e3 * half, "the same beside another": 1e3 * apart, "two": 1e3 * two},
+                "ms_per_step": {
+                    "one": 1e3 * one, "one, half the batch": 1e3 * half, "the same beside another": 1e3 * apart,
+                    "two": 1e3 * two,
+                },
                 "images_per_second": {"one": BATCH / one, "two": BATCH / two},
                 "speedup": one / two, "efficiency": one / two / 2,
                 "predicted_ms_per_step": 1e3 * predicted, "measured_over_predicted": two / predicted,
