@@ -152,14 +152,16 @@ def differences(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> dict[str, f
     return found
 
 
-def assert_same(found: Trained) -> None:
+def assert_same(found: Trained, tolerance: float = TOLERANCE) -> None:
     """Every job's losses, weights and number of images are those of one process, and both ranks hold the same bits."""
     assert found.digests(0) == found.digests(1)
     far: dict[str, Any] = {}
     for name in (j["name"] for j in found.jobs):
-        apart = differences(found.lines("one", name), found.lines("two", name))
-        if max(apart.values()) > TOLERANCE:
-            far[name] = {k: v for k, v in apart.items() if v > TOLERANCE}
+        lines = [found.lines(who, name) for who in ("one", "two")]
+        at_once = differences(*(each[:1] for each in lines))
+        apart = {k: v for k, v in differences(*lines).items() if v > tolerance or at_once.get(k, 0.0) > 1e-5}
+        if apart:
+            far[name] = apart
         one, two = (found.weights(who, name) for who in ("one", "two"))
         assert one.keys() == two.keys()
         for key, w in one.items():
@@ -202,7 +204,11 @@ def test_every_option_and_kind_of_data(tmp_path: Path, job_data: Callable[[str],
 
 @pytest.mark.slow
 def test_every_preset(tmp_path: Path, job_data: Callable[[str], str]) -> None:
-    """The numbers that are shipped, at full width, for a few steps of the first stages."""
+    """The numbers that are shipped, at full width, for six steps.
+
+    The first step's losses are equal to 1e-5, as everywhere. Then Adam's first steps, which are as long for a gradient that is
+    mostly rounding as for any other, move some games by up to 1e-3.
+    """
     jobs = []
     for name, preset in preset_files():
         if preset == "64":
@@ -213,7 +219,7 @@ def test_every_preset(tmp_path: Path, job_data: Callable[[str], str]) -> None:
         found = job(name, "vectors" if vectors else "pictures", {}, job_data, preset=preset)
         small = {"batch_size": 16, "components": [1, 2], "entries": 16}
         jobs.append({**found, "name": f"{name}-{preset}", "options": small, "steps": 6})
-    assert_same(train_both(tmp_path, jobs))
+    assert_same(train_both(tmp_path, jobs), tolerance=2e-3)
 
 
 # --- stopped, killed, gone on with ------------------------------------------------------------------------------------
