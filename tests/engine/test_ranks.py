@@ -206,8 +206,8 @@ def test_every_option_and_kind_of_data(tmp_path: Path, job_data: Callable[[str],
 def test_every_preset(tmp_path: Path, job_data: Callable[[str], str]) -> None:
     """The numbers that are shipped, at full width, for six steps.
 
-    The first step's losses are equal to 1e-5, as everywhere. Then Adam's first steps, which are as long for a gradient that is
-    mostly rounding as for any other, move some games by up to 1e-3.
+    The first step's losses are equal to 1e-5, as everywhere. Then Adam's first steps, which are as long for a gradient
+    that is mostly rounding as for any other, move some games by up to 1e-3.
     """
     jobs = []
     for name, preset in preset_files():
