@@ -30,7 +30,9 @@ try:
 except SystemExit:
     pass
 """
-LATE = "{'torch', 'torchvision', 'sklearn', 'PIL', 'tensorboard', 'torchmetrics', 'scipy', 'pyarrow'}"
+LATE = (
+    "{'torch', 'torchvision', 'sklearn', 'PIL', 'tensorboard', 'torchmetrics', 'lightning_fabric', 'scipy', 'pyarrow'}"
+)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class RunConfig:
     )
     batch_size: int | None = option(None, "examples per step; default: the strategy's")
     device: Device = option("auto", "cpu, cuda, cuda:1, mps, or auto")
+    devices: int = option(1, "processes on this machine, one a device; more machines: see docs/scale.md")
     precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
     checkpoint_every: float = option(60.0, "seconds between checkpoints")
     data_dir: str | None = option(None, "where the files of a built-in name lie, if not in their usual place")

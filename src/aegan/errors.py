@@ -20,6 +20,10 @@ class UserError(Exception):
         self.fix = fix
 
 
+class LostRank(UserError):
+    """Another process of the same run has ended, and this one cannot go on without it."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist; it names the nearest one.
 

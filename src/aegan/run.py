@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
+import socket
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
 from aegan.engine.loggers import chosen as chosen_loggers
 from aegan.engine.loop import Counters
+from aegan.engine.ranks import Ranks, start
 from aegan.engine.schedule import Plan
 from aegan.engine.state import sweep, write_atomically
 from aegan.errors import UserError
@@ -44,12 +47,20 @@ class Run:
         path: RUN.
         device: where its model computes.
         networks: those of your own that it was trained with.
+        elsewhere: whether the folder may be on another machine, that of the run's first process.
     """
 
-    def __init__(self, path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = "auto",
+        networks: Mapping[str, Own] | None = None,
+        *,
+        elsewhere: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.device, self.networks = device, networks
-        if not (self.path / "config.yaml").is_file():
+        if not elsewhere and not (self.path / "config.yaml").is_file():
             raise UserError(
                 f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
             )
@@ -129,7 +140,7 @@ class RunSettings:
 
     def decisive(self) -> dict[str, Any]:
         """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
-        free = {"out", "device", "checkpoint_every", "logger", "data_dir"}
+        free = {"out", "device", "devices", "checkpoint_every", "logger", "data_dir"}
         run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
         options = dataclasses.asdict(
             self.strategy()
@@ -148,7 +159,16 @@ class RunSettings:
             UserError: it is missing or damaged, or is from a newer version.
         """
         try:
-            content = yaml.safe_load(path.read_text())
+            return cls.from_plain(yaml.safe_load(path.read_text()), path)
+        except OSError:
+            raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise _damaged(path) from error
+
+    @classmethod
+    def from_plain(cls, content: Any, path: Path) -> RunSettings:
+        """The inverse of `to_dict`; `path` is where the values are from, for messages."""
+        try:
             if int(content.get("format", FORMAT)) > FORMAT:
                 raise UserError(
                     f"{path} has format {content['format']}, newer than this aegan knows ({FORMAT}).",
@@ -158,12 +178,8 @@ class RunSettings:
             plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
             named = run.get("strategy", RunConfig.strategy)
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
-        except OSError:
-            raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(
-                f"{path} is damaged, or is no configuration of aegan.", "Bring it back, or train again in a new folder."
-            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(path) from error
         return cls(with_options(RunConfig(), run, "a run"), options, plans)
 
     def strategy(self) -> Strategy:
@@ -174,6 +190,12 @@ class RunSettings:
         """The data, as it was trained on."""
         r = self.run
         return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress)
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path} is damaged, or is no configuration of aegan.", "Bring it back, or train again in a new folder."
+    )
 
 
 def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSettings:
@@ -271,18 +293,11 @@ def train(
     Raises:
         UserError: a setting cannot be used, or another process trains in this folder.
     """
-    folder = run_folder(config)
-    if resume:
-        Run(folder)  # refuses a folder that is none, before it is locked
-    elif folder.is_file():
-        raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
-    with locked(folder):
-        sweep(folder)
-        return _train(folder, config, options, source, resume, repeat, evaluate, display or Display(), networks)
+    with contextlib.ExitStack() as held:
+        return _train(config, options, source, resume, repeat, evaluate, display or Display(), networks, held)
 
 
 def _train(
-    folder: Path,
     config: RunConfig,
     options: Mapping[str, Any],
     source: str | Array | None,
@@ -291,31 +306,28 @@ def _train(
     evaluate: bool,
     display: Display,
     networks: Mapping[str, Own] | None,
+    held: contextlib.ExitStack,
 ) -> Run:
-    """`train`, in a folder that no other process trains in."""
+    """`train`; what `held` gets to hold is the run's lock."""
+    ranks = start(config.device)
     config = dataclasses.replace(config, networks=f"{IN_PYTHON} {', '.join(networks)}" if networks else config.networks)
-    if resume:
-        settings = Run(folder).config
-        kept = dataclasses.replace(settings.run, device=config.device, out=str(folder))
-        settings = dataclasses.replace(settings, run=kept)
-        data = open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
-        # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
-        resume = any((folder / "checkpoints").glob("step-*")) or any(
-            line.get("step") for line in read_log(folder / "log.jsonl")
-        )
+    opened: list[Data] = []
+
+    def settle() -> tuple[dict[str, Any], bool]:
+        _hold(run_folder(config), resume, held)
+        settings, data, go_on = _settled(config, options, source=source, resume=resume, repeat=repeat)
+        opened.append(data)
+        return settings.to_dict(), go_on
+
+    if ranks.several:
+        plain, resume = ranks.from_first(settle)
+        settings = RunSettings.from_plain(plain, Path("config.yaml"))
+        data = ranks.in_turn(lambda: opened[0] if opened else _opened(settings, source))
+        _check_same(data, ranks)
     else:
-        if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
-            raise UserError(
-                f"{folder} already holds a run; nothing was changed.",
-                f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
-            )
-        data = open_data(
-            config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True
-        )
-        settings = resolve(config, data, options)
-        if repeat is not None:
-            settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
-        settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
+        _hold(run_folder(config), resume, held)
+        settings, data, resume = _settled(config, options, source=source, resume=resume, repeat=repeat)
+    folder = Path(settings.run.out or "")
     chosen = settings.strategy()
     own = own_networks(settings.run, networks, data.spec)
 
@@ -328,11 +340,13 @@ def _train(
     engine = Engine(
         chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
         save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
-        settings=settings.decisive(),
+        settings=settings.decisive(), ranks=ranks,
     )  # fmt: skip
-    if not resume:
+    if not resume and ranks.first:
         settings.write(folder / "config.yaml")
     outcome = engine.run(resume)
+    if not ranks.first:
+        return Run(folder, config.device, own, elsewhere=True)
     dataclasses.replace(settings, plans=outcome.plans).write(folder / "config.yaml")
     run = Run(folder, config.device, own)
     if evaluate:
@@ -342,3 +356,59 @@ def _train(
         evaluate_run(run, data=data, device=str(engine.device), progress=not display.console.quiet)
         write_report(folder)
     return run
+
+
+def _hold(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
+    """Keeps other processes out of the run's folder, and clears what a killed one has left half written."""
+    if resume:
+        Run(folder)  # refuses a folder that is none, before it is locked
+    elif folder.is_file():
+        raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
+    held.enter_context(locked(folder))
+    sweep(folder)
+
+
+def _settled(
+    config: RunConfig,
+    options: Mapping[str, Any],
+    *,
+    source: str | Array | None,
+    resume: bool,
+    repeat: RunSettings | None,
+) -> tuple[RunSettings, Data, bool]:
+    """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
+    folder = run_folder(config)
+    if resume:
+        settings = Run(folder).config
+        kept = dataclasses.replace(settings.run, device=config.device, devices=config.devices, out=str(folder))
+        settings = dataclasses.replace(settings, run=kept)
+        data = _opened(settings, source)
+        # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
+        steps = (line.get("step") for line in read_log(folder / "log.jsonl"))
+        return settings, data, any((folder / "checkpoints").glob("step-*")) or any(steps)
+    if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
+        raise UserError(
+            f"{folder} already holds a run; nothing was changed.",
+            f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
+        )
+    data = open_data(
+        config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True
+    )
+    settings = resolve(config, data, options)
+    if repeat is not None:
+        settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
+    return dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder))), data, False
+
+
+def _opened(settings: RunSettings, source: str | Array | None) -> Data:
+    """The data of settled settings; arrays are given anew."""
+    return open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
+
+
+def _check_same(data: Data, ranks: Ranks) -> None:
+    """Refuses other data than the first process has: another folder on another machine, say."""
+    if ranks.from_first(lambda: data.fingerprint) != data.fingerprint:
+        raise UserError(
+            f"{data.source} on {socket.gethostname()} is not the data of the run's first process.",
+            "Give every machine the same files under the same path.",
+        )

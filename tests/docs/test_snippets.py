@@ -31,6 +31,7 @@ SHORT = [
     (r"--minutes [\d.]+", "--steps 3"), (r"--steps \d+", "--steps 3"), (r"--seeds \d+", "--seeds 1"), (r"--tune \d+", ""),
     (r"\bfashion(-full)?\b", "photos/"), (r"--batch-size \d+", "--batch-size 16"), (r"--size \d+", "--size 16"),
     (r"\bnew_photos/", "photos/"), (r"--class \w+", "--class disc"), (r"--n \d+", "--n 16"),
+    (r"--devices \d+", "--devices 2"),
 ]  # fmt: skip
 SHORT_PYTHON = [(r"minutes=[\d.]+", "steps=3"), (r"seeds=\d+", "seeds=1"), (r'"fashion(-full)?"', '"photos/"')]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -31,7 +32,8 @@ from aegan.cli import (
     train,
     watch,
 )
-from aegan.errors import UserError
+from aegan.errors import LostRank, UserError
+from aegan.launch import is_rank, speaks
 from aegan.version import __version__
 
 app = typer.Typer(
@@ -74,6 +76,8 @@ def run() -> None:
     try:
         app(prog_name="aegan")
     except UserError as error:
+        if not (speaks() or isinstance(error, LostRank)):
+            _leave(2)
         _fail(str(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
@@ -81,7 +85,7 @@ def run() -> None:
         _fail(f"{error.strerror}: {error.filename or 'while writing'}\nFree space, or choose another place.")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     from rich.console import Console
     from rich.text import Text
 
@@ -90,4 +94,13 @@ def _fail(message: str) -> None:
     console.print(Text("Error: ", style="bold red").append(first, style="default"))
     for line in rest:
         console.print(Text(line))
-    sys.exit(2)
+    _leave(2)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process; one of several without taking down connections, which end badly where others have ended first."""
+    if is_rank():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

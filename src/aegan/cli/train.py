@@ -11,7 +11,8 @@ import typer
 
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
-from aegan.errors import UserError
+from aegan.errors import LostRank, UserError
+from aegan.launch import is_first, is_rank, launch
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
@@ -39,23 +40,33 @@ def command(
     given = _given(context)
     repeat = None
     if resume:
-        _only(given, {"out", "device", "resume", "evaluate"}, "A resumed run keeps its settings")
+        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
-        _only(given, {"out", "device", "config_file", "evaluate", "dry_run"}, "A repeated run keeps its settings")
+        _only(
+            given,
+            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            "A repeated run keeps its settings",
+        )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device)
+        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
     if dry_run:
         _describe(config, options if repeat is None else repeat.options)
         return
+    if config.devices < 1:
+        raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
+    if config.devices > 1 and not is_rank():
+        raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
-    display = Display()
+    display = Display(quiet=not is_first())
     try:
         run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
     except Interrupted as stop:
         display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {config.out}")
         raise typer.Exit(128 + stop.signum) from None
+    except LostRank as lost:
+        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {config.out}") from lost
     display.say(f"model   {run.path / 'model'}")
     if evaluate:
         display.say(f"report  {run.path / 'report.html'}")

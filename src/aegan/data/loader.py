@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aegan.data.spec import Split
+from aegan.ranks import Share
 
 Array = NDArray[Any]
 
@@ -91,12 +92,16 @@ class Loader:
         batch_size: examples in every batch.
         seed: two loaders of the same seed give the same batches.
         flip: mirror each image left to right with probability 1/2, drawn by the same generator.
+        share: the rows of each batch that are given; None: all. Where the loader stands does not depend on it.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int = 0, flip: bool = False) -> None:
+    def __init__(
+        self, split: Split, batch_size: int, seed: int = 0, flip: bool = False, share: Share | None = None
+    ) -> None:
         if batch_size < 1 or len(split) < 1:
             raise ValueError(f"batch_size {batch_size} and {len(split)} examples: both must be at least 1")
         self.split, self.batch_size, self.seed, self.flip = split, batch_size, seed, flip
+        self.share = share or Share(0, 1)
         self._items = np.asarray(split.items)  # a memmap's own class makes each small gather slower
         self._start(epoch=0, offset=0)
 
@@ -115,10 +120,10 @@ class Loader:
         while (missing := n - sum(len(index) for index, _ in parts)) > 0:
             self._start(self.epoch + 1, 0)
             parts.append(self._take(missing))
-        index = np.concatenate([index for index, _ in parts])
+        index = self.share.rows(np.concatenate([index for index, _ in parts]))
         items = self._items[index]  # a gather: always a fresh array
         if self._mirror is not None:
-            mirror = np.concatenate([mirror for _, mirror in parts])
+            mirror = self.share.rows(np.concatenate([mirror for _, mirror in parts]))
             items[mirror] = items[mirror][:, :, ::-1]
         return _batch(self.split, items, index)
 

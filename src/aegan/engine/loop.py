@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from aegan.engine.guard import LOOK_EVERY, Guard
 from aegan.engine.log import Display, Means, RunLog, clock, short
 from aegan.engine.loggers import Loggers, chosen
 from aegan.engine.memory import accumulate, halved, out_of_memory, split, too_little
+from aegan.engine.ranks import Ranks, scalars
 from aegan.engine.schedule import REPLAN_AT, Plan, Timing
 from aegan.engine.state import (
     Checkpoints,
@@ -116,6 +118,7 @@ class Engine:
         save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.best`.
         networks: of the user's, in the place of the strategy's of the same names; they are trained in place.
         settings: plain values that may not change on the way; a run that is resumed with others is refused.
+        ranks: this process among those of the run; default: it is alone.
     """
 
     def __init__(
@@ -131,12 +134,14 @@ class Engine:
         save_best: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         networks: Networks | None = None,
         settings: dict[str, Any] | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.settings = settings or {}
+        self.ranks = ranks or Ranks()
         self.strategy, self.data, self.config, self.folder = strategy, data, config, folder
-        self.display = display or Display(quiet=True)
-        self.save_model, self.save_best = save_model, save_best
-        self.device = pick_device(config.device)
+        self.display = (display if self.ranks.first else None) or Display(quiet=True)
+        self.save_model, self.save_best = (save_model, save_best) if self.ranks.first else (None, None)
+        self.device = self.ranks.device or pick_device(config.device)
         # 16 bits are too few for the toys' narrow modes, and small matrices gain nothing
         narrow = config.precision == "auto" and data.spec.is_vector
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
@@ -158,7 +163,9 @@ class Engine:
             alone = bool(getattr(strategy, "penalised", False))
             built = use_networks(built, networks, self.spec, strategy=strategy.name, alone=alone)
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
-        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed)
+        self.ranks.take_first(self.networks)
+        share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
+        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, share=share)
         self.shown = self._shown()
 
     # --- the run --------------------------------------------------------------------------------------------------
@@ -173,13 +180,21 @@ class Engine:
         tensors: dict[str, Tensor] | None = None
         if resume:
             tensors = self._load(passed_over=self.display.say)
-        loggers = Loggers(chosen(self.config.logger), self.folder, self.display.say)
-        self.log = RunLog(self.folder / "log.jsonl", self.counters.step if resume else None, loggers)
+        writes = self.ranks.first
+        loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
+        path = self.folder / "log.jsonl" if writes else Path(os.devnull)
+        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers)
         settings = {**asdict(self.config), "options": asdict(self.strategy)}
         loggers.begin(as_plain(settings), self.counters.step)
         self._began = time.monotonic() - self.counters.seconds
         try:
-            self.log.write(event="start", resumed=resume, precision=self.precision, **describe_machine(self.device))
+            self.log.write(
+                event="start",
+                resumed=resume,
+                precision=self.precision,
+                processes=self.ranks.size,
+                **describe_machine(self.device),
+            )
             with self._signals():
                 for i in range(self.counters.stage, len(self.stages)):
                     stage = self.stages[i]
@@ -219,13 +234,27 @@ class Engine:
         self.display.start(stage.name, "fitting")
         before = self._seconds()
         with torch.no_grad():
-            notes = stage.run(self.networks, self.view)
+            notes = self._fitted(stage)
             for module in (m for net in self.networks.values() for m in net.modules()):
                 for key, buffer in module.named_buffers(recurse=False):
                     # a checkpoint keeps values, not strides, and a product of matrices rounds differently with others
                     setattr(module, key, buffer.contiguous())
         self.notes[stage.name] = notes
         self._note(stage.name, {**notes, "took": round(self._seconds() - before, 2)})
+
+    def _fitted(self, stage: Fit) -> dict[str, Any]:
+        """Runs the stage on rank 0, which sees all data as in one process; the others take what it found."""
+        if not self.ranks.several:
+            return stage.run(self.networks, self.view)
+
+        def fit() -> tuple[dict[str, Tensor], dict[str, Any]]:
+            notes = stage.run(self.networks, self.view)
+            return random_state(self.device), notes
+
+        random, notes = self.ranks.tensors_from_first(fit)
+        load_random_state(random, self.device)  # a fit may draw
+        self.ranks.take_first(self.networks)
+        return notes
 
     def _train(self, stage: Stage, tensors: dict[str, Tensor] | None) -> None:
         c = self.counters
@@ -236,7 +265,8 @@ class Engine:
         if tensors is None:
             self._save(run)
         self.display.start(stage.name)
-        timing = Timing(self._stage_seconds() if not plan.knots else 0.0, c.stage_step)
+        (budget,) = self.ranks.of_first(self._stage_seconds() if not plan.knots else 0.0)
+        timing = Timing(budget, c.stage_step)
         lines = Means()
         since = (time.monotonic(), c.images)
         while not plan.knots or c.stage_step < plan.total:
@@ -251,7 +281,7 @@ class Engine:
             run.ema.update()
             c.stage_step += 1
             c.step += 1
-            c.images += len(batch.x)
+            c.images += len(batch.x) * self.ranks.size
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.gives_up:
                 self._roll_back(run)
@@ -264,7 +294,7 @@ class Engine:
                 speed = (c.images - since[1]) / max(now - since[0], 1e-9)
                 since = (now, c.images)
                 self._report(run, plan, lines, speed)
-            if last or self._preview_due(plan):
+            if self.ranks.first and (last or self._preview_due(plan)):
                 self._preview(run)
             if self.save_best is not None and plan.knots and stage.preview == "sample":
                 self._keep_best(run, plan)
@@ -280,9 +310,11 @@ class Engine:
         optimizer = run.optimizers[phase.name]
         parameters = optimizer.param_groups[0]["params"]
         total, loss = self._gradients(run, phase, batch, at)
+        logged = {"total": total, **scalars([("terms", loss.terms), ("watch", loss.watch)])}
+        logged = self.ranks.average(parameters, logged)
         if run.scaler:
             run.scaler.unscale_(optimizer)
-        norm = run.guard.admit(phase.name, optimizer, total, parameters, phase.clip)
+        norm = run.guard.admit(phase.name, optimizer, logged["total"], parameters, phase.clip)
         # a phase that waited for the warm-up has its own afterwards
         rate = plan.rate(at.step, phase.final)
         if phase.hold:
@@ -293,9 +325,9 @@ class Engine:
             run.scaler.update()
         else:
             optimizer.step()
-        lines.add("terms", {f"{phase.name}.{k}": v for k, v in loss.terms.items()})
+        lines.add("terms", {f"{phase.name}.{k}": logged[f"terms/{k}"] for k in loss.terms})
         lines.add("terms", {f"{phase.name}.|grad|": norm})
-        lines.add("watch", loss.watch)
+        lines.add("watch", {k: logged[f"watch/{k}"] for k in loss.watch})
 
     def _gradients(self, run: Running, phase: Phase, batch: Batch, at: Clock) -> tuple[Tensor, Loss]:
         """Forward and backward, in as many pieces as memory asks for; the total and the means of what the phase returned."""
@@ -306,10 +338,12 @@ class Engine:
             try:
                 return accumulate(
                     split(batch, c.parts, pack), lambda piece: phase.loss(self.networks, piece, at),
-                    lambda: autocast(self.device, self.precision), scale,
+                    self._forward, scale,
                 )  # fmt: skip
             except (RuntimeError, MemoryError) as error:
-                parts = halved(c.parts, len(batch.x), pack) if out_of_memory(error) else None
+                # one rank by itself cannot go back: the others are waiting in the middle of this loss
+                alone = out_of_memory(error) and not self.ranks.several
+                parts = halved(c.parts, len(batch.x), pack) if alone else None
                 if parts is None:
                     raise
             # behind the handler, whose traceback holds on to what was allocated
@@ -323,6 +357,11 @@ class Engine:
             self.display.say(
                 f"{run.stage.name}: memory ran out at step {c.step}; batches of {len(batch.x)} go on as {parts} × {size}"
             )
+
+    @contextmanager
+    def _forward(self) -> Iterator[None]:
+        with autocast(self.device, self.precision), self.ranks.computing():
+            yield
 
     # --- budgets --------------------------------------------------------------------------------------------------
 
@@ -351,8 +390,10 @@ class Engine:
             ready = timing.ready(step, plan.warmup)
         else:
             ready = timing.active and plan.progress(step) >= REPLAN_AT[timing.looks - 1]
+        if self.ranks.several:  # rank 0's clock counts
+            ready = step % LOOK_EVERY == 0 and bool(self.ranks.of_first(ready)[0])
         if ready:
-            plan.replan(step, *timing.look(step))
+            plan.replan(step, *self.ranks.of_first(*timing.look(step)))
             self.log.write(
                 event="plan", stage=self.stages[self.counters.stage].name, step=self.counters.step, knots=plan.knots
             )
@@ -374,6 +415,8 @@ class Engine:
         """Writes a checkpoint; `run` is None between stages."""
         c = self.counters
         c.seconds = self._seconds()
+        if not self.ranks.first:
+            return
         tensors = {f"net/{k}/{key}": v for k, net in self.networks.items() for key, v in net.state_dict().items()}
         tensors |= {f"random/{k}": v for k, v in random_state(self.device).items()}
         meta: dict[str, Any] = {
@@ -398,7 +441,7 @@ class Engine:
 
     def _load(self, passed_over: Callable[[str], None] | None = None) -> dict[str, Tensor]:
         """Takes the newest whole checkpoint; returns the tensors of the stage it stands in."""
-        tensors, meta, damaged = self.checkpoints.newest()
+        tensors, (meta, damaged) = self.ranks.tensors_from_first(self._newest)
         for message in damaged if passed_over else ():
             self.display.say(f"{message} Going on from the checkpoint before it.")
         if meta["data"] != self.data.fingerprint:
@@ -441,6 +484,10 @@ class Engine:
         load_random_state(groups["random"], self.device)
         self._stage_meta = meta
         return {f"{kind}/{k}": v for kind in ("ema", "opt", "guard") for k, v in groups.get(kind, {}).items()}
+
+    def _newest(self) -> tuple[dict[str, Tensor], tuple[dict[str, Any], list[str]]]:
+        tensors, meta, damaged = self.checkpoints.newest()
+        return tensors, (meta, damaged)
 
     def _restore_stage(self, run: Running, tensors: dict[str, Tensor]) -> None:
         """The inverse of the second half of `_save`."""
@@ -486,6 +533,10 @@ class Engine:
         )
 
     def _check_stop(self, run: Running | None) -> None:
+        if self.ranks.several:
+            if run is not None and self.counters.stage_step % LOOK_EVERY:
+                return
+            self._stop = self.ranks.highest(self._stop or 0) or None
         if self._stop is None:
             return
         if run is None or run.guard.healthy:

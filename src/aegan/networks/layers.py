@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from aegan.networks.blocks import ResidualMLPBlock
+from aegan.ranks import gathered
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -32,8 +33,9 @@ class MinibatchDiscrimination(nn.Module):
         """(N, A) to (N, B)."""
         with torch.autocast(f.device.type, enabled=False):  # small differences of large numbers
             M = (f.float() @ self.T).view(len(f), self.kernels, self.dims)
-            near = (-(M[:, None] - M[None]).abs().sum(3)).exp()
-            return (near.sum(1) - 1) / max(len(f) - 1, 1)
+            others = gathered(M)
+            near = (-(M[:, None] - others[None]).abs().sum(3)).exp()
+            return (near.sum(1) - 1) / max(len(others) - 1, 1)
 
 
 class VirtualBatchNorm(nn.Module):

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aegan.ranks import averaged
+
 
 def per_sample(t: Tensor) -> Tensor:
     """The mean over everything but the first axis."""
@@ -86,7 +88,7 @@ def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor], *, power: i
     for a, b in zip(real, fake, strict=True):
         a = a.detach().to(torch.promote_types(a.dtype, torch.float32))
         d = (b.to(a.dtype) - a).abs()
-        term = per_sample(d**power) / (a.abs() ** power).mean().clamp_min(1e-8)
+        term = per_sample(d**power) / averaged((a.abs() ** power).mean()).clamp_min(1e-8)
         total = term if total is None else total + term
     if total is None:
         raise ValueError("no maps to compare")

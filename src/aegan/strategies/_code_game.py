@@ -12,6 +12,7 @@ from torch import Tensor
 from aegan.data.loader import Batch
 from aegan.density import mmd2
 from aegan.objectives.adversarial import adversarial
+from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
 from aegan.strategies._pieces import critic_loss, generator_logits
 
@@ -61,7 +62,7 @@ class CodeGame:
         real, y = self.codes(nets, batch)
         v, fake, y = draw(nets, len(real), y)
         loss = generator_logits(nets["C"], adversarial("rpgan"), fake, real, y)
-        return Loss({"L_f": loss}, watch={"moved": (fake - v).detach().square().mean().sqrt()})
+        return Loss({"L_f": loss}, watch={"moved": averaged((fake - v).detach().square().mean()).sqrt()})
 
     def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Normalised codes of a batch, and its classes if the prior knows classes."""

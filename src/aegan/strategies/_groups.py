@@ -29,6 +29,7 @@ from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1
 from aegan.objectives.regularisers import kl_standard_normal
+from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 from aegan.strategies._pieces import (
     Encode,
@@ -139,7 +140,7 @@ class Variational(Coded):
 
     def evidence_bound(self, x: Tensor, back: Tensor, mu: Tensor, log_var: Tensor, beta: float = 1.0) -> Loss:
         """1/2 log E|x − x̂|² + β/D KL(q(z|x) || N(0, I)): the bound per value, at the batch's best decoder variance."""
-        mse = (back.float() - x).square().mean()
+        mse = averaged((back.float() - x).square().mean())
         kl = kl_standard_normal(mu, log_var) * (beta / x[0].numel())
         return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
 

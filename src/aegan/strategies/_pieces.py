@@ -13,6 +13,7 @@ from aegan.data.spec import DataSpec
 from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
+from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Loss, Networks, View
 
 
@@ -30,7 +31,7 @@ def code_shape(spec: DataSpec, dim: int | None, stride: int | None) -> tuple[int
 
 def noisy(z: Tensor, sigma: float) -> Tensor:
     """z + sigma · sd(z) · ε: codes nearby must decode alike, so that a density has no holes to fall into."""
-    return z + sigma * z.detach().std(0, keepdim=True) * torch.randn_like(z)
+    return z + sigma * gathered(z.detach()).std(0, keepdim=True) * torch.randn_like(z)
 
 
 def halves(h: Tensor) -> tuple[Tensor, Tensor]:

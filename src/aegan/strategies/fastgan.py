@@ -87,7 +87,7 @@ class FastGAN(Generating, Judged):
 
 def soft_hinge(real: Tensor, fake: Tensor) -> Tensor:
     """L_D = [u − D(x)]₊ + [u' + D(G(z))]₊, u and u' ~ U(0.8, 1) for each example."""
-    u, v = 0.8 + 0.2 * torch.rand(2, *real.shape, device=real.device)
+    u, v = 0.8 + 0.2 * torch.rand(2 * len(real), *real.shape[1:], device=real.device).view(2, *real.shape)
     return F.relu(u - real) + F.relu(v + fake)
 
 

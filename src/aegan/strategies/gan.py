@@ -24,6 +24,7 @@ from aegan.networks import (
 )
 from aegan.networks.layers import settle
 from aegan.objectives.adversarial import Adversarial, smoothed
+from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, View
 from aegan.strategies._groups import Generating, Judged
 from aegan.strategies._registry import register
@@ -124,7 +125,7 @@ class GAN(Generating, Judged):
         if not self.feature_matching:
             return self.remember(nets, "G", Loss({"L_G": self.fool(nets["D"], fake, batch.x, y)}))
         real, made = (nets["D"].features(x)[-1].float().mean(0) for x in (batch.x, fake))  # type: ignore[operator]
-        matched = (real.detach() - made).square().sum()
+        matched = averaged(real.detach() - made).square().sum()
         return self.remember(nets, "G", Loss({"FM": self.feature_matching * matched}))
 
     def remember(self, nets: Networks, name: str, loss: Loss) -> Loss:

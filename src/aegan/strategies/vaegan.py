@@ -13,6 +13,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
+from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._groups import Judged, Variational, WithPrior, standard_normal
 from aegan.strategies._registry import register
@@ -94,7 +95,9 @@ class VAEGAN(WithPrior, Judged, Variational):
         """E −log D(x) and E −log(1 − D(x̃, x_p)), in nats."""
         with torch.no_grad():
             d_x, d_g = nets["D"](real).float(), nets["D"](fake).float()
-            return torch.stack((torch.nn.functional.softplus(-d_x).mean(), torch.nn.functional.softplus(d_g).mean()))
+            return averaged(
+                torch.stack((torch.nn.functional.softplus(-d_x).mean(), torch.nn.functional.softplus(d_g).mean()))
+            )
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss`, fakes x̃ and x_p; with nonsaturating sp(−D(x)) + sp(D(x̃, x_p)) + γ/2 |∇D(x)|²."""
@@ -112,7 +115,7 @@ class VAEGAN(WithPrior, Judged, Variational):
         back = nets["G"](self.reparameterise(mu, log_var)).float()
         kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
         mse = (back.detach() - batch.x).square().mean()
-        like = 0.5 * (2 * self.like_loss(nets, batch.x, back).mean() + 1e-6).log()
+        like = 0.5 * (2 * averaged(self.like_loss(nets, batch.x, back).mean()) + 1e-6).log()
         return Loss({"L_like": like, "L_prior": kl}, watch={"MSE": mse})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

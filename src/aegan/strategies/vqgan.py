@@ -15,6 +15,7 @@ from aegan.networks.autoencoders import grids
 from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
 from aegan.objectives.regularisers import kl_standard_normal
+from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._groups import Coded, Compressing, Judged, Variational, WithPrior
 from aegan.strategies._registry import register
@@ -134,4 +135,5 @@ def gradient_ratio(a: Tensor, b: Tensor, G: nn.Module) -> Tensor:
     if not (last.requires_grad and torch.is_grad_enabled()):
         return torch.ones_like(a)
     (of_a,), (of_b,) = (torch.autograd.grad(loss, last, retain_graph=True) for loss in (a, b))
+    of_a, of_b = averaged(of_a), averaged(of_b)
     return (of_a.float().norm() / (of_b.float().norm() + 1e-4)).clamp(max=1e4).detach()

@@ -8,6 +8,7 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import covariance_penalty
+from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
 from aegan.strategies._groups import Matched, PriorName, WithPrior
 from aegan.strategies._pieces import noisy
@@ -55,7 +56,7 @@ class WAEGAN(WithPrior, Matched):
 
     def moments(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = |mean E(x)|² / d + |cov E(x) − I|² / d over the batch."""
-        z = self.encode(nets, batch.x)
+        z = gathered(self.encode(nets, batch.x))
         return Loss({"mean": z.mean(0).square().mean(), "cov": covariance_penalty(z)})
 
     def transport(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
