@@ -160,7 +160,7 @@ class RunSettings:
     def open_data(self, progress: bool = False) -> Data:
         """The data, as it was trained on."""
         r = self.run
-        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress)
+        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress, stream=r.stream)
 
 
 def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSettings:
@@ -276,7 +276,11 @@ def train(
         if folder.is_file():
             raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
         data = open_data(
-            config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True
+            config.data if source is None else source,
+            size=config.size,
+            data_dir=config.data_dir,
+            progress=True,
+            stream=config.stream,
         )
         settings = resolve(config, data, options)
         if repeat is not None:

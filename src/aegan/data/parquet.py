@@ -39,7 +39,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
         raise UserError(f"Reading {path} needs pyarrow, which is missing.", "pip install pyarrow") from why
     skips, notes = Skips(), []
     files = [Path(each.path) for each in listing if each.suffix == ".parquet" and may_read(each)] or [path]
-    if chosen := _training(files):
+    if chosen := training(files):
         for other in sorted(set(files) - set(chosen)):
             skips.add(other.name, "of another split than train")
         notes.append(f"only the {len(chosen)} files of the split 'train' are used: name another file to use that one")
@@ -64,7 +64,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
     rows = _Rows(tuple(files), columns[0], columns[1], lambda file: pq.ParquetFile(file))
     step = max(1, len(files) // 8)
     sample = [entry for file in files[::step] for entry in rows.of(file, most=ROWS)]
-    return Found(key.hexdigest(), rows, sample, total, total, skips, -1, notes, classes, bool(columns[1]))
+    return Found(key.hexdigest(), rows, sample, total, total, skips, -1, notes, classes, bool(columns[1]), "parquet")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def may_read(each: Listed) -> bool:
     return not each.why or each.why == too_large()
 
 
-def _training(files: Sequence[Path]) -> list[Path]:
+def training(files: Sequence[Path]) -> list[Path]:
     """Of files named after several splits (train-00000-of-00002.parquet, test-…) those to train on; else none."""
     stems = {file: file.stem.lower().split("-")[0] for file in files}
     parents = {file: file.parent.name.lower() for file in files}
