@@ -159,9 +159,9 @@ def preset_files() -> dict[tuple[str, str], Path]:
 
 def read_preset(strategy: str, name: str) -> dict[str, Any]:
     """The numbers of a preset; an unknown name fails, naming the nearest."""
-    import yaml
+    from aegan.plain_yaml import read_yaml
 
     files = preset_files()
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
-    return dict(yaml.safe_load(files[strategy, name].read_text()) or {})
+    return dict(read_yaml(files[strategy, name].read_text()) or {})

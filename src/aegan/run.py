@@ -27,6 +27,7 @@ from aegan.hub.migrate import migrated_options
 from aegan.model import Model, check_seed, write_model
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
+from aegan.plain_yaml import read_yaml
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -135,7 +136,7 @@ class RunSettings:
             UserError: it is missing or damaged, or is from a newer version.
         """
         try:
-            content = yaml.safe_load(path.read_text())
+            content = read_yaml(path.read_text())
             if int(content.get("format", FORMAT)) > FORMAT:
                 raise UserError(
                     f"{path} has format {content['format']}, newer than this aegan knows ({FORMAT}).",

@@ -224,9 +224,8 @@ def test_a_damaged_shard_is_named(tmp_path: Path, damage: Callable[[bytes], byte
     bad.write_bytes(damage(bad.read_bytes()))
     found = open_data(tmp_path / "set").inspection
     assert 20 + least <= found.count <= 20 + 11 * bool(least)
-    assert not why or [name for said, each in found.skipped.items() if why in said for name in each.names][
-        0
-    ].startswith("bad")
+    named = [name for said, each in found.skipped.items() if why in said for name in each.names]
+    assert not why or named[0].startswith("bad")
     if not least:
         with pytest.raises(UserError, match=r"bad\.tar"):
             open_data(bad)
@@ -262,7 +261,7 @@ def test_shards_are_streamed_from_a_size_on(both: tuple[Path, Path], monkeypatch
     assert streamed(open_data(both[1])) and not streamed(open_data(both[0]))
     assert not streamed(open_data(both[1], stream="off"))
     monkeypatch.setattr("aegan.data.stream.MOST_WHOLE", 1_000)
-    with pytest.raises(UserError, match="needs all 2. images in memory"):
+    with pytest.raises(UserError, match=r"needs all 2\d images in memory"):
         np.asarray(open_data(both[1]).train.items)
 
 

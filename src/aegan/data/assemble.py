@@ -106,7 +106,7 @@ def to_disk(draft: Draft, folder: Path) -> None:
         finally:
             writer.close()
     if draft.rows.ndim == 2:
-        mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r"))
+        mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r", allow_pickle=False))
         np.save(folder / "mean.npy", mean)
         np.save(folder / "scale.npy", scale)
     found = draft.finished(len(places[1]))

@@ -14,6 +14,7 @@ from aegan.data.files import OTHER_SPLITS, TRAINING, Entry, Found, Skips
 from aegan.data.listing import Listed
 from aegan.errors import UserError
 
+MOST_GROUP = 2**32  # bytes of a row group, decompressed
 ROWS = 64  # read at a time: memory holds this many stored images
 
 
@@ -57,6 +58,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
                     raise UserError(
                         f"{file} has other columns than the files before it.", "Name one file or folder of a kind."
                     )
+                _check_groups(opened.metadata, file)
                 total += opened.metadata.num_rows
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(f"{file} is not a whole parquet file ({_first_line(why)}).", "Fetch it again.") from why
@@ -127,6 +129,16 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
     usual = [name for name in ("label", "labels", "fine_label", "class") if name in schema.names]
     label = next((n for n in (*usual, *named) if n in schema.names and holds_labels(schema.field(n).type)), "")
     return (image, label), tuple(str(name) for name in named.get(label) or ())
+
+
+def _check_groups(metadata: Any, file: Path) -> None:
+    """Refuses row groups that would fill memory when they are decompressed, by what the file says of them."""
+    for i in range(metadata.num_row_groups):
+        if (size := metadata.row_group(i).total_byte_size) > MOST_GROUP:
+            raise UserError(
+                f"{file} has a row group of {size / 1e9:.1f} GB, and the most is {MOST_GROUP / 1e9:.1f} GB.",
+                "Write it again with smaller ones: to_parquet(..., row_group_size=1000).",
+            )
 
 
 def may_read(each: Listed) -> bool:

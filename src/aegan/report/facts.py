@@ -14,6 +14,7 @@ import yaml
 
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
+from aegan.plain_yaml import read_yaml
 
 PREVIEW = re.compile(r"(\d+)-(.+)\.png")
 
@@ -37,7 +38,7 @@ class Facts:
     def config(self) -> dict[str, Any]:
         """The parsed configuration; empty if it is damaged."""
         try:
-            content = yaml.safe_load(self.config_text)
+            content = read_yaml(self.config_text)
         except yaml.YAMLError:
             return {}
         return content if isinstance(content, dict) else {}
