@@ -166,7 +166,7 @@ def read(final: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
             for i in probes(len(items)):
                 if content_hash(items[i]) != bytes(hashes[i]):
                     return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return meta, arrays
 

@@ -123,7 +123,7 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
     if stored := (schema.metadata or {}).get(b"huggingface"):
         try:
             features = json.loads(stored)["info"]["features"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             features = {}  # written by something else: the columns alone must do
     named = {name: f["names"] for name, f in features.items() if isinstance(f, dict) and f.get("_type") == "ClassLabel"}
     usual = [name for name in ("label", "labels", "fine_label", "class") if name in schema.names]
