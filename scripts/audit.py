@@ -20,6 +20,9 @@ def main() -> int:
     except (ValueError, KeyError, subprocess.TimeoutExpired):
         print(f"not audited: the list of vulnerabilities could not be reached, or pip-audit is missing. {said}")
         return 0
+    if not any("vulns" in each for each in found):
+        print("not audited: no package could be looked up.")
+        return 0
     bad = [(each["name"], each["version"], v) for each in found for v in each.get("vulns", [])]
     for name, version, v in bad:
         print(f"{name} {version}: {v['id']}, mended in {', '.join(v.get('fix_versions') or ['no version yet'])}")

@@ -132,6 +132,16 @@ def test_an_index_reads_as_an_array_does(both: tuple[Path, Path]) -> None:
         items[len(whole)]
 
 
+def test_copies_are_looked_for_among_so_many(both: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from aegan.evaluation import task as module
+
+    data = open_data(both[1], stream="on")
+    monkeypatch.setattr(module, "SEARCHED", 5)
+    rows = module.Rows([data.held_out.items])
+    task = module.Task(None, data, None, rows, rows, 0, 0, "cpu", step=None)  # type: ignore[arg-type]
+    assert (task.searched[:] == data.train.items[np.linspace(0, len(data.train) - 1, 5).astype(int)]).all()
+
+
 def sample(i: int, label: object, kind: str = "cls") -> list[tuple[str, bytes]]:
     text = str(label) if kind == "cls" else json.dumps({"label": label})
     return [(f"{i:05}.{kind}", text.encode()), (f"{i:05}.png", png(i)), (f"{i:05}.txt", b"a caption")]

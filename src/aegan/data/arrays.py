@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,17 @@ MOST_HEADER = 2**16  # bytes: numpy would read as many as the file says, and onl
 MOST_ROW = 2**29  # bytes of one image or vector
 MOST_WHOLE = 2**32  # bytes of an array that must be read whole: labels, class names, columns first in an .npz
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
+UNREADABLE = (  # what NumPy and zipfile raise on a damaged or hostile file
+    ValueError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    tokenize.TokenError,
+)
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
 LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
 
@@ -285,16 +297,6 @@ class _reading:  # used as a function
         return None
 
     def __exit__(self, kind: Any, why: BaseException | None, trace: Any) -> None:
-        if isinstance(
-            why,
-            ValueError
-            | OSError
-            | EOFError
-            | zipfile.BadZipFile
-            | NotImplementedError
-            | SyntaxError
-            | RecursionError
-            | MemoryError,
-        ):
+        if isinstance(why, UNREADABLE):
             reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
             raise UserError(f"{self.where} can't be read: {reason}.", "Fetch or save it again.") from why

@@ -142,6 +142,11 @@ class Streamed:
         pieces = [index[i : i + AT_ONCE] for i in range(0, len(index), AT_ONCE)]
         return Pending([self._pool.submit(self._some, piece) for piece in pieces])
 
+    def take(self, index: Array) -> Streamed:
+        """Some of the images, still to be decoded."""
+        places = self.which[index], self.offset[index], self.length[index]
+        return Streamed(self.files, *places, self.size, self.asked, self.channels, self.pack)
+
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(workers(), thread_name_prefix="decode")
