@@ -30,6 +30,6 @@ def read_yaml(text: str) -> Any:
     if len(text) > MOST:
         raise yaml.YAMLError(f"{len(text):,} characters")
     try:
-        return yaml.load(text, Loader=_Plain)
+        return _Plain(text).get_single_data()
     except RecursionError as why:
         raise yaml.YAMLError("nested too deeply") from why
