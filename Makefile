@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint types docs wheel check bench clean
+.PHONY: demo test test-slow lint types docs wheel audit check bench clean
 
 demo: $(VENV)/.aegan  ## train on the built-in images for two minutes, and say where the report is
 	$(BIN)/aegan train fashion --minutes 2
@@ -22,6 +22,9 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+audit: $(VENV)/.dev  ## known vulnerabilities of what is installed; without a network, says so and passes
+	$(BIN)/python scripts/audit.py
+
 docs: $(VENV)/.dev  ## the documentation as a site in build/site; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
@@ -33,7 +36,7 @@ wheel: $(VENV)/.dev  ## build the wheel, install it in a clean environment, run 
 	cd build && wheel/bin/aegan --version && wheel/bin/aegan check fashion && wheel/bin/aegan train fashion --steps 4 --no-evaluate --out wheel/run
 	! build/wheel/bin/python -m pip freeze | grep -i torchvision
 
-check: lint types test docs wheel  ## everything CI runs
+check: lint types test docs audit wheel  ## everything CI runs
 
 bench: $(VENV)/.aegan  ## the README's figures; about an hour
 	$(BIN)/python bench/targets.py

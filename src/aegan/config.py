@@ -27,7 +27,9 @@ def option(default: Any, help: str, *, source: str = "") -> Any:
 class RunConfig:
     """What `aegan train` was asked to do."""
 
-    data: str = option("fashion", "folder, .zip, .npy/.npz, parquet, or a built-in name (fashion, digits, ring, ...)")
+    data: str = option(
+        "fashion", "folder, .zip, .tar shards, .npy/.npz, parquet, or a built-in name (fashion, digits, ring, ...)"
+    )
     strategy: str = option("latent", "how the autoencoder enters the game; see `aegan strategies`")
     out: str | None = option(None, "folder for the run; default: runs/DATA-STRATEGY")
     minutes: float | None = option(None, "budget in minutes of training, decoding and evaluation not counted [3]")
@@ -43,6 +45,9 @@ class RunConfig:
     precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
     checkpoint_every: float = option(60.0, "seconds between checkpoints")
     data_dir: str | None = option(None, "where the files of a built-in name lie, if not in their usual place")
+    stream: Literal["auto", "on", "off"] = option(
+        "auto", "decode images whenever they are asked for and keep no pixels; auto: for shards of over 4 GB of pixels"
+    )
     classes: bool = option(True, "use class labels, where the data has them")
     logger: str = option(
         "auto",
@@ -155,9 +160,9 @@ def preset_files() -> dict[tuple[str, str], Path]:
 
 def read_preset(strategy: str, name: str) -> dict[str, Any]:
     """The numbers of a preset; an unknown name fails, naming the nearest."""
-    import yaml
+    from aegan.plain_yaml import read_yaml
 
     files = preset_files()
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
-    return dict(yaml.safe_load(files[strategy, name].read_text()) or {})
+    return dict(read_yaml(files[strategy, name].read_text()) or {})

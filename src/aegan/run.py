@@ -31,6 +31,7 @@ from aegan.hub.migrate import migrated_options
 from aegan.model import Model, check_seed, write_model
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
+from aegan.plain_yaml import read_yaml
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -159,7 +160,7 @@ class RunSettings:
             UserError: it is missing or damaged, or is from a newer version.
         """
         try:
-            return cls.from_plain(yaml.safe_load(path.read_text()), path)
+            return cls.from_plain(read_yaml(path.read_text()), path)
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -189,7 +190,7 @@ class RunSettings:
     def open_data(self, progress: bool = False) -> Data:
         """The data, as it was trained on."""
         r = self.run
-        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress)
+        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress, stream=r.stream)
 
 
 def _damaged(path: Path) -> UserError:
@@ -392,8 +393,9 @@ def _settled(
             f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
         )
     data = open_data(
-        config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True
-    )
+        config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True,
+        stream=config.stream,
+    )  # fmt: skip
     settings = resolve(config, data, options)
     if repeat is not None:
         settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)

@@ -10,6 +10,7 @@ import re
 import runpy
 import shlex
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,13 @@ def place(tmp_path: Path, folder: Path, trained: Path, codec: Path, monkeypatch:
     shutil.copytree(trained / "model", tmp_path / "model")
     for name in ("a", "b"):
         Image.fromarray(np.full((20, 20, 3), 120, np.uint8)).save(tmp_path / f"{name}.jpg")
+    (tmp_path / "shards").mkdir()
+    files = sorted(folder.rglob("*.png"))
+    for i in range(4):
+        with tarfile.open(tmp_path / f"shards/{i:03}.tar", "w") as archive:
+            for file in files[i::4]:
+                archive.add(file, file.relative_to(folder).as_posix())
+    (tmp_path / "mine.txt").write_text("shards/000.tar\nshards/003.tar\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

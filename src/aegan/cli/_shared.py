@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of a model.", show_default=False)]
 DataPath = Annotated[
     str,
-    typer.Argument(metavar="DATA", help="Folder, .zip, .npy/.npz, parquet, or a built-in name.", show_default=False),
+    typer.Argument(
+        metavar="DATA", help="Folder, .zip, .tar shards, .npy/.npz, parquet, or a built-in name.", show_default=False
+    ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]

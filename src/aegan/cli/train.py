@@ -99,7 +99,7 @@ def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
     from aegan.strategies import Stage
 
     console = Console()
-    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True)
+    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True, stream=config.stream)
     settings = resolve(config, data, options)
     strategy = settings.strategy()
     spec = data.spec

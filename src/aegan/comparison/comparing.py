@@ -136,7 +136,7 @@ def _saved(items: np.ndarray, folder: Path) -> Path:
             raise UserError(f"{folder} is not empty and holds no comparison.", "Choose a new folder.")
         folder.mkdir(parents=True, exist_ok=True)
         np.save(path, items)
-    elif not np.array_equal(np.load(path), items):
+    elif not np.array_equal(np.load(path, allow_pickle=False), items):
         raise UserError(f"{folder} compares on another array.", "Choose a new folder.")
     return path
 

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import io
+import tokenize
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from aegan.data.files import check_directory
 from aegan.errors import UserError
 
 Array = NDArray[Any]
 
 CHUNK = 2**24  # bytes read at a time
+MOST_HEADER = 2**16  # bytes: numpy would read as many as the file says, and only then look
+MOST_ROW = 2**29  # bytes of one image or vector
+MOST_WHOLE = 2**32  # bytes of an array that must be read whole: labels, class names, columns first in an .npz
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
+UNREADABLE = (  # what NumPy and zipfile raise on a damaged or hostile file
+    ValueError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+    tokenize.TokenError,
+)
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
 LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
 
@@ -91,6 +109,7 @@ def from_npy(path: Path) -> Stored:
 def from_npz(path: Path) -> Stored:
     """The array `images` of an .npz file, or else its first; with `labels` and `classes`, if there are any."""
     status = path.stat()
+    check_directory(path)
     with _reading(str(path)), zipfile.ZipFile(path) as archive:
         members = {Path(m.filename).stem: m for m in archive.infolist() if m.filename.endswith(".npy")}
         data = [name for name in members if name.lower() not in LABELS + CLASSES]
@@ -101,7 +120,7 @@ def from_npz(path: Path) -> Stored:
             )
         name = "images" if "images" in data else data[0]
         where = f"{path}, array '{name}'"
-        with archive.open(members[name]) as file:
+        with _opened(archive, members[name], where) as file:
             shape, fortran, dtype = _header(file, where)
             if members[name].file_size < _bytes(shape, dtype):
                 raise UserError(f"{where} is cut short.", "Fetch or save it again.")
@@ -114,7 +133,7 @@ def from_npz(path: Path) -> Stored:
             if fortran:
                 yield from from_array(_small(archive, members[name], path), where).rows()
                 return
-            with archive.open(members[name]) as file:
+            with _opened(archive, members[name], where) as file:
                 _header(file, where)
                 yield from _pieces(file, shape, dtype, where)
 
@@ -199,10 +218,20 @@ def _range(stored: Stored) -> tuple[float, float]:
 
 def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(file)
+    width = 2 if version == (1, 0) else 4
+    length = file.read(width)
+    if (count := int.from_bytes(length, "little")) > MOST_HEADER:
+        raise UserError(f"{where} has a header of {count:,} bytes.", "Save it again: np.save writes about a hundred.")
+    head = io.BytesIO(length + file.read(count))
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = read(head)
     if dtype.hasobject:
         raise _objects(where)
+    if (row := _bytes(shape[1:], dtype)) > MOST_ROW:
+        raise UserError(
+            f"{where} has rows of {row >> 20:,} MB (shape {shape}), and the most is {MOST_ROW >> 20}.",
+            "Images: (N, H, W) or (N, H, W, C), N first.",
+        )
     return shape, fortran, dtype
 
 
@@ -217,10 +246,27 @@ def _pieces(file: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str)
 
 
 def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
-    with archive.open(member) as file:
-        _header(file, f"{path}, array '{Path(member.filename).stem}'")  # refuses objects by name
-    with archive.open(member) as file:
+    where = f"{path}, array '{Path(member.filename).stem}'"
+    with _opened(archive, member, where) as file:
+        shape, _, dtype = _header(file, where)  # refuses objects by name
+    # numpy makes room for the shape that the header claims before it reads
+    if (due := _bytes(shape, dtype)) > MOST_WHOLE:
+        raise UserError(
+            f"{where} takes {due / 1e9:.0f} GB, and must be read whole.",
+            "Save images as rows: np.ascontiguousarray(images), or as .npy.",
+        )
+    if member.file_size < due:
+        raise UserError(f"{where} is cut short.", "Fetch or save it again.")
+    with _opened(archive, member, where) as file:
         return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> IO[bytes]:
+    if member.compress_type not in METHODS:
+        raise UserError(
+            f"{where} is compressed by another method than deflate.", "Save it with np.savez or np.savez_compressed."
+        )
+    return archive.open(member)
 
 
 def _step(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
@@ -251,6 +297,6 @@ class _reading:  # used as a function
         return None
 
     def __exit__(self, kind: Any, why: BaseException | None, trace: Any) -> None:
-        if isinstance(why, ValueError | OSError | EOFError | zipfile.BadZipFile | NotImplementedError | SyntaxError):
+        if isinstance(why, UNREADABLE):
             reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
             raise UserError(f"{self.where} can't be read: {reason}.", "Fetch or save it again.") from why

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from aegan.data.fit import with_channels
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data, DataSpec, FileNames, Numbered, Split
 from aegan.data.split import duplicates, held_out
+from aegan.data.stream import Streamed
 from aegan.errors import UserError
 
 Array = NDArray[Any]
@@ -31,7 +32,7 @@ class Draft:
     """Examples not yet divided.
 
     Args:
-        rows: images uint8 (N, S, S, C), in memory or memory-mapped, or vectors float32 (N, D).
+        rows: images uint8 (N, S, S, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D).
         hashes: content hashes, uint8 (N, 16).
         labels: int64 (N,), or None.
         classes: class names.
@@ -82,7 +83,21 @@ def to_disk(draft: Draft, folder: Path) -> None:
     folder.mkdir()
     channels, places = draft.inspection.channels, draft.places()
     row = (*draft.rows.shape[1:3], channels) if draft.rows.ndim == 4 else draft.rows.shape[1:]
+    meta: dict[str, Any] = {}
+    if isinstance(draft.rows, Streamed):
+        meta["stream"] = {"size": row[0], "asked": draft.rows.asked, "channels": channels}
+        draft.rows.write_files(folder)
     for part, here in zip(PARTS, places, strict=True):
+        cache.write_split(
+            folder,
+            part,
+            draft.hashes[here],
+            None if draft.labels is None else draft.labels[here],
+            (draft.names[int(i)] for i in here),
+        )
+        if isinstance(draft.rows, Streamed) and part == "train":  # the others are few, and looked at often
+            draft.rows.write_places(folder, part, here)
+            continue
         writer = cache.NpyWriter(folder / f"{part}-items.npy", len(here), row, draft.rows.dtype)
         try:
             for some in _chunks(here, draft.rows):
@@ -90,14 +105,12 @@ def to_disk(draft: Draft, folder: Path) -> None:
                 writer.append(with_channels(items, channels) if items.ndim == 4 else items)
         finally:
             writer.close()
-        labels = None if draft.labels is None else draft.labels[here]
-        cache.write_split(folder, part, draft.hashes[here], labels, [draft.names[int(i)] for i in here])
     if draft.rows.ndim == 2:
-        mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r"))
+        mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r", allow_pickle=False))
         np.save(folder / "mean.npy", mean)
         np.save(folder / "scale.npy", scale)
     found = draft.finished(len(places[1]))
-    cache.seal(folder, {"classes": list(draft.classes), "inspection": found.as_dict()})
+    cache.seal(folder, {"classes": list(draft.classes), "inspection": found.as_dict(), **meta})
 
 
 def from_disk(final: Path, name: str, source: str) -> Data | None:
@@ -105,10 +118,20 @@ def from_disk(final: Path, name: str, source: str) -> Data | None:
     if (stored := cache.read(final)) is None:
         return None
     meta, arrays = stored
+    items = {
+        # as plain arrays: np.memmap's own class makes each small gather slower
+        part: np.asarray(arrays[f"{part}-items"])
+        for part in PARTS
+        if f"{part}-items" in arrays
+    }
+    if "stream" in meta:
+        streamed = Streamed.read(final, arrays, "train", **meta["stream"])
+        if not streamed.sound(arrays["train-hashes"]):
+            return None
+        items["train"] = cast(Array, streamed)
     splits = [
         Split(
-            # as plain arrays: np.memmap's own class makes each small gather slower
-            np.asarray(arrays[f"{part}-items"]),
+            items[part],
             np.array(arrays[f"{part}-labels"]) if f"{part}-labels" in arrays else None,
             FileNames(arrays[f"{part}-names"], arrays[f"{part}-ends"]),
         )

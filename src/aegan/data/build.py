@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +19,21 @@ from numpy.typing import NDArray
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
-from aegan.data.files import Entry, Found, Skips, folder_labels
+from aegan.data.files import Entry, Found, Skips, Stretch, class_depth, folder_labels
 from aegan.data.fit import of_images, suggest, told
 from aegan.data.inspection import Inspection
-from aegan.data.spec import Data
+from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
+from aegan.data.stream import PACK, Places, workers
 from aegan.errors import UserError
 
 Array = NDArray[Any]
 
 AT_ONCE = 16  # images in one piece of work
 HEADER = 2**18  # bytes that tell an image's size
+MOST_PIXELS_KEPT = 2**32  # bytes of decoded pixels above which shards are streamed
+PLACE_BYTES = 100  # of the index, an image: hash, place, label, name
+Stream = Literal["auto", "on", "off"]
 Advance = Callable[[int], None]
 
 
@@ -43,8 +46,15 @@ def open_found(
     labelled: bool,
     cache_dir: str | None,
     progress: bool,
+    stream: Stream = "auto",
 ) -> Data:
-    """The `Data` of images in files, from the cache or decoded into it.
+    """The `Data` of images in files: from the cache, or decoded into it; or, streamed, decoded as they are asked for.
+
+    Streamed, every image is decoded once as well, and forgotten but for its hash and its place: so the split, the
+    labels, what is left out and the fingerprint are those of the same images in a folder.
+
+    Args:
+        stream: "on", "off", or "auto": on for shards whose pixels would take more than `MOST_PIXELS_KEPT`.
 
     Raises:
         UserError: nothing, or too little, of it is usable; the cache can't be written.
@@ -53,12 +63,15 @@ def open_found(
         raise _nothing(found.skips, source)
     with quiet():
         side = size or suggest(_short_side(found.sample))
-    key = cache.key_of(found.key, side, channels, labelled)
-    need = found.likely * side * side * (channels or 3) * 2  # as decoded, and again in order
+    pixels = found.likely * side * side * (channels or 3)
+    streamed = stream == "on" or (stream == "auto" and bool(found.shards) and pixels > MOST_PIXELS_KEPT)
+    key = cache.key_of(found.key, side, channels, labelled, *(["stream"] if streamed else []))
+    # as decoded, and again in order; or, streamed, the index alone
+    need = found.likely * PLACE_BYTES if streamed else 2 * pixels
 
     def make(folder: Path, advance: Advance) -> Draft:
         with quiet():
-            return _decode_all(found, source, folder, side, channels, labelled, advance)
+            return _decode_all(found, source, folder, side, channels, labelled, advance, streamed)
 
     return cached(key, name, source, need, found.total, make, cache_dir, progress)
 
@@ -145,37 +158,63 @@ class Tally:
 
 
 def _decode_all(
-    found: Found, source: str, folder: Path, size: int, channels: int | None, labelled: bool, advance: Advance
+    found: Found,
+    source: str,
+    folder: Path,
+    size: int,
+    channels: int | None,
+    labelled: bool,
+    advance: Advance,
+    streamed: bool = False,
 ) -> Draft:
-    """Every image of a source that can be used, in its order; pixels go to a file in `folder`, not to memory."""
-    tally, names, marks, digests = Tally(), [], [], bytearray()
-    raw = folder / "raw"
-    with open(raw, "wb") as file:
-        for name, label, result in _results(found.entries, size, channels):
-            advance(1)
-            if isinstance(result, str):
-                found.skips.add(name, result)
-                continue
-            file.write(result.pixels.tobytes())
-            digests += result.digest
-            names.append(name)
-            marks.append(label)
-            tally.add(result)
-    if not names:
+    """Every image of a source that can be used, in its order; pixels go to a file in `folder`, not to memory.
+
+    Streamed, no pixels are kept, but where each image lies; images without a place of their own (in parquet, or
+    compressed in a zip) are copied into the cache as they are stored.
+    """
+    tally, marks, digests, known = Tally(), [], bytearray(), dict[Any, Any]()
+    raw, places = folder / "raw", Places(folder / PACK)
+
+    def names() -> Iterator[str]:
+        with places, open(raw, "wb") as file:
+            for entry, stored, result in _results(found.entries, size, channels, keep=streamed):
+                advance(1)
+                if isinstance(result, str):
+                    found.skips.add(entry.name, result)
+                    continue
+                if streamed:
+                    places.add(entry.read, stored)
+                else:
+                    file.write(result.pixels.tobytes())
+                digests.extend(result.digest)
+                marks.append(known.setdefault(entry.label, entry.label))  # one object for each class, not one an image
+                tally.add(result)
+                yield entry.name
+
+    kept = FileNames(*FileNames.pack(names()))  # packed: a list of a million names would weigh as much as their index
+    if not len(kept):
         raise _nothing(found.skips, source)
     notes = list(found.notes)
     labels: Array | None = None
     classes: tuple[str, ...] = ()
-    if labelled and found.class_depth >= 0:
-        labels, classes = folder_labels(names, found.class_depth)
-    elif labelled and found.labelled:
+    depth = found.class_depth
+    if found.shards == "tar" and all(mark == -1 for mark in marks):
+        depth = class_depth([name.partition("/")[2] for name in kept])
+        depth = depth + 1 if depth >= 0 else depth  # the first part of the name is the shard's
+        notes += ["the sub-folders are taken as classes"] if depth > 0 else []
+    if labelled and depth >= 0:
+        labels, classes = folder_labels(kept, depth)
+    elif labelled and found.labelled and any(mark != -1 for mark in marks):
         labels, classes, said = number_labels(marks, found.classes)
         notes += said
-    rows = np.memmap(raw, np.uint8, "r", shape=(len(names), size, size, channels or 3))
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
     inspection = tally.inspection(size, channels, notes)
-    skipped = found.skips.found()
-    return Draft(rows, hashes, labels, classes, names, replace(inspection, skipped=skipped))
+    rows: Array
+    if streamed:
+        rows = cast(Array, places.streamed(size, channels))
+    else:
+        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), size, size, channels or 3))
+    return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
 
 
 def number_labels(
@@ -204,23 +243,26 @@ def number_labels(
 
 
 def _results(
-    entries: Iterable[Entry], size: int, channels: int | None
-) -> Iterator[tuple[str, int | str, Decoded | str]]:
-    """(name, label, image or reason to skip it) of every entry, in order, decoded by several threads.
+    entries: Iterable[Entry], size: int, channels: int | None, keep: bool = False
+) -> Iterator[tuple[Entry, bytes, Decoded | str]]:
+    """(entry, what is stored, image or reason to skip it) of every entry, in order, decoded by several threads.
 
     Threads, not processes: Pillow lets go of the interpreter while it decodes and resamples. Only a few pieces of work
     are under way at a time, so memory doesn't grow with the source.
+
+    Args:
+        keep: give what is stored, where it has no place to be found at again; else b"".
     """
 
-    def work(some: list[Entry]) -> list[tuple[str, int | str, Decoded | str]]:
-        return [(entry.name, entry.label, _one(entry, size, channels)) for entry in some]
+    def work(some: list[Entry]) -> list[tuple[Entry, bytes, Decoded | str]]:
+        return [(entry, *_one(entry, size, channels, keep and not isinstance(entry.read, Stretch))) for entry in some]
 
-    pool = ThreadPoolExecutor(_workers(), thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(workers(), thread_name_prefix="decode")
     try:
-        source, pending = iter(entries), deque[Future[list[tuple[str, int | str, Decoded | str]]]]()
+        source, pending = iter(entries), deque[Future[list[tuple[Entry, bytes, Decoded | str]]]]()
         while some := list(islice(source, AT_ONCE)):
             pending.append(pool.submit(work, some))
-            if len(pending) > 2 * _workers():
+            if len(pending) > 2 * workers():
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
@@ -228,21 +270,16 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _one(entry: Entry, size: int, channels: int | None) -> Decoded | str:
+def _one(entry: Entry, size: int, channels: int | None, keep: bool) -> tuple[bytes, Decoded | str]:
     try:
         raw = entry.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
             raise Skip(too_large())
-        return decode(raw, size, channels, entry.name)
+        return raw if keep else b"", decode(raw, size, channels, entry.name)
     except Skip as why:
-        return str(why)
+        return b"", str(why)
     except MemoryError:
-        return NO_MEMORY
-
-
-def _workers() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, usable)
+        return b"", NO_MEMORY
 
 
 def _short_side(sample: Sequence[Entry]) -> float:
@@ -260,7 +297,7 @@ def _nothing(skips: Skips, source: str) -> UserError:
     found = skips.found()
     if not found:
         return UserError(
-            f"{source} is empty.", "Name a folder of images, a .zip of one, or an .npy, .npz or .parquet file."
+            f"{source} is empty.", "Name a folder of images, a .zip or .tar of one, or an .npy, .npz or .parquet file."
         )
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from aegan.errors import UserError
 Array = NDArray[Any]
 
 TRAINING, OTHER_SPLITS = {"train", "training"}, {"test", "testing", "val", "valid", "validation", "dev", "eval"}
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
+MOST_DIRECTORY = 2**28  # bytes of a zip's list of members, which is read whole: two to four million of them
 IN_CLASSES = 0.9  # the share of the images that must lie in sub-folders for these to be classes
 
 
@@ -75,6 +77,9 @@ class Found:
         notes: what was decided about the source.
         classes: class names by number, where the source has them.
         labelled: entries carry labels.
+        shards: "tar" or "parquet" where the images lie in a few large files, whose name begins the names of the images;
+            such a source is read lazily, so `total` and `likely` are estimates for tars, and `skips` grows while it is
+            read.
     """
 
     key: str
@@ -87,6 +92,32 @@ class Found:
     notes: list[str] = field(default_factory=list)
     classes: tuple[str, ...] = ()
     labelled: bool = False
+    shards: Literal["", "tar", "parquet"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Reads bytes that lie in a file as they are: all of it, or a member of an uncompressed archive.
+
+    The file is opened for each reading. That takes some ten microseconds, and there is no limit on how many shards a
+    set may have, no state that threads share, and no memory map whose pages would count as this process's memory.
+
+    Args:
+        path: the file's.
+        offset, length: bytes.
+    """
+
+    path: str
+    offset: int
+    length: int
+
+    def __call__(self, most: int) -> bytes:
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(self.offset)
+                return file.read(min(most, self.length))
+        except OSError as why:
+            raise Skip("can't be read") from why
 
 
 def spread(entries: Sequence[Entry], most: int = 1_000) -> list[Entry]:
@@ -110,7 +141,7 @@ def in_folder(root: Path, listing: Iterable[Listed]) -> Found:
             skips.add(each.name, each.why)
         else:
             key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
-            found.append(Entry(each.name, _FileReader(each.path)))
+            found.append(Entry(each.name, Stretch(each.path, 0, each.size)))
     return _chosen(found, skips, key.hexdigest())
 
 
@@ -120,6 +151,7 @@ def in_zip(path: Path) -> Found:
     Raises:
         UserError: not a zip archive, or a damaged one.
     """
+    check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
         members, lock = (
@@ -141,12 +173,36 @@ def in_zip(path: Path) -> Found:
             skips.add(name, "encrypted")
         elif stat.S_ISLNK(member.external_attr >> 16):
             skips.add(name, "symbolic link")
+        elif member.compress_type not in METHODS:
+            skips.add(name, "compressed by another method than deflate")
         elif reason := unfit(member.file_size, True):
             skips.add(name, reason)
         else:
             key.update(f"{name}\0{member.file_size}\0{member.CRC}\0".encode("utf-8", "surrogateescape"))
             found.append(Entry(name, _MemberReader(archive, member, lock)))
     return _chosen(found, skips, key.hexdigest())
+
+
+def check_directory(path: Path) -> None:
+    """Refuses a zip archive whose list of members is too large to be read whole, before it is.
+
+    Raises:
+        UserError: it is.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 2**16 - 22))  # the end record, behind which a comment may stand
+        tail = file.read()
+    if (at := tail.rfind(b"PK\5\6")) < 0 or len(tail) < at + 16:
+        return  # no zip archive, which its reader will say
+    directory = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if directory == 2**32 - 1 and 0 <= (far := tail.rfind(b"PK\6\6")) <= len(tail) - 48:  # zip64
+        directory = int.from_bytes(tail[far + 40 : far + 48], "little")
+    if directory > MOST_DIRECTORY:
+        raise UserError(
+            f"{path} lists too many files: {directory >> 20:,} MB of names, and the most is {MOST_DIRECTORY >> 20}.",
+            "Unpack it and name the folder, or pack it as tar shards.",
+        )
 
 
 def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple[str, ...]]:
@@ -168,11 +224,24 @@ def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple
     )
 
 
+def class_depth(names: Sequence[str]) -> int:
+    """How deep under the source, counted from 0, the folders lie that are classes; -1: the folders are no classes.
+
+    >>> class_depth(["a/1.png", "b/1.png", "a/2.png", "b/2.png"]), class_depth(["1.png", "2.png"])
+    (0, -1)
+    """
+    depth = wrappers(names)
+    deeper = [name for name in names if name.count("/") > depth]
+    classes = {name.split("/")[depth] for name in deeper}
+    fit = len(classes) >= 2 and len(deeper) >= IN_CLASSES * len(names) and 2 * len(classes) <= len(names)
+    return depth if fit else -1
+
+
 def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
     """Of all files those to train on: of the training split where there are several, of the classes where there are any."""
     notes = []
     images = [entry.name for entry in found if _suffix(entry.name) in SUFFIXES]
-    depth = _wrappers(images)
+    depth = wrappers(images)
     tops = {name.split("/")[depth].lower() for name in images if name.count("/") > depth}
     if tops & TRAINING and tops & OTHER_SPLITS and tops <= TRAINING | OTHER_SPLITS:
         here = [e for e in found if any(part.lower() in TRAINING for part in e.name.split("/")[: depth + 1])]
@@ -180,10 +249,8 @@ def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
             skips.add(name, "of another split than train")
         found, images = here, [n for n in images if any(p.lower() in TRAINING for p in n.split("/")[: depth + 1])]
         notes.append("only the folder 'train' is used: name another folder to use that one")
-        depth = _wrappers(images)
-    deeper = [name for name in images if name.count("/") > depth]
-    classes = {name.split("/")[depth] for name in deeper}
-    in_folders = len(classes) >= 2 and len(deeper) >= IN_CLASSES * len(images) and 2 * len(classes) <= len(images)
+        depth = wrappers(images)
+    in_folders = class_depth(images) >= 0
     if in_folders:
         for entry in [e for e in found if e.name.count("/") <= depth]:
             skips.add(entry.name, "outside the class folders")
@@ -195,7 +262,7 @@ def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
     )
 
 
-def _wrappers(names: Sequence[str]) -> int:
+def wrappers(names: Sequence[str]) -> int:
     """How many folders, from the outermost, hold all of these."""
     if not names:
         return 0
@@ -210,18 +277,6 @@ def _suffix(name: str) -> str:
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sorts 2 before 10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
-
-
-@dataclass(frozen=True, slots=True)
-class _FileReader:
-    path: str
-
-    def __call__(self, most: int) -> bytes:
-        try:
-            with open(self.path, "rb") as file:
-                return file.read(most)
-        except OSError as why:
-            raise Skip("can't be read") from why
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aegan.data.spec import Split
+from aegan.data.stream import Pending, Streamed
 from aegan.ranks import Share
 
 Array = NDArray[Any]
+
+AHEAD = 4  # batches of streamed images that are on their way while one is used
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,24 @@ def to_items(x: Tensor, mean: Array | None = None, scale: Array | None = None) -
     return vectors if mean is None or scale is None else np.asarray(vectors * scale + mean, np.float32)
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A batch before it is read.
+
+    Args:
+        index: places of its examples.
+        mirror: which are mirrored, or None.
+        epoch, offset: where the loader stands once it has been given.
+        pending: its images on their way, if they are streamed.
+    """
+
+    index: Array
+    mirror: Array | None
+    epoch: int
+    offset: int
+    pending: Pending | None
+
+
 class Loader:
     """Shuffled batches without end.
 
@@ -86,6 +108,9 @@ class Loader:
     (seed, epoch). So where it stands is two integers, and going on from them repeats every later batch bit for bit.
     The last examples of an epoch that do not fill a batch are left out of that epoch; a split smaller than one batch
     is instead read round and round, through as many epochs as a batch needs.
+
+    Streamed images are decoded ahead, `AHEAD` batches of them, by threads; the order is the same, and so is the state,
+    which counts the batches that were given.
 
     Args:
         split: where from.
@@ -102,35 +127,47 @@ class Loader:
             raise ValueError(f"batch_size {batch_size} and {len(split)} examples: both must be at least 1")
         self.split, self.batch_size, self.seed, self.flip = split, batch_size, seed, flip
         self.share = share or Share(0, 1)
-        self._items = np.asarray(split.items)  # a memmap's own class makes each small gather slower
-        self._start(epoch=0, offset=0)
+        self._streamed = split.items if isinstance(split.items, Streamed) else None
+        # a memmap's own class makes each small gather slower
+        self._items = split.items if self._streamed else np.asarray(split.items)
+        self.load_state_dict({"epoch": 0, "offset": 0})
 
     def _start(self, epoch: int, offset: int) -> None:
-        self.epoch, self.offset = epoch, offset
+        self._epoch, self._offset = epoch, offset
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed % 2**64, epoch], np.uint64)))
         self._order = rng.permutation(len(self.split))
         self._mirror = rng.random(len(self.split)) < 0.5 if self.flip and self._items.ndim == 4 else None
 
     def next(self) -> Batch:
         """The next batch."""
-        left, n = len(self.split) - self.offset, self.batch_size
+        while len(self._drawn) <= (AHEAD if self._streamed else 0):
+            self._drawn.append(self._draw())
+        drawn = self._drawn.popleft()
+        self.epoch, self.offset = drawn.epoch, drawn.offset
+        # a gather: always a fresh array
+        items = drawn.pending.result() if drawn.pending else self._items[drawn.index]
+        if drawn.mirror is not None:
+            items[drawn.mirror] = items[drawn.mirror][:, :, ::-1]
+        return _batch(self.split, items, drawn.index)
+
+    def _draw(self) -> _Drawn:
+        """What the next batch is made of; of streamed images, the decoding begins."""
+        left, n = len(self.split) - self._offset, self.batch_size
         if left < n <= len(self.split) or left == 0:
-            self._start(self.epoch + 1, 0)
+            self._start(self._epoch + 1, 0)
         parts = [self._take(n)]
         while (missing := n - sum(len(index) for index, _ in parts)) > 0:
-            self._start(self.epoch + 1, 0)
+            self._start(self._epoch + 1, 0)
             parts.append(self._take(missing))
         index = self.share.rows(np.concatenate([index for index, _ in parts]))
-        items = self._items[index]  # a gather: always a fresh array
-        if self._mirror is not None:
-            mirror = self.share.rows(np.concatenate([mirror for _, mirror in parts]))
-            items[mirror] = items[mirror][:, :, ::-1]
-        return _batch(self.split, items, index)
+        mirror = None if self._mirror is None else self.share.rows(np.concatenate([mirror for _, mirror in parts]))
+        pending = self._streamed.start(index) if self._streamed else None
+        return _Drawn(index, mirror, self._epoch, self._offset, pending)
 
     def _take(self, most: int) -> tuple[Array, Array]:
-        here = slice(self.offset, self.offset + most)
+        here = slice(self._offset, self._offset + most)
         index = self._order[here]
-        self.offset += len(index)
+        self._offset += len(index)
         return index, index if self._mirror is None else self._mirror[here]
 
     def __iter__(self) -> Iterator[Batch]:
@@ -143,7 +180,9 @@ class Loader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on from where another loader of the same split, batch size, seed and flip stood."""
-        self._start(int(state["epoch"]), int(state["offset"]))
+        self.epoch, self.offset = int(state["epoch"]), int(state["offset"])
+        self._drawn: deque[_Drawn] = deque()
+        self._start(self.epoch, self.offset)
 
 
 def batches(split: Split, batch_size: int) -> Iterator[Batch]:

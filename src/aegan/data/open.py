@@ -7,14 +7,14 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
-from aegan.data.build import Advance, cached, number_labels, open_found
+from aegan.data.build import Advance, Stream, cached, number_labels, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import Found, in_folder, in_zip
@@ -22,15 +22,16 @@ from aegan.data.fit import check_size, fit_all, of_images, suggest, told, with_c
 from aegan.data.inspection import Inspection, printable
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
+from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, Numbered
 from aegan.data.split import content_hashes
-from aegan.errors import UserError
+from aegan.errors import UserError, unknown
 
 Array = NDArray[Any]
 Source = str | os.PathLike[str] | Array
 
 IN_MEMORY = 2**30  # bytes up to which an array that is in memory stays there; a larger one goes through the cache
-KINDS = "a folder of images, a .zip of one, an .npy, .npz or .parquet file"
+KINDS = "a folder of images, a .zip or .tar of one, an .npy, .npz or .parquet file"
 
 
 def open_data(
@@ -42,18 +43,22 @@ def open_data(
     data_dir: str | None = None,
     cache_dir: str | None = None,
     progress: bool = False,
+    stream: Stream = "auto",
 ) -> Data:
     """Opens a data set: decodes it, holds a share out for evaluation, and tells what was found.
 
     Args:
         source: a folder of images (its sub-folders are classes), a .zip of one, an .npy or .npz file, a parquet file or a
-            folder of them, a NumPy array, or a built-in name (`aegan.data.builtin.NAMES`).
+            folder of them, tar shards (a .tar, a folder of them, a pattern {000..099}.tar, a list of them in a .txt or
+            .list file), a NumPy array, or a built-in name (`aegan.data.builtin.NAMES`).
         size: side of the square images, pixels, a multiple of 8; by default what suits the source, at most 64.
         channels: 1 (grey) or 3 (colour); by default colour, unless every image is grey.
         labels: False leaves labels out; with an array, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
         cache_dir: where decoded images are kept; by default `$AEGAN_CACHE`, or `~/.cache/aegan`.
         progress: show a progress bar while decoding.
+        stream: "on" keeps no decoded images but decodes them whenever they are asked for; "off" never does; "auto" does
+            so for tar and parquet shards of more than 4 GB of pixels.
 
     Raises:
         UserError: nothing usable there; says what, where, and what to do.
@@ -62,6 +67,8 @@ def open_data(
     (1, 32, 32)
     """
     check_size(size, channels)
+    if stream not in get_args(Stream):
+        raise unknown("value of 'stream'", str(stream), get_args(Stream))
     labelled = labels is not False
     given = None if labels is None or isinstance(labels, bool) else labels
     if isinstance(source, str) and source in builtin.NAMES:
@@ -75,6 +82,11 @@ def open_data(
         return _array(stored, "array", size, channels, labelled, given, cache_dir, progress)
     if not os.fspath(source):  # to Path, the current folder
         raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
+    if remote(os.fspath(source)):
+        raise UserError(
+            f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
+            "Fetch or mount the shards, and name their folder.",
+        )
     path = Path(source).expanduser()
     name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
     try:
@@ -85,7 +97,7 @@ def open_data(
     except OSError as why:
         raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
     _no_labels(given, shown)
-    return open_found(found, name, shown, size, channels, labelled, cache_dir, progress)
+    return open_found(found, name, shown, size, channels, labelled, cache_dir, progress, stream)
 
 
 def inspect_data(
@@ -97,10 +109,18 @@ def inspect_data(
     data_dir: str | None = None,
     cache_dir: str | None = None,
     progress: bool = False,
+    stream: Stream = "auto",
 ) -> Inspection:
     """What is in a data set; it is decoded as by `open_data`, into the same cache, so that training starts at once."""
     return open_data(
-        source, size=size, channels=channels, labels=labels, data_dir=data_dir, cache_dir=cache_dir, progress=progress
+        source,
+        size=size,
+        channels=channels,
+        labels=labels,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        progress=progress,
+        stream=stream,
     ).inspection
 
 
@@ -225,21 +245,35 @@ def _digest(stored: arrays.Stored) -> str:
 
 
 def files_in(path: Path, shown: str) -> Found:
-    """The images of a folder, a zip archive or parquet files, not yet decoded."""
+    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded."""
     if not path.exists():
+        if (shards := named_shards(str(path))) is not None:
+            return in_tars(shards)
         raise _missing(path, shown)
     if path.is_dir():
         listing = list(walk(path))
-        return in_parquet(path, listing) if _mostly_parquet(listing) else in_folder(path, listing)
-    if path.suffix.lower() in (".parquet", ".zip"):
-        return in_parquet(path) if path.suffix.lower() == ".parquet" else in_zip(path)
+        if _mostly(".tar", listing):
+            return in_tars([], listing)
+        return in_parquet(path, listing) if _mostly(".parquet", listing) else in_folder(path, listing)
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".zip"):
+        return in_parquet(path) if suffix == ".parquet" else in_zip(path)
+    if suffix == ".tar":
+        return in_tars([path])
+    if suffix in (".txt", ".list"):
+        return in_tars(listed_shards(path))
+    if path.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
+        raise UserError(
+            f"{shown} is a compressed tar, and shards are read where they are.",
+            "Unpack it (gunzip), and name the .tar.",
+        )
     raise UserError(f"{shown} is a {path.suffix or 'plain'} file.", f"Name {KINDS}.")
 
 
-def _mostly_parquet(listing: Sequence[Listed]) -> bool:
-    """Whether a folder holds more bytes of parquet than of images."""
-    parquet = sum(each.size for each in listing if each.suffix == ".parquet" and may_read(each))
-    return parquet > sum(each.size for each in listing if each.suffix in SUFFIXES and not each.why)
+def _mostly(suffix: str, listing: Sequence[Listed]) -> bool:
+    """Whether a folder holds more bytes of such shards than of images."""
+    shards = sum(each.size for each in listing if each.suffix == suffix and may_read(each))
+    return shards > sum(each.size for each in listing if each.suffix in SUFFIXES and not each.why)
 
 
 def _no_labels(given: Any, shown: str) -> None:

@@ -14,6 +14,7 @@ from aegan.data.files import OTHER_SPLITS, TRAINING, Entry, Found, Skips
 from aegan.data.listing import Listed
 from aegan.errors import UserError
 
+MOST_GROUP = 2**32  # bytes of a row group, decompressed
 ROWS = 64  # read at a time: memory holds this many stored images
 
 
@@ -39,7 +40,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
         raise UserError(f"Reading {path} needs pyarrow, which is missing.", "pip install pyarrow") from why
     skips, notes = Skips(), []
     files = [Path(each.path) for each in listing if each.suffix == ".parquet" and may_read(each)] or [path]
-    if chosen := _training(files):
+    if chosen := training(files):
         for other in sorted(set(files) - set(chosen)):
             skips.add(other.name, "of another split than train")
         notes.append(f"only the {len(chosen)} files of the split 'train' are used: name another file to use that one")
@@ -57,6 +58,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
                     raise UserError(
                         f"{file} has other columns than the files before it.", "Name one file or folder of a kind."
                     )
+                _check_groups(opened.metadata, file)
                 total += opened.metadata.num_rows
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(f"{file} is not a whole parquet file ({_first_line(why)}).", "Fetch it again.") from why
@@ -64,7 +66,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
     rows = _Rows(tuple(files), columns[0], columns[1], lambda file: pq.ParquetFile(file))
     step = max(1, len(files) // 8)
     sample = [entry for file in files[::step] for entry in rows.of(file, most=ROWS)]
-    return Found(key.hexdigest(), rows, sample, total, total, skips, -1, notes, classes, bool(columns[1]))
+    return Found(key.hexdigest(), rows, sample, total, total, skips, -1, notes, classes, bool(columns[1]), "parquet")
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
     if stored := (schema.metadata or {}).get(b"huggingface"):
         try:
             features = json.loads(stored)["info"]["features"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             features = {}  # written by something else: the columns alone must do
     named = {name: f["names"] for name, f in features.items() if isinstance(f, dict) and f.get("_type") == "ClassLabel"}
     usual = [name for name in ("label", "labels", "fine_label", "class") if name in schema.names]
@@ -129,12 +131,22 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
     return (image, label), tuple(str(name) for name in named.get(label) or ())
 
 
+def _check_groups(metadata: Any, file: Path) -> None:
+    """Refuses row groups that would fill memory when they are decompressed, by what the file says of them."""
+    for i in range(metadata.num_row_groups):
+        if (size := metadata.row_group(i).total_byte_size) > MOST_GROUP:
+            raise UserError(
+                f"{file} has a row group of {size / 1e9:.1f} GB, and the most is {MOST_GROUP / 1e9:.1f} GB.",
+                "Write it again with smaller ones: to_parquet(..., row_group_size=1000).",
+            )
+
+
 def may_read(each: Listed) -> bool:
     """Whether a listed parquet file may be read: it may be larger than any one image."""
     return not each.why or each.why == too_large()
 
 
-def _training(files: Sequence[Path]) -> list[Path]:
+def training(files: Sequence[Path]) -> list[Path]:
     """Of files named after several splits (train-00000-of-00002.parquet, test-…) those to train on; else none."""
     stems = {file: file.stem.lower().split("-")[0] for file in files}
     parents = {file: file.parent.name.lower() for file in files}

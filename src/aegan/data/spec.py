@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -90,10 +91,12 @@ class FileNames(Sequence[str]):
         >>> list(FileNames(*FileNames.pack(["a.png", "é.png"])))
         ['a.png', 'é.png']
         """
-        # surrogateescape: file names on Linux are bytes, and need not be UTF-8
-        coded = [name.encode("utf-8", "surrogateescape") for name in names]
-        ends = np.cumsum([len(name) for name in coded], dtype=np.int64)
-        return np.frombuffer(b"".join(coded), np.uint8), ends
+        text, ends = bytearray(), array("q")
+        for name in names:
+            # surrogateescape: file names on Linux are bytes, and need not be UTF-8
+            text += name.encode("utf-8", "surrogateescape")
+            ends.append(len(text))
+        return np.frombuffer(bytes(text), np.uint8), np.array(ends, np.int64)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -118,7 +121,8 @@ class Split:
     """Examples that serve one purpose: to learn from, or to be judged against.
 
     Args:
-        items: images, uint8 (N, H, W, C), in memory or memory-mapped; or vectors, float32 (N, D), as they came.
+        items: images, uint8 (N, H, W, C), in memory, memory-mapped, or decoded as they are asked for
+            (`aegan.data.stream.Streamed`); or vectors, float32 (N, D), as they came.
         labels: int64 (N,), or None.
         names: a file's path inside the source, or the place in it, of each item.
         mean, scale: vectors only: a loader gives (x - mean) / scale. Both splits carry those of the training split.

@@ -41,7 +41,7 @@ def _copies(task: Task) -> None:
         found = copying(
             task.the_samples()[:COPIES],
             task.held_out[:COPIES],
-            task.data.train.items,
+            task.searched,
             progress=task.step("looking for copies"),
         )
         task.copied = found
@@ -52,7 +52,7 @@ def _copies(task: Task) -> None:
         return share(copying(task.features("samples").numpy()[:COPIES], held[:COPIES], reference))
 
     for name, where, measure, against in (
-        ("copies", "", in_pixels, len(task.data.train)),
+        ("copies", "", in_pixels, len(task.searched)),
         ("copies_features", " (in features)", in_features, len(task.reference)),
     ):
         task.add(

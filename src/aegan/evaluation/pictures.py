@@ -43,7 +43,7 @@ def pairs_picture(samples: np.ndarray, nearest: np.ndarray) -> Image.Image:
 def draw(task: Task, folder: Path) -> None:
     """All pictures of an evaluation; those of an earlier one that this one does not make are removed."""
     task.step("drawing")
-    is_image, train = task.data.spec.is_image, task.data.train.items
+    is_image, train = task.data.spec.is_image, task.searched
     made: dict[str, Image.Image] = {}
     if task.samples is not None and len(task.samples):
         samples = task.samples[: max(SHOWN, 5000 if not is_image else 0)]

@@ -124,7 +124,7 @@ class Evaluation:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except OSError:
             raise UserError(f"There is no {path}.", "Evaluate first: aegan evaluate") from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is damaged, or is no evaluation.", "Evaluate again: aegan evaluate") from error
 
     def __rich__(self) -> Table:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from aegan.data import Data, DataSpec
+from aegan.data.stream import Streamed
 from aegan.errors import UserError
 from aegan.evaluation.features import Progress, cached_features, features
 from aegan.evaluation.result import Figure
@@ -19,6 +20,7 @@ from aegan.evaluation.rows import Rows
 from aegan.metrics import Copying, Extractor, Measured, Statistics, frechet_interval, statistics
 
 LEAST = 64  # below, a Fréchet distance says more about the count than about the images (the floor passes 700)
+SEARCHED = 100_000  # streamed images in which copies are looked for
 Side = Literal["samples", "reference", "floor", "back"]
 NAMES = {
     "samples": "samples",
@@ -84,6 +86,15 @@ class Task:
     @cached_property
     def held_out(self) -> Rows:
         return Rows(self.floor.parts, self.floor.index[: self.held])
+
+    @cached_property
+    def searched(self) -> np.ndarray:
+        """The training items among which copies are looked for: all; of streamed ones, which must be decoded for it,
+        `SEARCHED`, evenly spaced."""
+        items = self.data.train.items
+        if isinstance(items, Streamed) and len(items) > SEARCHED:
+            return cast(np.ndarray, items.take(np.linspace(0, len(items) - 1, SEARCHED).astype(np.int64)))
+        return items
 
     @cached_property
     def back(self) -> Rows:

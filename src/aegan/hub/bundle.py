@@ -35,7 +35,7 @@ def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         config = json.loads((folder / "config.json").read_text())
         version = int(config["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{folder / 'config.json'} is damaged and cannot be read.") from error
     if version > FORMAT:
         raise UserError(

@@ -14,6 +14,7 @@ import yaml
 
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
+from aegan.plain_yaml import read_yaml
 
 PREVIEW = re.compile(r"(\d+)-(.+)\.png")
 
@@ -37,7 +38,7 @@ class Facts:
     def config(self) -> dict[str, Any]:
         """The parsed configuration; empty if it is damaged."""
         try:
-            content = yaml.safe_load(self.config_text)
+            content = read_yaml(self.config_text)
         except yaml.YAMLError:
             return {}
         return content if isinstance(content, dict) else {}
@@ -136,7 +137,7 @@ def number(value: Any) -> float | None:
 def _json(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -13,6 +13,7 @@ import yaml
 
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
+from aegan.plain_yaml import read_yaml
 
 PICTURE = re.compile(r"(\d{1,12})-([\w-]{1,64})\.png")
 PIECE = 2**20  # bytes of the log in one answer
@@ -41,7 +42,7 @@ class Following:
     def settings(self) -> dict[str, Any]:
         """What the run was asked for; empty while its configuration cannot be read."""
         try:
-            content = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8", errors="replace"))
+            content = read_yaml((self.path / "config.yaml").read_text(encoding="utf-8", errors="replace"))
         except (OSError, yaml.YAMLError):
             return {}
         run = content.get("run") if isinstance(content, dict) else None

@@ -1,0 +1,320 @@
+"""Images in uncompressed tar files, as WebDataset writes them or as `tar -cf` packs a folder.
+
+A tar is read where it is. Its members lie in it as they are, so an index of (file, offset, length) gives what the
+loader needs, any image at any time: the order is the full permutation that a folder gets, resuming is two integers, and
+neither a shuffle buffer nor the webdataset library, which reads shards from their beginnings only, has a place in it.
+
+The headers are walked here and not by `tarfile.open`, which keeps every member and reads long names of any length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import posixpath
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
+
+from aegan.data.decode import SUFFIXES
+from aegan.data.files import Entry, Found, Skips, Stretch
+from aegan.data.inspection import printable
+from aegan.data.listing import Listed, hidden, unfit
+from aegan.data.parquet import may_read, training
+from aegan.errors import UserError
+
+BLOCK = tarfile.BLOCKSIZE
+MOST_NAME = 2**16  # bytes of a long name or of a header of further facts
+MOST_LABEL = 2**16  # bytes of a .cls or .json
+MOST_GROUP = 256  # members of one sample
+MOST_SHARDS = 1_000_000  # that a pattern may mean
+LABEL_KEYS = ("label", "cls", "class", "class_name", "class_label")
+SAMPLED = 8  # shards of which the first images tell the size
+
+
+class Member(NamedTuple):
+    """A file in a tar.
+
+    Args:
+        name: its path inside, forward slashes.
+        offset, size: bytes.
+        why: why it is not to be read; "" if it may be.
+    """
+
+    name: str
+    offset: int
+    size: int
+    why: str = ""
+
+
+def named_shards(source: str) -> list[Path] | None:
+    """The files that a pattern means, `shards/{000..099}.tar` or `{train,more}.tar`; None where it is no pattern.
+
+    >>> [path.name for path in named_shards("{08..10}.tar")]
+    ['08.tar', '09.tar', '10.tar']
+    """
+    parts = re.split(r"\{([^{}]*)\}", source)
+    if len(parts) == 1 or not source.endswith(".tar"):
+        return None
+    choices: list[Sequence[str]] = []
+    for i, part in enumerate(parts):
+        if i % 2 == 0:
+            choices.append([part])
+        elif span := re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", part):
+            first, last = int(span[1]), int(span[2])
+            if last - first >= MOST_SHARDS:
+                raise UserError(f"{printable(source)} means over {MOST_SHARDS:,} shards.", "Name fewer.")
+            choices.append([str(n).zfill(len(span[1])) for n in range(first, last + 1)])
+        else:
+            choices.append(part.split(","))
+    count = 1
+    for each in choices:
+        count *= len(each)
+    if not 0 < count <= MOST_SHARDS:
+        raise UserError(
+            f"{printable(source)} means {count:,} shards.", f"Write {{FIRST..LAST}}, of at most {MOST_SHARDS:,}."
+        )
+    return [Path("".join(each)) for each in itertools.product(*choices)]
+
+
+def listed_shards(path: Path) -> list[Path]:
+    """The files that a list names, one a line, relative to the list's own folder; lines that begin with # are notes.
+
+    Raises:
+        UserError: it is no such list.
+    """
+    shards = []
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        for number in itertools.count(1):
+            if not (line := file.readline(MOST_NAME)):
+                break
+            if not (text := line.strip()) or text.startswith("#"):
+                continue
+            if not text.endswith(".tar") or remote(text):
+                raise UserError(
+                    f"{printable(str(path))}, line {number}: '{printable(text[:80])}' is no .tar file on this machine.",
+                    "A list of shards has one path a line.",
+                )
+            shards.append(path.parent / text)
+            if len(shards) > MOST_SHARDS:
+                raise UserError(f"{printable(str(path))} names over {MOST_SHARDS:,} shards.", "Name fewer.")
+    if not shards:
+        raise UserError(f"{printable(str(path))} names no shards.", "A list of shards has one path a line.")
+    return shards
+
+
+def remote(source: str) -> bool:
+    """Whether a source is an address or a command, not a file.
+
+    >>> remote("https://example.org/000.tar"), remote("pipe:cat 000.tar"), remote("000.tar")
+    (True, True, False)
+    """
+    return source.startswith("pipe:") or re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
+
+
+def in_tars(files: Iterable[Path], listing: Iterable[Listed] = ()) -> Found:
+    """The images of some shards; or of those of a listing, of its training split where there are several.
+
+    Raises:
+        UserError: a shard is not there.
+    """
+    skips, notes = Skips(), []
+    chosen = list(files)
+    for each in listing:
+        if each.suffix == ".tar" and may_read(each):
+            chosen.append(Path(each.path))
+        elif each.suffix in SUFFIXES:
+            skips.add(each.name, "beside the shards")
+    if some := training(chosen):
+        for other in sorted(set(chosen) - set(some)):
+            skips.add(other.name, "of another split than train")
+        notes.append(f"only the {len(some)} shards of the split 'train' are used: name others to use those")
+        chosen = some
+    key, total = hashlib.blake2b(b"tar", digest_size=16), 0
+    for file in chosen:
+        try:
+            status = file.stat()
+        except OSError as why:
+            raise UserError(
+                f"There is no shard {printable(str(file))} ({why.strerror}).", "Fetch it, or name fewer."
+            ) from why
+        total += status.st_size
+        real = os.path.realpath(file)
+        key.update(f"{real}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    sample: list[Entry] = []
+    seen = 0
+    for file in dict.fromkeys(chosen[:: max(1, len(chosen) // SAMPLED)]):
+        first = list(itertools.islice(_Tars([file], Skips()), 1_000 // SAMPLED))
+        sample += first
+        # up to the end of the last image seen: what an image takes in the archive, header, label and all
+        if first and isinstance(last := first[-1].read, Stretch):
+            seen += last.offset + last.length
+    likely = round(total * len(sample) / seen) if seen else 0
+    return Found(
+        key.hexdigest(), _Tars(chosen, skips), sample, max(likely, 1), likely, skips, -1, notes, (), True, "tar"
+    )
+
+
+@dataclass(frozen=True)
+class _Tars:
+    """The images of some shards, found as they are asked for; what is left out is added to `skips`."""
+
+    files: Sequence[Path]
+    skips: Skips
+
+    def __iter__(self) -> Iterator[Entry]:
+        for file in self.files:
+            yield from self._of(file)
+
+    def _of(self, path: Path) -> Iterator[Entry]:
+        shard = path.name
+        try:
+            with open(path, "rb") as file:
+                group = _Sample("")
+                for member in members(file):
+                    name = f"{shard}/{member.name}"
+                    if member.why:
+                        self.skips.add(name, member.why)
+                        continue
+                    if (key := _key(member.name)) != group.key or len(group.images) >= MOST_GROUP:
+                        yield from group.entries(shard, path, self.skips)
+                        group = _Sample(key)
+                    group.add(member, file)
+                yield from group.entries(shard, path, self.skips)
+        except OSError as why:
+            self.skips.add(shard, f"can't be read ({why.strerror})")
+
+
+def members(file: BinaryIO) -> Iterator[Member]:
+    """The files in an uncompressed tar, in their order; the last may tell why no more can be read.
+
+    Long names are those of GNU and of POSIX (pax).
+    """
+    end = file.seek(0, os.SEEK_END)
+    at, long, size = 0, "", -1
+    while at < end:
+        file.seek(at)
+        block = file.read(BLOCK)
+        try:
+            info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            if block.count(0) == BLOCK:  # the end, of which there are two blocks, and often more
+                return
+            yield Member("", at, 0, _not_a_tar(block) if at == 0 else f"damaged from byte {at:,} on")
+            return
+        body = at + BLOCK
+        if info.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
+            if info.size > MOST_NAME:
+                yield Member("", at, 0, f"damaged from byte {at:,} on")
+                return
+            text = file.read(info.size)
+            if info.type == tarfile.GNUTYPE_LONGNAME:
+                long = text.rstrip(b"\0").decode("utf-8", "surrogateescape")
+            else:
+                facts = _facts(text)
+                long, size = facts.get("path", long), int(facts["size"]) if facts.get("size", "").isdecimal() else size
+            at = body + -(-info.size // BLOCK) * BLOCK
+            continue
+        name, length = (long or info.name).rstrip("/"), size if size >= 0 else info.size
+        long, size = "", -1
+        at = body + (-(-length // BLOCK) * BLOCK if info.type in tarfile.REGULAR_TYPES or not _known(info) else 0)
+        if info.isdir() or info.type in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
+            at = body + -(-info.size // BLOCK) * BLOCK
+            continue
+        why = _unsafe(name, info)
+        if not why and body + length > end:
+            why = "cut short: the shard ends too soon"
+        yield Member(name, body, length, why)
+
+
+@dataclass
+class _Sample:
+    """Members of one name before its first dot, one after another."""
+
+    key: str
+    images: list[Member] = field(default_factory=list)
+    label: int | str = -1
+    others: int = 0
+
+    def add(self, member: Member, file: BinaryIO) -> None:
+        suffix = posixpath.splitext(member.name)[1].lower()
+        if suffix in SUFFIXES:
+            self.images.append(member)
+            return
+        self.others += 1
+        if suffix in (".cls", ".json") and member.size <= MOST_LABEL and not unfit(member.size, True):
+            file.seek(member.offset)
+            found = _label(suffix, file.read(member.size))
+            self.label = found if self.label == -1 or suffix == ".cls" else self.label
+
+    def entries(self, shard: str, path: Path, skips: Skips) -> Iterator[Entry]:
+        if not self.images and self.others:
+            skips.add(f"{shard}/{self.key}", "sample without an image")
+        # of a.jpg and a.seg.png, a sample of two fields, the one; but 1.5.png and 1.6.png are both images
+        plain = [each for each in self.images if posixpath.splitext(each.name)[0] == self.key]
+        for member in self.images:
+            name = f"{shard}/{member.name}"
+            if plain and member not in plain:
+                skips.add(name, "further image of its sample")
+            elif why := unfit(member.size, True):
+                skips.add(name, why)
+            else:
+                yield Entry(name, Stretch(str(path), member.offset, member.size), self.label)
+
+
+def _key(name: str) -> str:
+    """WebDataset's key of a member: its path up to the first dot of the file's name."""
+    folder, base = posixpath.split(name)
+    return posixpath.join(folder, base.partition(".")[0])
+
+
+def _label(suffix: str, raw: bytes) -> int | str:
+    """What a .cls or .json says of the class: a number or a name; -1: nothing."""
+    try:
+        text = raw.decode("utf-8")
+        value = text.strip() if suffix == ".cls" else json.loads(text)
+    except (ValueError, RecursionError):
+        return -1
+    if isinstance(value, dict):
+        value = next((value[key] for key in LABEL_KEYS if key in value), -1)
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"\d{1,9}", value) else printable(value[:200]) or -1
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
+    return value if whole else -1
+
+
+def _unsafe(name: str, info: tarfile.TarInfo) -> str:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or ".." in parts or (parts and parts[0].endswith(":")):
+        return "path that leads out of the archive"
+    if hidden([part for part in parts if part != "."]):
+        return "hidden"
+    if info.issym() or info.islnk():
+        return "link"
+    return "" if info.type in tarfile.REGULAR_TYPES and not info.issparse() else "not a file"
+
+
+def _known(info: tarfile.TarInfo) -> bool:
+    return info.type in tarfile.SUPPORTED_TYPES
+
+
+def _facts(raw: bytes) -> dict[str, str]:
+    """The records of a pax header, "LENGTH KEY=VALUE\\n" each."""
+    out = {}
+    while match := re.match(rb"(\d{1,6}) ([^=]+)=", raw):
+        length = int(match[1])
+        if not match.end() < length <= len(raw):
+            break
+        out[match[2].decode("utf-8", "replace")] = raw[match.end() : length - 1].decode("utf-8", "surrogateescape")
+        raw = raw[length:]
+    return out
+
+
+def _not_a_tar(block: bytes) -> str:
+    packed = block.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd"))
+    return "compressed: shards are read in place, so unpack it" if packed else "not a tar"
