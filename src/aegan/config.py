@@ -48,6 +48,13 @@ class RunConfig:
     stream: Literal["auto", "on", "off"] = option(
         "auto", "decode images whenever they are asked for and keep no pixels; auto: for shards of over 4 GB of pixels"
     )
+    guard: Literal["auto", "warn", "off"] = option(
+        "auto",
+        "diagnose while training; auto: also go back and change one thing where that is safe; see docs/doctor.md",
+    )
+    early_stop: Literal["auto", "on", "off"] = option(
+        "auto", "end a stage that comes no nearer to held-out data; auto: with under 1,000 training images"
+    )
     classes: bool = option(True, "use class labels, where the data has them")
     logger: str = option(
         "auto",

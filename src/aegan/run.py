@@ -22,8 +22,8 @@ from aegan.engine import Engine
 from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
 from aegan.engine.loggers import chosen as chosen_loggers
-from aegan.engine.loop import Counters
 from aegan.engine.ranks import Ranks, start
+from aegan.engine.running import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import sweep, write_atomically
 from aegan.errors import UserError
@@ -83,7 +83,7 @@ class Run:
 
     @cached_property
     def best_model(self) -> Model:
-        """The model of the step whose samples were nearest to training data while it trained; see `aegan.engine.best`."""
+        """The model of the step whose samples were nearest to training data while it trained; see `aegan.engine.watch`."""
         if not (self.path / "model-best").exists():
             raise UserError(
                 f"{self.path} kept no best model: it made no samples while it trained, or is of an older version.",

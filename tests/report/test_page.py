@@ -251,8 +251,8 @@ def test_large_pictures_are_reduced(tmp_path: Path) -> None:
 def test_last_and_best_side_by_side(tmp_path: Path) -> None:
     log = log_lines()
     log[-1:-1] = [
-        {"event": "best", "stage": "sharpen", "step": 20, "fd_pixels": 1.5, "kept": True},
-        {"event": "best", "stage": "sharpen", "step": 40, "fd_pixels": 2.5, "kept": False},
+        {"event": "tick", "stage": "sharpen", "step": 20, "fd_pixels": 1.5, "kept": True},
+        {"event": "tick", "stage": "sharpen", "step": 40, "fd_pixels": 2.5, "kept": False},
     ]
     run = make_run(tmp_path / "run", log=log, scores=evaluation())
     page = write_report(run).read_text()

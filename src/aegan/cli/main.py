@@ -15,6 +15,7 @@ from aegan.cli import (
     compare,
     compress,
     decompress,
+    diagnose,
     encode,
     evaluate,
     export,
@@ -65,7 +66,7 @@ def main(
 
 COMMANDS = (
     train, check, sample, reconstruct, encode, interpolate, similar, score, evaluate, report, compare, benchmark,
-    compress, decompress, rate_distortion, serve, watch, export, push, strategies, presets,
+    compress, decompress, rate_distortion, serve, watch, diagnose, export, push, strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), epilog=module.EXAMPLE)(module.command)

@@ -35,7 +35,7 @@ class Trial:
         operations: floating-point operations for each training example; None where they could not be counted.
         peak_bytes: most memory that the process held while training: resident, or on the GPU if it trained there.
         figures: of the evaluation, by name, as evaluation.json has them.
-        curve: [seconds, Fréchet distance of pixels (or vectors)] of samples made while training; see `aegan.engine.best`.
+        curve: [seconds, Fréchet distance of pixels (or vectors)] of samples made while training; see `aegan.engine.watch`.
     """
 
     strategy: str

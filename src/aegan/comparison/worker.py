@@ -19,9 +19,9 @@ from aegan.comparison import cost
 from aegan.comparison.trials import MISTAKE, Status, Trial
 from aegan.config import RunConfig, with_options
 from aegan.data import Data
-from aegan.engine.best import Watch
 from aegan.engine.log import Display
 from aegan.engine.loop import Interrupted
+from aegan.engine.watch import Watch
 from aegan.errors import UserError
 from aegan.evaluation import evaluate_run
 from aegan.run import Run, train
@@ -110,11 +110,12 @@ def curve(run: Run, data: Data, seconds: float) -> list[list[float]]:
     found = [
         [float(line["seconds"]), float(line["fd_pixels"])]
         for line in run.log
-        if line.get("event") == "best" and isinstance(line.get("fd_pixels"), (int, float))
+        if line.get("event") == "tick" and isinstance(line.get("fd_pixels"), (int, float))
     ]
     model = run.model
     last, _ = Watch(model.strategy, data, model.device).look(model.networks, 0)
-    return [*found, [seconds, last]] if math.isfinite(last) else found
+    value = math.inf if last.fd_pixels is None else last.fd_pixels
+    return [*found, [seconds, value]] if math.isfinite(value) else found
 
 
 def _trained(folder: Path) -> dict[str, Any]:

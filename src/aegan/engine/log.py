@@ -63,7 +63,8 @@ class RunLog:
             self._file.write(json.dumps(finite(line)) + "\n")
         groups = {group: line[group] for group in ("terms", "watch", "rates") if group in line}
         values = {f"{line['stage']}/{group}/{k}": v for group, found in groups.items() for k, v in found.items()}
-        values |= {key: line[key] for key in ("images_per_second", "fd_pixels") if key in line}
+        measured = ("images_per_second", "fd_pixels", "diversity", "coverage", "kernel", "novelty", "r2", "sharpness")
+        values |= {key: line[key] for key in measured if key in line}
         if values:
             self._loggers.scalars(line["step"], values)
 
@@ -147,6 +148,21 @@ class Means:
         for key, value in values.items():
             total, count = into.get(key, (torch.zeros_like(value), 0))
             into[key] = (total + value, count + 1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Sums and counts by name, for checkpoints: a resumed run writes the lines of one that was not stopped."""
+        return {
+            f"{g}/{k}": torch.stack([t, torch.full_like(t, n)])
+            for g, v in self._sums.items()
+            for k, (t, n) in v.items()
+        }
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `tensors`."""
+        self._sums = {}
+        for name, (total, count) in tensors.items():
+            group, _, key = name.partition("/")
+            self._sums.setdefault(group, {})[key] = (total.clone(), int(count))
 
     def flush(self) -> dict[str, dict[str, float]]:
         out = {g: {k: round(float(t) / n, 6) for k, (t, n) in v.items()} for g, v in self._sums.items()}

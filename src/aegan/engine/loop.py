@@ -2,62 +2,41 @@
 
 from __future__ import annotations
 
-import io
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from aegan.config import RunConfig, as_plain
-from aegan.data.loader import Batch, Loader, to_items
-from aegan.data.loader import batches as read_batches
+from aegan.data.loader import Batch, Loader
 from aegan.data.spec import Data, DataSpec
-from aegan.engine.best import Best, Watch
+from aegan.doctor.care import Change, Visit, visit
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
-from aegan.engine.ema import Ema
 from aegan.engine.guard import LOOK_EVERY, Guard
-from aegan.engine.log import Display, Means, RunLog, clock, short
+from aegan.engine.log import Display, RunLog, clock, read_log, short
 from aegan.engine.loggers import Loggers, chosen
 from aegan.engine.memory import accumulate, halved, out_of_memory, split, too_little
+from aegan.engine.pictures import Pictures
 from aegan.engine.ranks import Ranks, scalars
-from aegan.engine.schedule import REPLAN_AT, Plan, Timing
-from aegan.engine.state import (
-    Checkpoints,
-    load_optimizer_state,
-    load_random_state,
-    optimizer_state,
-    random_state,
-    write_atomically,
-)
-from aegan.engine.view import DataView, take, to_device
+from aegan.engine.running import Counters, Running
+from aegan.engine.schedule import REPLAN_AT, Plan, Timing, plans_of_steps
+from aegan.engine.signals import Interrupted, Stop
+from aegan.engine.state import Checkpoints, load_random_state, random_state
+from aegan.engine.view import DataView, to_device
+from aegan.engine.watch import Best, Watch, due
 from aegan.errors import UserError
 from aegan.networks import use_networks
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
-PREVIEWS = 6  # pictures a stage
-SHOWN = 64  # examples in a picture
-
-
-class Interrupted(Exception):
-    """The run was stopped by a signal, after writing a checkpoint.
-
-    Args:
-        signum: the signal's number.
-        step: of the checkpoint.
-    """
-
-    def __init__(self, signum: int, step: int) -> None:
-        super().__init__(f"stopped at step {step}")
-        self.signum, self.step = signum, step
+SMALL = 1000  # training images, below which stages are stopped early unless the run says otherwise
+State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -79,31 +58,6 @@ class Outcome:
     plans: dict[str, Plan]
 
 
-@dataclass
-class Counters:
-    """The scalar part of the training state."""
-
-    stage: int = 0
-    stage_step: int = 0
-    step: int = 0
-    images: int = 0
-    seconds: float = 0.0
-    rate_scale: float = 1.0
-    rollbacks: int = 0
-    parts: int = 1  # pieces in which a batch is computed; see `aegan.engine.memory`
-
-
-@dataclass
-class Running:
-    """What exists only while one stage runs."""
-
-    stage: Stage
-    optimizers: dict[str, torch.optim.Optimizer]
-    ema: Ema
-    guard: Guard
-    scaler: torch.amp.GradScaler | None
-
-
 class Engine:
     """Trains one strategy on one data set into one folder.
 
@@ -115,7 +69,7 @@ class Engine:
         plans: steps of each stage from an earlier run, to repeat it; takes the place of minutes and steps.
         display: shows progress.
         save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
-        save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.best`.
+        save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.watch`.
         networks: of the user's, in the place of the strategy's of the same names; they are trained in place.
         settings: plain values that may not change on the way; a run that is resumed with others is refused.
         ranks: this process among those of the run; default: it is alone.
@@ -152,9 +106,13 @@ class Engine:
         self.view = DataView(data, self.spec, self.device)
         self.watch = Watch(strategy, data, self.device)
         self.notes: dict[str, dict[str, Any]] = {}
-        self.plans = dict(plans or self._plans_of_steps())
+        self.plans = dict(plans or (plans_of_steps(self.stages, config.steps) if config.steps else {}))
         self.counters = Counters()
-        self._stop: int | None = None
+        self.stop = Stop()
+        small = data.spec.is_image and len(data.train) < SMALL
+        self.early_stop = small if config.early_stop == "auto" else config.early_stop == "on"
+        self._good: State | None = None  # to go back to, where a later one proves to be ill
+        self._good_written = -1
         self._saved_at = 0.0
 
         torch.manual_seed(config.seed)
@@ -166,7 +124,8 @@ class Engine:
         self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
         self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, share=share)
-        self.shown = self._shown()
+        shown = replace(data, spec=self.spec)
+        self.pictures = Pictures(strategy, shown, self.device, folder / "samples") if self.ranks.first else None
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -179,7 +138,7 @@ class Engine:
         """
         tensors: dict[str, Tensor] | None = None
         if resume:
-            tensors = self._load(passed_over=self.display.say)
+            tensors = self._load()
         writes = self.ranks.first
         loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
         path = self.folder / "log.jsonl" if writes else Path(os.devnull)
@@ -195,7 +154,7 @@ class Engine:
                 processes=self.ranks.size,
                 **describe_machine(self.device),
             )
-            with self._signals():
+            with self.stop.listening():
                 for i in range(self.counters.stage, len(self.stages)):
                     stage = self.stages[i]
                     if tensors is None:
@@ -259,15 +218,18 @@ class Engine:
     def _train(self, stage: Stage, tensors: dict[str, Tensor] | None) -> None:
         c = self.counters
         run = self._start_stage(stage)
-        if tensors is not None and tensors.keys():
-            self._restore_stage(run, tensors)
+        if tensors:
+            run.load(tensors, self._stage_meta)
         plan = self.plans.setdefault(stage.name, Plan(stage.warmup))
         if tensors is None:
+            c.looked = c.images
+            self._good = None
             self._save(run)
+        if self._good is None:
+            self._keep_good(run)
         self.display.start(stage.name)
         (budget,) = self.ranks.of_first(self._stage_seconds() if not plan.knots else 0.0)
         timing = Timing(budget, c.stage_step)
-        lines = Means()
         since = (time.monotonic(), c.images)
         while not plan.knots or c.stage_step < plan.total:
             if not plan.knots or timing.active:
@@ -277,14 +239,14 @@ class Engine:
             for phase in stage.phases:
                 held = phase.hold and c.stage_step < plan.head_start
                 if not held and c.stage_step % phase.every == 0:
-                    self._turn(run, phase, plan, batch, at, lines)
+                    self._turn(run, phase, plan, batch, at)
             run.ema.update()
             c.stage_step += 1
             c.step += 1
             c.images += len(batch.x) * self.ranks.size
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.gives_up:
-                self._roll_back(run)
+                self._not_finite(run)
                 since = (time.monotonic(), c.images)
                 continue
             last = bool(plan.knots) and c.stage_step >= plan.total
@@ -293,17 +255,23 @@ class Engine:
                 now = time.monotonic()
                 speed = (c.images - since[1]) / max(now - since[0], 1e-9)
                 since = (now, c.images)
-                self._report(run, plan, lines, speed)
-            if self.ranks.first and (last or self._preview_due(plan)):
-                self._preview(run)
-            if self.save_best is not None and plan.knots and stage.preview == "sample":
-                self._keep_best(run, plan)
+                self._report(run, plan, speed)
+            if self.pictures and (last or self.pictures.due(plan, c.stage_step)):
+                with run.ema.applied():
+                    path = self.pictures.draw(self.networks, stage, c.step)
+                self.log.picture(c.step, f"{stage.name}/samples", path)
+            if plan.knots and due(plan.progress(c.stage_step - 1), plan.progress(c.stage_step), c.images - c.looked):
+                change = self._look(run, plan)
+                if change is not None:
+                    self._change(run, plan, change)
+                    since = (time.monotonic(), c.images)
+                    continue
             if self._seconds() - self._saved_at > self.config.checkpoint_every and run.guard.healthy:
                 self._save(run)
             self._check_stop(run)
         run.ema.adopt()
 
-    def _turn(self, run: Running, phase: Phase, plan: Plan, batch: Batch, at: Clock, lines: Means) -> None:
+    def _turn(self, run: Running, phase: Phase, plan: Plan, batch: Batch, at: Clock) -> None:
         """One phase of one step: unfreeze, forward, backward, step."""
         for name, net in self.networks.items():
             net.requires_grad_(name in phase.trains)
@@ -319,15 +287,16 @@ class Engine:
         rate = plan.rate(at.step, phase.final)
         if phase.hold:
             rate *= min(1.0, (at.step - plan.head_start + 1) / max(plan.warmup, 1))
-        optimizer.param_groups[0]["lr"] = phase.lr * rate * self.counters.rate_scale
+        rate *= self.counters.rate_scale * (self.counters.critic_scale if phase.critic else 1.0)
+        optimizer.param_groups[0]["lr"] = phase.lr * rate
         if run.scaler:
             run.scaler.step(optimizer)
             run.scaler.update()
         else:
             optimizer.step()
-        lines.add("terms", {f"{phase.name}.{k}": logged[f"terms/{k}"] for k in loss.terms})
-        lines.add("terms", {f"{phase.name}.|grad|": norm})
-        lines.add("watch", {k: logged[f"watch/{k}"] for k in loss.watch})
+        run.means.add("terms", {f"{phase.name}.{k}": logged[f"terms/{k}"] for k in loss.terms})
+        run.means.add("terms", {f"{phase.name}.|grad|": norm})
+        run.means.add("watch", {k: logged[f"watch/{k}"] for k in loss.watch})
 
     def _gradients(self, run: Running, phase: Phase, batch: Batch, at: Clock) -> tuple[Tensor, Loss]:
         """Forward and backward, in as many pieces as memory asks for; the total and the means of what the phase returned."""
@@ -365,15 +334,6 @@ class Engine:
 
     # --- budgets --------------------------------------------------------------------------------------------------
 
-    def _plans_of_steps(self) -> dict[str, Plan]:
-        if self.config.steps is None:
-            return {}
-        stages = [s for s in self.stages if isinstance(s, Stage)]
-        ends = np.cumsum([s.share for s in stages]) / sum(s.share for s in stages)
-        # rounded as ends of stages, not one by one, so that they add up to what was asked for
-        counts = np.diff(np.round(ends * self.config.steps).astype(int), prepend=0)
-        return {s.name: Plan.of_steps(max(1, int(n)), s.warmup) for s, n in zip(stages, counts, strict=True)}
-
     def _stage_seconds(self) -> float:
         """Seconds that the current stage may take: its share of what is left."""
         if self.config.minutes is None:
@@ -401,22 +361,11 @@ class Engine:
     # --- state ----------------------------------------------------------------------------------------------------
 
     def _start_stage(self, stage: Stage) -> Running:
-        optimizers: dict[str, torch.optim.Optimizer] = {}
-        for phase in stage.phases:
-            parameters = [p for name in phase.trains for p in self.networks[name].parameters()]
-            optimizers[phase.name] = torch.optim.AdamW(
-                parameters, lr=phase.lr, betas=phase.betas, weight_decay=phase.weight_decay, fused=True
-            )
-        guard = Guard(self.device, [*optimizers])
-        scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
-        return Running(stage, optimizers, Ema(self.networks, stage.ema, stage.ema_decay), guard, scaler)
+        return Running.start(stage, self.networks, self.device, self.precision)
 
-    def _save(self, run: Running | None) -> None:
-        """Writes a checkpoint; `run` is None between stages."""
+    def _state(self, run: Running | None) -> State:
+        """All of it; `run` is None between stages."""
         c = self.counters
-        c.seconds = self._seconds()
-        if not self.ranks.first:
-            return
         tensors = {f"net/{k}/{key}": v for k, net in self.networks.items() for key, v in net.state_dict().items()}
         tensors |= {f"random/{k}": v for k, v in random_state(self.device).items()}
         meta: dict[str, Any] = {
@@ -430,19 +379,35 @@ class Engine:
             "best": asdict(self.watch.best) if self.watch.best.step >= 0 else None,
         }
         if run is not None and c.stage_step > 0:
-            tensors |= {f"ema/{k}": v for k, v in run.ema.tensors().items()}
-            for name, optimizer in run.optimizers.items():
-                tensors |= {f"opt/{name}/{k}": v for k, v in optimizer_state(optimizer).items()}
-            tensors |= {f"guard/{k}": v for k, v in run.guard.tensors().items()}
-            meta["ema_updates"] = run.ema.updates
-            meta["scaler"] = run.scaler.state_dict() if run.scaler else None
-        self.checkpoints.save(c.step, tensors, meta)
-        self._saved_at = c.seconds
+            more, plain = run.state()
+            tensors, meta = tensors | more, meta | plain
+        return tensors, meta
 
-    def _load(self, passed_over: Callable[[str], None] | None = None) -> dict[str, Tensor]:
+    def _save(self, run: Running | None) -> None:
+        """Writes a checkpoint, and the state to go back to if it is a new one; `run` is None between stages."""
+        self.counters.seconds = self._seconds()
+        if not self.ranks.first:
+            return
+        if run is not None and self._good is not None:
+            at = int(self._good[1]["counters"]["step"])
+            if at != self._good_written:  # before the checkpoint that counts on it
+                self.checkpoints.save_good(at, *self._good)
+                self._good_written = at
+        self.checkpoints.save(self.counters.step, *self._state(run))
+        self._saved_at = self.counters.seconds
+
+    def _keep_good(self, run: Running) -> None:
+        """Keeps the present state in memory, to go back to."""
+        if self.config.guard != "auto" and not self.early_stop:
+            return
+        tensors, meta = self._state(run)
+        if self.ranks.first:
+            self._good = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, deepcopy(meta)
+
+    def _load(self) -> dict[str, Tensor]:
         """Takes the newest whole checkpoint; returns the tensors of the stage it stands in."""
         tensors, (meta, damaged) = self.ranks.tensors_from_first(self._newest)
-        for message in damaged if passed_over else ():
+        for message in damaged:
             self.display.say(f"{message} Going on from the checkpoint before it.")
         if meta["data"] != self.data.fingerprint:
             raise UserError(
@@ -460,6 +425,16 @@ class Engine:
                 f"{self.folder / 'config.yaml'} is not what this run was trained with ({what}).",
                 "Bring it back, or train in a new folder with --out.",
             )
+        stage = self._adopt(tensors, meta)
+        if self.ranks.first and stage:
+            self._good = self.checkpoints.good(self.counters.step)
+            if self._good is not None and self._good[1]["counters"]["stage"] != self.counters.stage:
+                self._good = None
+            self._good_written = -1 if self._good is None else int(self._good[1]["counters"]["step"])
+        return stage
+
+    def _adopt(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
+        """Takes a state; returns the tensors of the stage it stands in."""
         vars(self.counters).update(meta["counters"])  # in place: the loop holds on to it
         self.notes = meta["notes"]
         self.watch.best = Best(**meta["best"]) if meta.get("best") else Best()
@@ -483,28 +458,17 @@ class Engine:
         self.loader.load_state_dict(meta["loader"])
         load_random_state(groups["random"], self.device)
         self._stage_meta = meta
-        return {f"{kind}/{k}": v for kind in ("ema", "opt", "guard") for k, v in groups.get(kind, {}).items()}
+        return {f"{kind}/{k}": v for kind in ("ema", "opt", "guard", "means") for k, v in groups.get(kind, {}).items()}
 
     def _newest(self) -> tuple[dict[str, Tensor], tuple[dict[str, Any], list[str]]]:
         tensors, meta, damaged = self.checkpoints.newest()
         return tensors, (meta, damaged)
 
-    def _restore_stage(self, run: Running, tensors: dict[str, Tensor]) -> None:
-        """The inverse of the second half of `_save`."""
+    # --- when it goes wrong ---------------------------------------------------------------------------------------
 
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-        run.ema.load(under("ema/"), self._stage_meta["ema_updates"])
-        for name, optimizer in run.optimizers.items():
-            load_optimizer_state(optimizer, under(f"opt/{name}/"))
-        run.guard.load(under("guard/"))
-        if run.scaler and self._stage_meta["scaler"]:
-            run.scaler.load_state_dict(self._stage_meta["scaler"])
-
-    def _roll_back(self, run: Running) -> None:
-        """Back to the last good checkpoint of this run, with half the rates; the data goes on, so other batches follow."""
-        at, plans, batches = replace(self.counters), self.plans, self.loader.state_dict()
+    def _not_finite(self, run: Running) -> None:
+        """Too many steps in a row were left out: back to the last checkpoint, with half the rates."""
+        at = self.counters
         if at.rollbacks >= Guard.rollbacks:
             self.log.write(event="guard", stage=run.stage.name, step=at.step, action="stop")
             raise UserError(
@@ -512,60 +476,111 @@ class Engine:
                 "the loss or its gradient is not finite.",
                 "Lower the rates (--set), or train with --precision fp32.",
             )
-        seconds, rollbacks, rate_scale = self._seconds(), at.rollbacks + 1, at.rate_scale / 2
-        tensors = self._load()
+        tensors, (meta, _) = self.ranks.tensors_from_first(self._newest)
+        self._roll_back(run, (tensors, meta), Change("not finite", "rates"))
+
+    def _roll_back(self, run: Running, state: State, change: Change) -> None:
+        """Back to an earlier state of this stage with one thing changed; the data goes on, so other batches follow."""
+        at, plans, batches, seconds = replace(self.counters), self.plans, self.loader.state_dict(), self._seconds()
+        tensors = self._adopt(*state)
         if tensors:
-            self._restore_stage(run, tensors)
+            run.load(tensors, self._stage_meta)
         else:
-            fresh = self._start_stage(run.stage)
-            run.optimizers, run.ema, run.guard, run.scaler = fresh.optimizers, fresh.ema, fresh.guard, fresh.scaler
-        self.plans = plans  # what the checkpoint knew of them may be less
+            vars(run).update(vars(self._start_stage(run.stage)))
+        self.plans = plans  # what the state knew of them may be less
         self.loader.load_state_dict(batches)
-        self.counters.rollbacks, self.counters.rate_scale, self.counters.parts = rollbacks, rate_scale, at.parts
-        self.counters.seconds = seconds
-        torch.manual_seed(self.config.seed + 1000 * rollbacks)
+        c = self.counters
+        c.rollbacks, c.parts, c.seconds = at.rollbacks + 1, at.parts, seconds
+        c.rate_scale = at.rate_scale / (2 if change.what == "rates" else 1)
+        c.critic_scale = at.critic_scale / (2 if change.what == "critic" else 1)
+        torch.manual_seed(self.config.seed + 1000 * c.rollbacks)
         self.log.write(
-            event="guard", stage=run.stage.name, step=self.counters.step, action="rollback", from_step=at.step,
-            rate_scale=rate_scale,
+            event="guard", stage=run.stage.name, step=c.step, action="rollback", why=change.why, from_step=at.step,
+            rate_scale=c.rate_scale, critic_scale=c.critic_scale,
         )  # fmt: skip
-        self.display.say(
-            f"{run.stage.name}: not finite at step {at.step}; back to step {self.counters.step} with rates × {rate_scale:g}"
+        rates = f"rates × {c.rate_scale:g}" if change.what == "rates" else f"the critic's rates × {c.critic_scale:g}"
+        self.display.say(f"{run.stage.name}: {change.why} at step {at.step}; back to step {c.step} with {rates}")
+
+    def _look(self, run: Running, plan: Plan) -> Change | None:
+        """At a tick: measures what the model makes, keeps the best, and asks the doctor; what to do, if anything."""
+        self.counters.looked = self.counters.images
+        if not self.ranks.several:
+            return self._visit(run, plan)
+
+        def told() -> list[Any]:
+            change = self._visit(run, plan)
+            return [] if change is None else [change.why, change.what]
+
+        plain = self.ranks.from_first(told)
+        return Change(*plain) if plain else None
+
+    def _visit(self, run: Running, plan: Plan) -> Change | None:
+        c, name = self.counters, run.stage.name
+        watched = self.config.guard != "off" or self.early_stop
+        if not watched and self.save_best is None:
+            return None
+        with run.ema.applied():
+            look, better = self.watch.look(self.networks, c.step, samples=run.stage.preview == "sample")
+            if better and self.save_best is not None:
+                self.save_best(self.networks, c, self.notes)
+        figures = look.found()
+        if not figures:
+            return None
+        self.log.write(
+            event="tick", stage=name, step=c.step, seconds=round(self._seconds(), 3),
+            progress=round(plan.progress(c.stage_step), 4), kept=better, **figures,
+        )  # fmt: skip
+        if not watched:
+            return None
+        seen: Visit = visit(
+            read_log(self.log.path), name,
+            guard=self.config.guard, early_stop=self.early_stop, changes_left=Guard.rollbacks - c.rollbacks,
+        )  # fmt: skip
+        for finding in seen.new:
+            self.log.write(event="diagnosis", step=c.step, **asdict(finding))
+            self.display.say(str(finding))
+        if seen.good:
+            self._keep_good(run)
+        return seen.change
+
+    def _change(self, run: Running, plan: Plan, change: Change) -> None:
+        """Does what the doctor asks for."""
+        state = self.ranks.tensors_from_first(self._the_good)
+        if change.what != "stop":
+            return self._roll_back(run, state, change)
+        at, seconds = self.counters.step, self._seconds()
+        tensors = self._adopt(*state)
+        if tensors:
+            run.load(tensors, self._stage_meta)
+        self.plans[run.stage.name] = plan
+        self.counters.seconds = seconds
+        plan.stop(self.counters.stage_step)
+        self.log.write(
+            event="stop", stage=run.stage.name, step=self.counters.step, from_step=at, why=change.why, knots=plan.knots
         )
+        self.display.say(
+            f"{run.stage.name}: {change.why} at step {at}; the stage ends with the model of step {self.counters.step}"
+        )
+
+    def _the_good(self) -> State:
+        if self._good is None:
+            tensors, (meta, _) = self._newest()
+            return tensors, meta
+        return self._good
 
     def _check_stop(self, run: Running | None) -> None:
         if self.ranks.several:
             if run is not None and self.counters.stage_step % LOOK_EVERY:
                 return
-            self._stop = self.ranks.highest(self._stop or 0) or None
-        if self._stop is None:
+            self.stop.signum = self.ranks.highest(self.stop.signum or 0) or None
+        if self.stop.signum is None:
             return
         if run is None or run.guard.healthy:
             if run is None:  # the stage is over
                 self.counters.stage += 1
                 self.counters.stage_step = 0
             self._save(run)
-        raise Interrupted(self._stop, self.counters.step)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and the first Ctrl-C ask the loop to stop after its step; a second Ctrl-C stops at once."""
-
-        def ask(signum: int, frame: FrameType | None) -> None:
-            if self._stop is not None:
-                raise KeyboardInterrupt
-            self._stop = signum
-
-        kept = {}
-        try:
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                kept[signum] = signal.signal(signum, ask)
-        except ValueError:  # not in the main thread, where Python allows no handlers
-            pass
-        try:
-            yield
-        finally:
-            for signum, handler in kept.items():
-                signal.signal(signum, handler)
+        raise Interrupted(self.stop.signum, self.counters.step)
 
     def _seconds(self) -> float:
         return time.monotonic() - self._began
@@ -576,9 +591,9 @@ class Engine:
         self.log.write(event="note", stage=stage, step=self.counters.step, **notes)
         self.display.say(f"{stage}: " + ", ".join(f"{k} {short(v)}" for k, v in notes.items()))
 
-    def _report(self, run: Running, plan: Plan, lines: Means, speed: float) -> None:
+    def _report(self, run: Running, plan: Plan, speed: float) -> None:
         c = self.counters
-        values = lines.flush()
+        values = run.means.flush()
         skipped = int(run.guard.skipped)
         rates = {k: float(o.param_groups[0]["lr"]) for k, o in run.optimizers.items()}
         self.log.write(
@@ -598,52 +613,3 @@ class Engine:
             plan.progress(c.stage_step),
             f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}",
         )
-
-    def _keep_best(self, run: Running, plan: Plan) -> None:
-        """At a tick: measures samples, and keeps the model if they are the nearest so far."""
-        c = self.counters
-        before, now = plan.progress(c.stage_step - 1), plan.progress(c.stage_step)
-        if "sample" not in self.strategy.capabilities or not self.watch.due(before, now, self._seconds()):
-            return
-        with run.ema.applied():
-            value, better = self.watch.look(self.networks, c.step)
-            if better and self.save_best is not None:
-                self.save_best(self.networks, c, self.notes)
-        self.log.write(
-            event="best", stage=run.stage.name, step=c.step, seconds=round(self._seconds(), 3), fd_pixels=value, kept=better
-        )  # fmt: skip
-
-    def _preview_due(self, plan: Plan) -> bool:
-        if not plan.knots:
-            return False
-        here, before = (
-            int(plan.progress(s) * PREVIEWS) for s in (self.counters.stage_step, self.counters.stage_step - 1)
-        )
-        return here > before
-
-    def _shown(self) -> Batch:
-        """The held-out examples that pictures of reconstructions show, always the same."""
-        split = self.data.held_out if len(self.data.held_out) else self.data.train
-        index = np.linspace(0, len(split) - 1, min(SHOWN // 2, len(split))).astype(np.int64)
-        return to_device(next(read_batches(take(split, index), len(index))), self.device)
-
-    @torch.no_grad()
-    def _preview(self, run: Running) -> None:
-        """A picture from fixed noise (or of fixed examples and their reconstructions), made with the averaged weights."""
-        from aegan.report.grids import grid, scatter
-
-        with run.ema.applied():
-            if run.stage.preview == "sample":
-                rng = torch.Generator(self.device).manual_seed(0)
-                n = SHOWN if self.spec.is_image else 2000
-                made = self.strategy.sample(self.networks, n, None, 1.0, rng)
-            else:
-                back = self.strategy.decode(self.networks, self.strategy.encode(self.networks, self.shown.x))
-                made = torch.cat([t for pair in zip(self.shown.x.split(8), back.split(8), strict=True) for t in pair])
-        items = to_items(made, self.data.mean, self.data.scale)
-        picture = grid(items) if self.spec.is_image else scatter(items, self.data.train.items)
-        path = self.folder / "samples" / f"{self.counters.step:07d}-{run.stage.name}.png"
-        with io.BytesIO() as buffer:
-            picture.save(buffer, "PNG")
-            write_atomically(path, buffer.getvalue())
-        self.log.picture(self.counters.step, f"{run.stage.name}/samples", path)

@@ -10,8 +10,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+
+from aegan.strategies import Fit, Stage
 
 REPLAN_AT = (1 / 3, 2 / 3)
 
@@ -59,6 +64,8 @@ class Plan:
         if not begun:
             return 0.0
         start, here, end = begun[-1]
+        if end <= start:  # stopped early
+            return here
         return min(1.0, here + (1.0 - here) * ((step - start) / (end - start)))
 
     def rate(self, step: int, final: float = 0.0) -> float:
@@ -71,10 +78,23 @@ class Plan:
         left = max(1, round(seconds_left / max(seconds_per_step, 1e-9)))
         self.knots = [*self.knots, (step, self.progress(step), step + left)]
 
+    def stop(self, step: int) -> None:
+        """The stage ends here, before its time; what was seen of the plan until now stays true."""
+        self.knots = [*(k for k in self.knots if k[0] <= step), (step, self.progress(step), step)]
+
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Plan:
         """The inverse of `dataclasses.asdict`, by way of JSON or YAML."""
         return cls(int(plain["warmup"]), [(int(a), float(p), int(b)) for a, p, b in plain["knots"]])
+
+
+def plans_of_steps(stages: Sequence[Stage | Fit], steps: int) -> dict[str, Plan]:
+    """The steps of a whole run shared out among its stages, by name."""
+    trained = [s for s in stages if isinstance(s, Stage)]
+    ends = np.cumsum([s.share for s in trained]) / sum(s.share for s in trained)
+    # rounded as ends of stages, not one by one, so that they add up to what was asked for
+    counts = np.diff(np.round(ends * steps).astype(int), prepend=0)
+    return {s.name: Plan.of_steps(max(1, int(n)), s.warmup) for s, n in zip(trained, counts, strict=True)}
 
 
 class Timing:

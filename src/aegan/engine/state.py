@@ -143,6 +143,23 @@ class Checkpoints:
         for old in self.files()[self.keep :]:
             old.unlink(missing_ok=True)
 
+    def save_good(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Writes the state to go back to where a later one proves to be ill; the last two are kept, as above."""
+        write_tensors(self.folder / f"good-{step:09d}.safetensors", tensors, meta)
+        for old in sorted(self.folder.glob("good-*.safetensors"), reverse=True)[self.keep :]:
+            old.unlink(missing_ok=True)
+
+    def good(self, step: int) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The newest good state that a run at `step` knew of; None: there is none, or it is damaged."""
+        for path in sorted(self.folder.glob("good-*.safetensors"), reverse=True):
+            try:
+                tensors, meta = read_tensors(path)
+            except UserError:
+                continue
+            if meta["counters"]["step"] <= step:
+                return tensors, meta
+        return None
+
     def newest(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
         """The newest whole checkpoint, and the messages about damaged ones that were passed over.
 

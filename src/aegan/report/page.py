@@ -179,7 +179,7 @@ def _figures(facts: Facts) -> str:
 
 def _best(facts: Facts) -> str:
     """Last beside best, where the best model while training has been scored too; never the best alone."""
-    ticks = [line for line in facts.events("best") if number(line.get("fd_pixels")) is not None]
+    ticks = [line for line in facts.events("tick") if number(line.get("fd_pixels")) is not None]
     if not ticks:
         return ""
     least = min(ticks, key=lambda line: line["fd_pixels"])
@@ -215,14 +215,21 @@ def _happenings(facts: Facts) -> str:
     rows = []
     for line in facts.log:
         kind = line.get("event")
-        if kind not in ("note", "guard"):
+        if kind not in ("note", "guard", "diagnosis", "stop"):
             continue
         rest = {k: v for k, v in line.items() if k not in ("event", "stage", "step", "took")}
         text = ", ".join(f"{k}: {_plain(v)}" for k, v in rest.items())
         if kind == "guard":
             text = (
-                f"training was not finite at step {_int(line.get('from_step'))}: it was set back, and its rates "
-                f"multiplied by {_plain(line.get('rate_scale', 1))}"
+                f"{line.get('why', 'not finite')} at step {_int(line.get('from_step'))}: training was set back, and its "
+                f"rates multiplied by {_plain(line.get('rate_scale', 1))}, the critic's by "
+                f"{_plain(line.get('critic_scale', 1))} more"
+            )
+        elif kind == "diagnosis":
+            text = f"{line.get('name')}: {line.get('evidence')}. {line.get('remedy')}"
+        elif kind == "stop":
+            text = (
+                f"{line.get('why')} at step {_int(line.get('from_step'))}: the stage ended with the model of this step"
             )
         elif "kept" in rest:
             others = ", ".join(f"{k} {_plain(v)}" for k, v in rest.items() if k != "kept")

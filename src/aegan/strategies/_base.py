@@ -63,6 +63,7 @@ class Phase:
         hold: waits until the stage's warm-up is over, then has its own: a critic's head start.
         clip: the gradient's norm is clipped to it, if given.
         final: last learning rate of the schedule as a share of `lr`.
+        critic: whether it trains the adversary, whose rate may be lowered by itself where it wins.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Phase:
     hold: bool = False
     clip: float | None = None
     final: float = 0.0
+    critic: bool = False
 
 
 @dataclass(frozen=True)

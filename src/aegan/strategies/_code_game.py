@@ -44,7 +44,7 @@ class CodeGame:
 
     def stages(self, share: float) -> list[Stage | Fit]:
         """*play*, then *choose*."""
-        critic = Phase("C", ("C",), self.critic, lr=self.lr, betas=(0.0, 0.99))
+        critic = Phase("C", ("C",), self.critic, lr=self.lr, betas=(0.0, 0.99), critic=True)
         mover = Phase("f", ("f",), self.generator, lr=self.lr, betas=(0.0, 0.99), hold=True)
         return [Stage("play", share, (critic, mover), ema=("f",)), Fit("choose", 0.01, self.choose)]
 

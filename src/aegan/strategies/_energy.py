@@ -71,8 +71,9 @@ class Energetic(Generating, Coded):
         """The game of `critic` and `generator`; the former also keeps the number called `state`."""
         betas = (self.beta1, 0.99)
         critic = Phase(
-            "D", ("E", "R", state), self.critic, self.lr, betas, weight_decay=self.weight_decay, clip=1.0, final=0.1
-        )
+            "D", ("E", "R", state), self.critic, self.lr, betas, weight_decay=self.weight_decay, clip=1.0, final=0.1,
+            critic=True,
+        )  # fmt: skip
         generator = Phase("G", ("G",), self.generator, self.lr_generator, betas, clip=1.0, final=0.1)
         return (
             self.count_stage(),

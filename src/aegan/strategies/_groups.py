@@ -293,7 +293,8 @@ class Judged(Strategy):
 
     def critic_phase(self, loss: PhaseLoss, name: str = "D", trains: tuple[str, ...] = ("D",)) -> Phase:
         """D's turn in each step."""
-        return Phase(name, trains, loss, lr=self.lr_critic, betas=(self.beta1, self.beta2), final=0.1)
+        betas = (self.beta1, self.beta2)
+        return Phase(name, trains, loss, lr=self.lr_critic, betas=betas, final=0.1, critic=True)
 
     def generator_phase(self, loss: PhaseLoss, name: str = "G", trains: tuple[str, ...] = ("G",)) -> Phase:
         """G's turn, in every `n_critic`-th step."""

@@ -13,13 +13,15 @@ import torch
 
 from aegan.data import Data
 from aegan.engine import Engine
-from aegan.engine.best import TICKS, Best, Watch
 from aegan.engine.log import read_log
+from aegan.engine.watch import LOOK_IMAGES, TICKS, Best, Watch, due
 from aegan.strategies import strategy
 
 
 class Making:
     """Samples as they are given, one set a call."""
+
+    capabilities = frozenset({"sample"})
 
     def __init__(self, *sets: np.ndarray) -> None:
         self.sets = list(sets)
@@ -32,19 +34,36 @@ def test_the_nearest_samples_are_the_best(vectors: Data) -> None:
     items = (np.asarray(vectors.train.items) - vectors.train.mean) / vectors.train.scale
     far, lost = items + 5, np.full_like(items, np.nan)
     watch: Any = Watch(Making(far, items, lost, far), vectors, torch.device("cpu"))  # type: ignore[arg-type]
-    values, better = zip(*(watch.look({}, step) for step in (1, 2, 3, 4)), strict=True)
+    looks, better = zip(*(watch.look({}, step) for step in (1, 2, 3, 4)), strict=True)
+    values = [look.fd_pixels for look in looks]
     assert better == (True, True, False, False) and watch.best.step == 2
     assert values[1] < 1e-6 < values[0] == values[3] and values[2] == float("inf")
 
 
-def test_ticks_are_few_and_stop_where_they_take_too_long(vectors: Data) -> None:
-    watch = Watch(Making(), vectors, torch.device("cpu"))  # type: ignore[arg-type]
-    progress = np.linspace(0, 1, 101)
-    due = [watch.due(a, b, 100.0) for a, b in pairwise(progress)]
-    assert sum(due) == TICKS and due[-1]
-    watch.spent = 2.1
-    due = [watch.due(a, b, 100.0) for a, b in pairwise(progress)]
-    assert sum(due) == 1 and due[-1], "only the last, so that the last model has a figure too"
+def test_ticks_are_few_and_not_soon_after_one_another() -> None:
+    progress = list(pairwise(np.linspace(0, 1, 101)))
+    assert sum(due(a, b, LOOK_IMAGES) for a, b in progress) == TICKS
+    found = [due(a, b, LOOK_IMAGES - 1) for a, b in progress]
+    assert sum(found) == 1 and found[-1], "only the last, so that the last model has figures too"
+
+
+def test_what_a_look_tells(vectors: Data) -> None:
+    """Data itself, data in one heap, and training items again."""
+    train, held = (
+        (np.asarray(s.items) - vectors.train.mean) / vectors.train.scale for s in (vectors.train, vectors.held_out)
+    )
+    rng = np.random.default_rng(0)
+    heap = train[:1] + 0.01 * rng.standard_normal((500, 2))
+    copies = train[rng.integers(0, len(train), 500)] + 1e-5
+    angle = rng.uniform(0, 2 * np.pi, 500)
+    new = 3 * np.stack([np.cos(angle), np.sin(angle)], 1) + 0.1 * rng.standard_normal((500, 2))
+    new = (new - vectors.train.mean) / vectors.train.scale
+    watch: Any = Watch(Making(new, heap, copies), vectors, torch.device("cpu"))  # type: ignore[arg-type]
+    well, heaped, copied = (watch.look({}, step)[0] for step in (1, 2, 3))
+    assert 0.7 < well.diversity < 1.4 and well.coverage > 0.7 and abs(well.kernel) < 3 * well.kernel_error
+    assert heaped.diversity < 0.1 and heaped.coverage < 0.1 and heaped.kernel > 5 * heaped.kernel_error
+    assert copied.novelty < 0.05 < 0.5 < well.novelty
+    assert len(held) and well.r2 is None, "nothing is encoded here"
 
 
 def test_looking_changes_nothing_and_is_resumed(
@@ -58,7 +77,7 @@ def test_looking_changes_nothing_and_is_resumed(
     watched.save_best = lambda networks, counters, notes: kept.append(counters.step)
     watched.run()
     assert_equal(weights_of(plain), weights_of(watched))
-    lines = [line for line in read_log(tmp_path / "watched" / "log.jsonl") if line.get("event") == "best"]
+    lines = [line for line in read_log(tmp_path / "watched" / "log.jsonl") if line.get("event") == "tick"]
     assert [line["step"] for line in lines if line["kept"]] == kept and kept
     assert lines[-1]["step"] == 12, "the last model has a figure"
     again = make_engine(kind, pictures, "watched")
@@ -70,7 +89,7 @@ def test_a_run_keeps_its_best_model(trained: Path) -> None:
     from aegan.run import Run
 
     run = Run(trained)
-    best = [line for line in run.log if line.get("event") == "best"]
+    best = [line for line in run.log if line.get("event") == "tick"]
     step = min(best, key=lambda line: line["fd_pixels"])["step"]
     assert run.best_model.notes["training"]["steps"] == step
     assert run.best_model.sample(2).shape == run.model.sample(2).shape

@@ -1,0 +1,122 @@
+"""What the doctor does while a model trains: at each look it reads the stage's log, says what is new, may ask for a change.
+
+Everything is read from the log, so that a run that was killed and resumed is treated as one that was not. A change is asked
+for only where two looks in a row show the same illness, only where going back and changing one rate is safe, and only so
+often; whatever needs judgement is said and left to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from aegan.doctor.rules import Finding, Line, diagnose, number
+
+PATIENCE = 3  # looks that a stage may come no nearer to held-out items, where it is to be stopped early
+SURE = 2.0  # standard errors by which it must have become worse
+
+
+@dataclass(frozen=True)
+class Change:
+    """Back to the last good state, and one thing changed.
+
+    Args:
+        why: the diagnosis.
+        what: "rates": half the rates of all; "critic": half the critics'; "stop": the stage ends there.
+    """
+
+    why: str
+    what: Literal["rates", "critic", "stop"]
+
+
+# what can be tried without anybody's judgement; all else is said only
+SAFE: dict[str, Literal["rates", "critic", "stop"]] = {
+    "divergence": "rates",
+    "mode collapse": "rates",
+    "critic too strong": "critic",
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one look leads to.
+
+    Args:
+        new: findings that no earlier look of the stage had.
+        good: whether the present state is one to go back to.
+        change: what to do now, if anything.
+    """
+
+    new: tuple[Finding, ...]
+    good: bool
+    change: Change | None
+
+
+def visit(
+    log: Sequence[Line], stage: str, *, guard: Literal["auto", "warn", "off"], early_stop: bool, changes_left: int
+) -> Visit:
+    """The doctor's answer to the log as it stands after a look.
+
+    Args:
+        log: the lines of `log.jsonl` so far; the last tick is the present one.
+        stage: that runs.
+        changes_left: how often the run may still be set back.
+    """
+    lines = since_change(log, stage)
+    ticks = [line for line in lines if line.get("event") == "tick"]
+    ended = bool(ticks) and ticks[-1].get("progress") == 1
+    found = diagnose(lines) if guard != "off" else []
+    before = diagnose(_until(lines, ticks[-2])) if guard != "off" and len(ticks) > 1 else []
+    told = {line.get("name") for line in log if line.get("event") == "diagnosis" and line.get("stage") == stage}
+    new = tuple(f for f in found if f.name not in told)
+    lasting = {f.name for f in found} & {f.name for f in before}
+    if early_stop and not ended and (why := _no_nearer(ticks)):
+        return Visit(new, good=False, change=Change(why, "stop"))
+    if guard == "auto" and changes_left > 0 and not ended:
+        for name, what in SAFE.items():
+            if name in lasting:
+                return Visit(new, good=False, change=Change(name, what))
+    nearest = not early_stop or _is_nearest(ticks)
+    return Visit(new, good=nearest and not any(f.name in SAFE for f in found), change=None)
+
+
+def since_change(log: Sequence[Line], stage: str) -> list[Line]:
+    """The lines of the stage since it was last set back."""
+    mine = [line for line in log if line.get("stage") == stage]
+    last = max((i for i, line in enumerate(mine) if line.get("event") == "guard"), default=-1)
+    return mine[last + 1 :]
+
+
+def _until(lines: Sequence[Line], tick: Line) -> list[Line]:
+    return list(lines[: next(i for i, line in enumerate(lines) if line is tick) + 1])
+
+
+def _distances(ticks: Sequence[Line]) -> list[tuple[float, float]]:
+    """(distance to held-out items, its standard error) of each look: of samples, or else of reconstructions."""
+    found = []
+    for tick in ticks:
+        value, error = number(tick.get("kernel")), number(tick.get("kernel_error"))
+        r2 = number(tick.get("r2"))
+        if value is not None and error is not None:
+            found.append((value, error))
+        elif "fd_pixels" not in tick and r2 is not None:
+            found.append((1 - r2, 0.01 * max(1 - r2, 0.01)))
+    return found
+
+
+def _no_nearer(ticks: Sequence[Line]) -> str:
+    """Why a stage should end now: for some looks it has come no nearer to held-out items, and is farther off; "": go on."""
+    found = _distances(ticks)
+    if len(found) <= PATIENCE:
+        return ""
+    least = min(range(len(found)), key=lambda i: found[i][0])
+    value, error = found[least]
+    if least < len(found) - PATIENCE and found[-1][0] > value + SURE * error:
+        return f"no nearer to held-out data since {len(found) - 1 - least} looks"
+    return ""
+
+
+def _is_nearest(ticks: Sequence[Line]) -> bool:
+    found: list[tuple[float, float]] = _distances(ticks)
+    return not found or found[-1][0] <= min(value for value, _ in found)

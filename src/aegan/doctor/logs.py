@@ -1,0 +1,67 @@
+"""Logs as the rules read them: a run's own, or tables of other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+from aegan.errors import UserError
+from aegan.jsonl import json_objects
+
+MOST = 2**28  # bytes of a log
+# columns of other programs; everything else whose name holds "loss" is a term
+STEP = ("step", "iteration", "iter", "global_step", "epoch")
+VALUE = ("v(g,d)", "value", "v")
+MARGIN = ("margin",)
+DISTANCE = ("fid", "fd", "fd_pixels", "kid")
+
+
+def read_any(path: Path) -> list[dict[str, Any]]:
+    """The lines of RUN, of a `log.jsonl`, or of a table of another program (JSON lines, or CSV with a header).
+
+    Of a table, `step` (or iteration, epoch) counts; columns with `loss` or `grad` in their name are losses and gradient
+    norms; `margin` is D(x) − D(G(z)), `V(G,D)` the value of the game, `fid`, `fd` or `kid` a distance of samples.
+
+    Raises:
+        UserError: it is no log, or too large.
+    """
+    file = path / "log.jsonl" if path.is_dir() else path
+    try:
+        if file.stat().st_size > MOST:
+            raise UserError(f"{file} has over {MOST // 2**20} MB.", "Give a part of it.")
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        raise UserError(f"{file} cannot be read.", "Give a run's folder, or a log in JSON lines or CSV.") from None
+    lines = json_objects(text)
+    if lines and any("terms" in line or "event" in line for line in lines):
+        return lines
+    rows = lines or list(csv.DictReader(io.StringIO(text)))
+    out = [line for row in rows for line in _translated(row)]
+    if not any(line.get("terms") for line in out):
+        raise UserError(f"{file} has no losses that we know.", "Columns such as step, loss_d, loss_g are understood.")
+    return out
+
+
+def _translated(row: dict[Any, Any]) -> list[dict[str, Any]]:
+    """A row of another program's table as lines of ours."""
+    values = {str(k).strip(): v for k, raw in row.items() if k is not None and (v := _float(raw)) is not None}
+    by_name = {k.lower(): v for k, v in values.items()}
+    step = next((by_name[k] for k in STEP if k in by_name), 0.0)
+    terms = {k: v for k, v in values.items() if "loss" in k.lower()}
+    terms |= {f"{k}.|grad|": v for k, v in values.items() if "grad" in k.lower()}
+    watch = {name: by_name[k] for name, keys in (("V(G,D)", VALUE), ("margin", MARGIN)) for k in keys if k in by_name}
+    lines: list[dict[str, Any]] = []
+    if terms or watch:
+        lines.append({"step": step, "stage": "", "terms": terms, "watch": watch})
+    looks = [by_name[k] for k in DISTANCE if k in by_name and math.isfinite(by_name[k])]
+    return [*lines, *({"event": "tick", "stage": "", "step": step, "fd_pixels": v} for v in looks[:1])]
+
+
+def _float(raw: Any) -> float | None:
+    try:
+        return float(raw)
+    except (TypeError, ValueError):
+        return None

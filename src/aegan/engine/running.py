@@ -1,0 +1,80 @@
+"""What a run is made of between two checkpoints: counters, and what exists while one stage runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aegan.engine.ema import Ema
+from aegan.engine.guard import Guard
+from aegan.engine.log import Means
+from aegan.engine.state import load_optimizer_state, optimizer_state
+from aegan.strategies import Networks, Stage
+
+
+@dataclass
+class Counters:
+    """The scalar part of the training state."""
+
+    stage: int = 0
+    stage_step: int = 0
+    step: int = 0
+    images: int = 0
+    looked: int = 0  # images when samples were last looked at; see `aegan.engine.watch`
+    seconds: float = 0.0
+    rate_scale: float = 1.0
+    critic_scale: float = 1.0  # of critics' rates, beside that of all
+    rollbacks: int = 0
+    parts: int = 1  # pieces in which a batch is computed; see `aegan.engine.memory`
+
+
+@dataclass
+class Running:
+    """What exists only while one stage runs."""
+
+    stage: Stage
+    optimizers: dict[str, torch.optim.Optimizer]
+    ema: Ema
+    guard: Guard
+    scaler: torch.amp.GradScaler | None
+    means: Means
+
+    @classmethod
+    def start(cls, stage: Stage, networks: Networks, device: torch.device, precision: str) -> Running:
+        """A stage at its first step."""
+        optimizers: dict[str, torch.optim.Optimizer] = {}
+        for phase in stage.phases:
+            parameters = [p for name in phase.trains for p in networks[name].parameters()]
+            optimizers[phase.name] = torch.optim.AdamW(
+                parameters, lr=phase.lr, betas=phase.betas, weight_decay=phase.weight_decay, fused=True
+            )
+        scaler = torch.amp.GradScaler(device.type) if precision == "fp16" else None
+        ema = Ema(networks, stage.ema, stage.ema_decay)
+        return cls(stage, optimizers, ema, Guard(device, [*optimizers]), scaler, Means())
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors by name and plain values, for checkpoints."""
+        tensors = {f"ema/{k}": v for k, v in self.ema.tensors().items()}
+        for name, optimizer in self.optimizers.items():
+            tensors |= {f"opt/{name}/{k}": v for k, v in optimizer_state(optimizer).items()}
+        tensors |= {f"guard/{k}": v for k, v in self.guard.tensors().items()}
+        tensors |= {f"means/{k}": v for k, v in self.means.tensors().items()}
+        return tensors, {"ema_updates": self.ema.updates, "scaler": self.scaler.state_dict() if self.scaler else None}
+
+    def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.ema.load(under("ema/"), meta["ema_updates"])
+        for name, optimizer in self.optimizers.items():
+            load_optimizer_state(optimizer, under(f"opt/{name}/"))
+        self.guard.load(under("guard/"))
+        device = next(iter(self.guard.tensors().values())).device
+        self.means.load({k: v.to(device) for k, v in under("means/").items()})
+        if self.scaler and meta["scaler"]:
+            self.scaler.load_state_dict(meta["scaler"])

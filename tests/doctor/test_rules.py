@@ -1,0 +1,114 @@
+"""Each illness is found in a log that has it; healthy runs have none."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import aegan
+from aegan.doctor import diagnose, read_any
+from aegan.errors import UserError
+
+N = 30
+
+
+def log(
+    terms: dict[str, Any], watch: dict[str, Any] | None = None, looks: list[dict[str, float]] | None = None
+) -> list[dict[str, Any]]:
+    """A log of one stage, from series of N values."""
+    lines: list[dict[str, Any]] = [
+        {
+            "step": i, "stage": "play", "terms": {k: float(v[i]) for k, v in terms.items()},
+            "watch": {k: float(v[i]) for k, v in (watch or {}).items()},
+        }
+        for i in range(N)
+    ]  # fmt: skip
+    ticks = [{"event": "tick", "stage": "play", "progress": (i + 1) / 8, **v} for i, v in enumerate(looks or [])]
+    return lines + ticks
+
+
+def far(*values: float) -> list[dict[str, float]]:
+    return [{"fd_pixels": v} for v in values]
+
+
+def looks(count: int = 4, **figures: float) -> list[dict[str, float]]:
+    """Equal looks, the last of them at three quarters of the stage."""
+    return [{}] * (6 - count) + [figures] * count
+
+
+NOISE = np.random.default_rng(0).normal(size=N)
+FALLING = np.exp(-np.arange(N) / 10) + 0.1 + 0.01 * NOISE
+HEALTHY = log(
+    {"AE.L1": FALLING, "G.|grad|": 1 + 0.2 * NOISE, "VAE.KL": 0.2 + 0.01 * NOISE},
+    {"V(G,D)": -1.2 + 0.05 * NOISE, "margin": 0.5 + 0.1 * NOISE}, far(9, 5, 3, 2.5, 2.4, 2.6),
+)  # fmt: skip
+
+
+def names(lines: list[dict[str, Any]]) -> list[str]:
+    return [finding.name for finding in diagnose(lines)]
+
+
+def test_health() -> None:
+    assert names(HEALTHY) == [] and names([]) == [] and names(HEALTHY[:5]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("divergence", log({"AE.L1": FALLING[::-1] * 2})),
+        ("divergence", log({"D.L_D": np.where(np.arange(N) < 20, 1.0, math.nan)})),
+        ("divergence", [{"event": "guard", "stage": "play", "action": "rollback"}]),
+        ("critic too strong", log({"G.L_G": FALLING}, {"V(G,D)": -0.01 - 0.001 * abs(NOISE)})),
+        ("critic too weak", log({"G.L_G": FALLING}, {"margin": 1e-4 * NOISE}, far(9, 9, 9.1))),
+        ("vanishing gradient", log({"G.|grad|": 10.0 ** -np.arange(N)})),
+        ("code collapse", log({"VAE.KL": np.exp(-np.arange(N))})),
+        ("drift", log({"G.L_G": FALLING}, looks=far(9, 4, 2, 6, 8, 9))),
+        ("mode collapse", log({"G.L_G": FALLING}, looks=looks(diversity=0.1, coverage=0.3))),
+        ("mode collapse", log({"G.L_G": FALLING}, looks=looks(diversity=0.5, coverage=0.1))),
+        ("memorisation", log({"G.L_G": FALLING}, looks=looks(novelty=0.1))),
+        ("blur", log({"G.L_G": FALLING}, looks=looks(sharpness=0.05, r2=0.5))),
+        ("code collapse", log({"G.L_G": FALLING}, looks=looks(r2=0.01))),
+    ],
+)
+def test_illness(name: str, lines: list[dict[str, Any]]) -> None:
+    assert names(lines) == [name]
+    (finding,) = diagnose(lines)
+    assert finding.evidence and finding.remedy and "play" in str(finding)
+
+
+def test_logs_of_other_programs(tmp_path: Path, aegan_cli: Any) -> None:
+    rows = [{"Iteration": i, "d_loss": 0.5, "g_loss": 1.0, "V(G,D)": -0.001} for i in range(N)]
+    (tmp_path / "log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = "\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)])
+    (tmp_path / "log.csv").write_text(table.replace("V(G,D)", "value"))
+    for name in ("log.json", "log.csv"):
+        assert names(read_any(tmp_path / name)) == ["critic too strong"]
+    said = aegan_cli("diagnose", tmp_path / "log.csv")
+    assert said.code == 0 and "critic too strong" in said.out and "→" in said.out
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for path in (tmp_path / "other.csv", tmp_path / "none.csv"):
+        with pytest.raises(UserError):
+            read_any(path)
+
+
+def test_a_run_that_fails_on_purpose(make_circle: Any, tmp_path: Path) -> None:
+    """A generator that hardly moves, against a critic without penalty: it is told apart at once."""
+    run = aegan.fit(
+        make_circle(500) + 30, strategy="gan", out=tmp_path / "run", steps=400, device="cpu", progress=False,
+        options={"lr_generator": 1e-9, "gamma": 0.0, "lr_critic": 1e-2, "batch_size": 64, "width": 16, "critic_width": 32},
+    )  # fmt: skip
+    assert "critic too strong" in [finding.name for finding in diagnose(read_any(run.path))]
+
+
+@pytest.mark.parametrize("name", ["latent", "vae", "autoencoder"])
+def test_runs_that_are_well(name: str, make_circle: Any, tmp_path: Path) -> None:
+    run = aegan.fit(
+        make_circle(500), strategy=name, out=tmp_path / "run", steps=300, device="cpu", progress=False,
+        options={"batch_size": 64, "width": 32},
+    )  # fmt: skip
+    assert diagnose(read_any(run.path)) == []
