@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,6 +37,8 @@ def fit(
     evaluate: bool = False,
     progress: bool = True,
     logger: str = "auto",
+    guard: Literal["auto", "warn", "off"] = "auto",
+    early_stop: Literal["auto", "on", "off"] = "auto",
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -58,6 +60,8 @@ def fit(
         progress: show it.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
             tensorboard where it is installed.
+        guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
+        early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -66,7 +70,7 @@ def fit(
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
         minutes=minutes, steps=steps, size=size, seed=seed, preset=preset, batch_size=batch_size, device=device,
-        precision=precision, logger=logger,  # type: ignore[arg-type]
+        precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
     )  # fmt: skip
     display = Display(quiet=not progress)
     if resume and out is None:

@@ -224,6 +224,7 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     chosen = with_options(chosen, options, f"strategy '{kind.name}'")
     if config.batch_size is not None:
         chosen = with_options(chosen, {"batch_size": config.batch_size}, f"strategy '{kind.name}'")
+    chosen = chosen.settled(spec)
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes

@@ -123,7 +123,7 @@ def test_resumed_is_the_same(images: np.ndarray, tmp_path: Path, monkeypatch: py
     whole = fit(images, tmp_path / "whole", "gan", networks=all_of("gan"))
     turn = Engine._turn
 
-    def stop(self: Engine, run: Any, phase: Any, plan: Any, batch: Any, at: Any, lines: Any) -> None:
+    def stop(self: Engine, run: Any, phase: Any, plan: Any, batch: Any, at: Any) -> None:
         turn(self, run, phase, plan, batch, at, lines)
         if at.step == 5 and phase.name == "G":
             os.kill(os.getpid(), signal.SIGTERM)

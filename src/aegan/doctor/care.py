@@ -1,7 +1,7 @@
 """What the doctor does while a model trains: at each look it reads the stage's log, says what is new, may ask for a change.
 
 Everything is read from the log, so that a run that was killed and resumed is treated as one that was not. A change is asked
-for only where two looks in a row show the same illness, only where going back and changing one rate is safe, and only so
+for only where it is safe to go back and change one rate, only where two looks in a row show the same illness, and only so
 often; whatever needs judgement is said and left to people.
 """
 
@@ -30,12 +30,13 @@ class Change:
     what: Literal["rates", "critic", "stop"]
 
 
-# what can be tried without anybody's judgement; all else is said only
+# What can be tried without anybody's judgement; all else is said only. The rule of a collapse wants two looks by itself.
 SAFE: dict[str, Literal["rates", "critic", "stop"]] = {
     "divergence": "rates",
     "mode collapse": "rates",
     "critic too strong": "critic",
 }
+AT_ONCE = frozenset({"mode collapse"})
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,12 @@ def visit(
         return Visit(new, good=False, change=Change(why, "stop"))
     if guard == "auto" and changes_left > 0 and not ended:
         for name, what in SAFE.items():
-            if name in lasting:
+            if name in lasting or (name in AT_ONCE and any(f.name == name for f in found)):
                 return Visit(new, good=False, change=Change(name, what))
+    # rules want two looks; a state to go back to should not have the first sign of an illness either
+    suspected = diagnose([*lines, *ticks[-1:]]) if guard != "off" else []
     nearest = not early_stop or _is_nearest(ticks)
-    return Visit(new, good=nearest and not any(f.name in SAFE for f in found), change=None)
+    return Visit(new, good=nearest and not any(f.name in SAFE for f in suspected), change=None)
 
 
 def since_change(log: Sequence[Line], stage: str) -> list[Line]:

@@ -205,6 +205,8 @@ def _copies(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding
 def _blurred(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
     """Reconstructions that have lost what is fine in the data."""
     sharp = _figure(looks, "sharpness", after=HALF)
+    if _lost(stage, lines, looks) or _empty_codes(stage, lines, looks):  # of which this is only the sight
+        return None
     if len(sharp) >= 2 and max(sharp[-2:]) < 0.15:
         return Finding(
             "blur", stage,
@@ -214,10 +216,21 @@ def _blurred(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Findin
     return None
 
 
+def _lost(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+    """Reconstructions that are worse than nothing."""
+    r2 = _figure(looks, "r2", after=EARLY)
+    if len(r2) >= 2 and max(r2[-2:]) < -0.25:
+        return Finding(
+            "divergence", stage, f"reconstructions are {1 - r2[-1]:.1f} times as far off as the mean of the data is",
+            "Lower the rate (--set lr=half).",
+        )  # fmt: skip
+    return None
+
+
 def _empty_codes(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
     """Reconstructions no better than the mean of the data."""
     r2 = _figure(looks, "r2", after=HALF)
-    if len(r2) >= 2 and max(r2[-2:]) < 0.05:
+    if len(r2) >= 2 and -0.25 <= max(r2[-2:]) < 0.05:
         return Finding(
             "code collapse", stage,
             f"reconstructions of held-out items explain {max(0.0, r2[-1]):.0%} of their variance: codes carry nothing",
@@ -228,7 +241,7 @@ def _empty_codes(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Fi
 
 Rule = Callable[[str, Sequence[Line], Sequence[Line]], Finding | None]
 TRENDS: tuple[Rule, ...] = (_exploding, _strong, _weak, _vanishing, _unused_codes)
-LOOKS: tuple[Rule, ...] = (_collapsed, _worsening, _copies, _blurred, _empty_codes)
+LOOKS: tuple[Rule, ...] = (_collapsed, _worsening, _copies, _blurred, _lost, _empty_codes)
 
 
 def _figure(looks: Sequence[Line], name: str, *, after: float = 0.0) -> list[float]:

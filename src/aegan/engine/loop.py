@@ -500,6 +500,7 @@ class Engine:
         )  # fmt: skip
         rates = f"rates × {c.rate_scale:g}" if change.what == "rates" else f"the critic's rates × {c.critic_scale:g}"
         self.display.say(f"{run.stage.name}: {change.why} at step {at.step}; back to step {c.step} with {rates}")
+        self._save(run)
 
     def _look(self, run: Running, plan: Plan) -> Change | None:
         """At a tick: measures what the model makes, keeps the best, and asks the doctor; what to do, if anything."""
@@ -555,6 +556,7 @@ class Engine:
         self.plans[run.stage.name] = plan
         self.counters.seconds = seconds
         plan.stop(self.counters.stage_step)
+        self._save(run)
         self.log.write(
             event="stop", stage=run.stage.name, step=self.counters.step, from_step=at, why=change.why, knots=plan.knots
         )
@@ -566,7 +568,9 @@ class Engine:
         if self._good is None:
             tensors, (meta, _) = self._newest()
             return tensors, meta
-        return self._good
+        tensors, meta = self._good
+        # copies: an optimiser goes on in the tensors that it is given, and this state may be wanted again
+        return {k: v.clone() for k, v in tensors.items()}, deepcopy(meta)
 
     def _check_stop(self, run: Running | None) -> None:
         if self.ranks.several:

@@ -138,8 +138,12 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
 
     def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Writes a checkpoint, then lets go of the ones before the last two."""
-        write_tensors(self.folder / f"step-{step:09d}.safetensors", tensors, meta)
+        """Writes a checkpoint, then lets go of the ones before the last two, and of those of steps that were taken back."""
+        path = self.folder / f"step-{step:09d}.safetensors"
+        write_tensors(path, tensors, meta)
+        for later in self.files():
+            if later > path:
+                later.unlink(missing_ok=True)
         for old in self.files()[self.keep :]:
             old.unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """Networks: plain `nn.Module`s, made by `build_*` from a data shape."""
 
+from aegan.networks.augment import Augment
 from aegan.networks.autoencoders import build_autoencoder, build_decoder, default_code_shape
 from aegan.networks.critics import Critic, MapDecoder, build_critic, build_joint_critic, join
 from aegan.networks.custom import ChannelsLast, Own, use_networks
@@ -8,6 +9,7 @@ from aegan.networks.layers import History, mixes_batch
 from aegan.networks.published import published_critic, published_decoder
 
 __all__ = [
+    "Augment",
     "ChannelsLast",
     "ConditionalGenerator",
     "Critic",

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
+from aegan.networks.augment import Augment
 from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
 from aegan.networks.layers import MinibatchDiscrimination
 
@@ -46,6 +47,7 @@ class Critic(nn.Module):
         super().__init__()
         self.pack = pack
         self.classes = classes
+        self.augment: Augment | None = None  # set where data is small: what D sees of images, while it is trained
         self.body = body
         self.linear = nn.Linear(width, 1)
         nn.init.normal_(self.linear.weight, std=width**-0.5)
@@ -69,6 +71,8 @@ class Critic(nn.Module):
         return logit
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.augment is not None and self.training:
+            x = self.augment(x)
         return self.head(self.features(x)[-1], y)
 
 

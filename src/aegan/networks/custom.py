@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
+from aegan.networks.augment import Augment
 from aegan.networks.autoencoders import Decoder, Encoder, VectorDecoder, VectorEncoder
 from aegan.networks.critics import Critic, packed
 from aegan.networks.generators import ConditionalGenerator
@@ -88,12 +89,15 @@ class OwnCritic(nn.Module):
     def __init__(self, module: nn.Module, shape: Shape, *, classes: int, pack: int) -> None:
         super().__init__()
         self.module, self.shape, self.classes, self.pack = module, shape, classes, pack
+        self.augment: Augment | None = None
         self.knows_classes = bool(classes) and takes_two(module)
         self.embed = nn.Embedding(classes, math.prod(shape)) if classes and not self.knows_classes else None
         if self.embed is not None:
             nn.init.zeros_(self.embed.weight)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.augment is not None and self.training:
+            x = self.augment(x)
         if self.embed is not None and y is not None:
             x = x + self.embed(y).view(-1, *self.shape)
         inputs = (packed(x, self.pack), *([y] if self.knows_classes and y is not None else []))
@@ -204,7 +208,9 @@ def use_networks(
                     f"Your {name} has batch normalisation, and '{strategy}' penalises the gradient of each example alone.",
                     "Set gamma=0 and another loss than wgan-gp, or use another normalisation.",
                 )
-            out[name] = OwnCritic(fitting, spec.shape, classes=default.classes, pack=default.pack)
+            critic = OwnCritic(fitting, spec.shape, classes=default.classes, pack=default.pack)
+            critic.augment = default.augment
+            out[name] = critic
         elif isinstance(default, ConditionalGenerator):
             z = torch.zeros(2, *default.code_shape)
             default.decoder = OwnNetwork(_fit(name, module, z, (2, *spec.shape), strategy), default.code_shape)

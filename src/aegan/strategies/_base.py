@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 
 Networks = dict[str, nn.Module]
+Chosen = TypeVar("Chosen", bound="Strategy")
 Capability = Literal["sample", "encode", "decode", "score"]
 
 
@@ -152,6 +153,10 @@ class Strategy(ABC):
     @abstractmethod
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         """What is trained, in order."""
+
+    def settled(self: Chosen, spec: DataSpec) -> Chosen:
+        """Itself with nothing left open that depends on the data, such as an option that is "auto"."""
+        return self
 
     def preset(self, spec: DataSpec) -> str:
         """The preset's name when none is asked for: by the kind and size of the data."""

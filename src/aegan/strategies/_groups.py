@@ -24,21 +24,16 @@ from aegan.data.spec import DataSpec
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import LOG_2PI
 from aegan.density.prior import Frequencies, Prior
-from aegan.networks import ConditionalGenerator, build_autoencoder, build_critic, build_decoder
-from aegan.objectives.adversarial import Adversarial, adversarial
-from aegan.objectives.penalties import gradient_penalty
+from aegan.networks import ConditionalGenerator, build_autoencoder, build_decoder
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 from aegan.strategies._pieces import (
     Encode,
-    Logits,
     code_shape,
     count_classes,
-    critic_loss,
     fit_prior,
-    generator_logits,
     halves,
     in_fp32,
     noisy,
@@ -47,7 +42,6 @@ from aegan.strategies._pieces import (
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
 PriorName = Literal["mixture", "normal", "mdn"]
-GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
 
 
 @dataclass(frozen=True)
@@ -258,97 +252,6 @@ def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) ->
 def log_normal(z: Tensor) -> Tensor:
     """log N(z; 0, I) in nats, over the last axis."""
     return -0.5 * (z.square() + LOG_2PI).sum(-1)
-
-
-@dataclass(frozen=True)
-class Judged(Strategy):
-    """A critic D of examples, and the game that G plays against it: one loss for both, and what keeps D smooth."""
-
-    loss: GameName = option("rpgan", "the game", source="R3GAN, arXiv 2501.05441")
-    critic_width: int = option(48, "channels of D at a quarter of the size")
-    lr_critic: float = option(1e-3, "Adam's learning rate of D")
-    lr_generator: float = option(5e-4, "Adam's learning rate of G in the game")
-    beta1: float = option(0.0, "Adam's β₁ in the game", source="R3GAN")
-    beta2: float = option(0.99, "Adam's β₂ in the game", source="R3GAN")
-    gamma: float = option(1.0, "γ of R1, and with rpgan of R2; wgan and wgan-gp have none", source="R3GAN: 0.05 to 150")
-    penalty_every: int = option(4, "steps between penalties of R1 and R2")
-    gp: float = option(10.0, "λ of the gradient penalty of wgan-gp", source="Gulrajani 2017, arXiv 1704.00028")
-    clip: float = option(0.01, "bound on D's weights with wgan", source="Arjovsky 2017, arXiv 1701.07875")
-    n_critic: int = option(1, "steps of D for each of G")
-    ema_decay: float = option(0.998, "of G's average")
-
-    @property
-    def game(self) -> Adversarial:
-        """The losses of both sides."""
-        return adversarial("wgan" if self.loss == "wgan-gp" else self.loss)
-
-    @property
-    def penalised(self) -> bool:
-        """Whether D pays for its gradient, so that it must judge each example alone."""
-        return self.loss == "wgan-gp" or (self.loss != "wgan" and self.gamma > 0)
-
-    def critic_network(self, spec: DataSpec) -> nn.Module:
-        """D, with one logit an example; it knows the class where the data has classes and the strategy uses them."""
-        return build_critic(spec.shape, width=self.critic_width, classes=len(spec.classes))
-
-    def critic_phase(self, loss: PhaseLoss, name: str = "D", trains: tuple[str, ...] = ("D",)) -> Phase:
-        """D's turn in each step."""
-        betas = (self.beta1, self.beta2)
-        return Phase(name, trains, loss, lr=self.lr_critic, betas=betas, final=0.1, critic=True)
-
-    def generator_phase(self, loss: PhaseLoss, name: str = "G", trains: tuple[str, ...] = ("G",)) -> Phase:
-        """G's turn, in every `n_critic`-th step."""
-        betas = (self.beta1, self.beta2)
-        return Phase(name, trains, loss, lr=self.lr_generator, betas=betas, final=0.1, every=self.n_critic)
-
-    def judge(self, D: Logits, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
-        """L_D of the game; + γ/2 |∇D(x)|², and with rpgan γ/2 |∇D(G(z))|²; wgan's clipping, wgan-gp's penalty.
-
-        Args:
-            D: from examples and classes to logits (N,).
-            real, fake: (N, ...), pair by pair of the same class `y` (N,); no gradient flows into `fake`.
-        """
-        fake = fake.detach()
-        if self.loss == "wgan":  # the clipping that follows D's last step, done as the next one begins
-            with torch.no_grad():
-                for p in D.parameters():  # type: ignore[attr-defined]
-                    p.clamp_(-self.clip, self.clip)
-        gamma = 0.0 if self.loss.startswith("wgan") else self.gamma
-        gamma2 = gamma if self.game.relative else 0.0
-        loss = critic_loss(D, self.game, real, fake, y, clock, gamma1=gamma, gamma2=gamma2, every=self.penalty_every)
-        if self.loss == "wgan-gp":
-            with in_fp32(real):
-                loss.terms["GP"] = gradient_penalty(lambda x: D(x, y), real, fake.float(), self.gp)
-        return loss
-
-    def fool(self, D: Logits, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
-        """L_G of the game, (N,)."""
-        return generator_logits(D, self.game, fake, real, y)
-
-
-@dataclass(frozen=True)
-class Matched(Compressing, Judged, Coded):
-    """A critic C of codes tells z ~ N(0, I) from E(x) + ε, until E leaves it no difference to see."""
-
-    loss: GameName = option("nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018")
-    critic_width: int = option(64, "width of C")
-    gamma: float = option(
-        0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more"
-    )
-
-    def code_critic(self, spec: DataSpec) -> nn.Module:
-        """C, with one logit a code."""
-        return build_critic(self.code(spec), width=self.critic_width, codes=True)
-
-    def tell(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_C of `loss`: of nonsaturating sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²,  z ~ N(0, I)."""
-        with torch.no_grad():
-            made = noisy(self.encode(nets, batch.x), self.noise)
-        return self.judge(nets["C"], standard_normal(nets["G"], len(made)), made, None, clock)
-
-    def match(self, nets: Networks, z: Tensor) -> Tensor:
-        """What codes z pay for being told from N(0, I), (N,): of nonsaturating sp(−C(z))."""
-        return self.fool(nets["C"], z, standard_normal(nets["G"], len(z)), None)
 
 
 @dataclass(frozen=True)

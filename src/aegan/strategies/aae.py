@@ -8,7 +8,8 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Matched, PriorName, WithPrior
+from aegan.strategies._games import Matched
+from aegan.strategies._groups import PriorName, WithPrior
 from aegan.strategies._pieces import noisy
 from aegan.strategies._registry import register
 

@@ -14,7 +14,8 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies
 from aegan.networks import build_critic, build_residual
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Coded, Judged, standard_normal
+from aegan.strategies._games import Judged
+from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._pieces import count_classes
 from aegan.strategies._registry import register
 

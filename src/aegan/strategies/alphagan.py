@@ -14,14 +14,15 @@ from aegan.data.spec import DataSpec
 from aegan.networks import build_critic
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Coded, Judged, WithPrior, standard_normal
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Coded, WithPrior, standard_normal
 from aegan.strategies._pieces import critic_loss, generator_logits
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class AlphaGAN(WithPrior, Judged, Coded):
+class AlphaGAN(WithPrior, JudgedImages, Coded):
     """α-GAN: the evidence's lower bound, both of its terms replaced by critics. z ~ N(0, I); updates in this order:
 
     E: min λ |x − G(E(x))|₁ + L_G(C; E(x))            codes must pass for z

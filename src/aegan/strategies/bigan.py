@@ -14,7 +14,8 @@ from aegan.data.spec import DataSpec
 from aegan.networks import build_joint_critic, join
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Inverted, Judged
+from aegan.strategies._games import Judged
+from aegan.strategies._groups import Inverted
 from aegan.strategies._pieces import halves, reparameterise
 from aegan.strategies._registry import register
 

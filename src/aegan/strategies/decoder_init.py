@@ -13,13 +13,14 @@ from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Coded, Compressing, Judged, WithPrior
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Coded, Compressing, WithPrior
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class DecoderInit(WithPrior, Compressing, Judged, Coded):
+class DecoderInit(WithPrior, Compressing, JudgedImages, Coded):
     """Compress; let noise cover the codes; then play the usual game, the decoder as G, with the autoencoder to hold on to.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|

@@ -12,13 +12,14 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.networks import MixtureNoise
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Generating, Judged
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class DeLiGAN(Generating, Judged):
+class DeLiGAN(Generating, JudgedImages):
     """z = μ_i + σ_i ε, ε ~ N(0, I), i ~ U{1 … N}:  modes of the data need not be torn out of one Gaussian.
 
     L_D as in the game

@@ -13,14 +13,15 @@ from aegan.data.spec import DataSpec
 from aegan.networks import build_residual
 from aegan.objectives.reconstruction import l2
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
-from aegan.strategies._groups import Generating, Judged
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Generating
 from aegan.strategies._pieces import noisy
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class DFM(Generating, Judged):
+class DFM(Generating, JudgedImages):
     """An autoencoder r of the critic's last features Φ(x) learns to take noise off them; G follows where it points.
 
     L_D as in the game

@@ -16,13 +16,14 @@ from aegan.networks import MapDecoder, build_decoder
 from aegan.objectives.adversarial import Adversarial, wgan_generator
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Generating, Judged
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class FastGAN(Generating, Judged):
+class FastGAN(Generating, JudgedImages):
     """D's maps f must hold enough of a real image for decoders R to draw it: D cannot live off a few details.
 
     L_D = [u − D(x)]₊ + [u' + D(G(z))]₊ + λ (|x↓ − R₁(f₁(x))|₁ + |crop x − R₂(crop f₂(x))|₁),   u, u' ~ U(0.8, 1)

@@ -26,13 +26,14 @@ from aegan.networks.layers import settle
 from aegan.objectives.adversarial import Adversarial, smoothed
 from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, View
-from aegan.strategies._groups import Generating, Judged
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class GAN(Generating, Judged):
+class GAN(Generating, JudgedImages):
     """min_G max_D V(G, D) = E log D(x) + E log(1 − D(G(z))), from random weights.
 
     Options that combine (Salimans et al. 2016; with f the last features of D):
@@ -103,7 +104,7 @@ class GAN(Generating, Judged):
                 "minibatch discrimination mix a batch.",
                 "Set gamma=0, and another loss than wgan-gp.",
             )
-        return D
+        return self.augmented(D)
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         D = self.critic_phase(self.critic, trains=("D", "HD") if self.history else ("D",))

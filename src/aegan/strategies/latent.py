@@ -15,13 +15,14 @@ from aegan.networks import build_critic, build_residual
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._code_game import CodeGame, draw
-from aegan.strategies._groups import Coded, Compressing, Judged, WithPrior
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Coded, Compressing, WithPrior
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Latent(WithPrior, Compressing, Judged, Coded):
+class Latent(WithPrior, Compressing, JudgedImages, Coded):
     """A generator of codes, then of images, that begins where an autoencoder has already found the data.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|                          the autoencoder

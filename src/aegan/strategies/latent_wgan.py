@@ -16,7 +16,8 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks import ConditionalGenerator, build_critic, build_decoder
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Coded, Compressing, Judged
+from aegan.strategies._games import Judged
+from aegan.strategies._groups import Coded, Compressing
 from aegan.strategies._pieces import fit_prior
 from aegan.strategies._registry import register
 

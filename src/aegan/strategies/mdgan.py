@@ -12,13 +12,14 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l2
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Inverted, Judged
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Inverted
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class MDGAN(Inverted, Judged):
+class MDGAN(Inverted, JudgedImages):
     """Reconstructions have the data's modes; D₂ compares samples with them, on one manifold, where they overlap.
 
     manifold:   D₁ tells x from G(E(x));       L_{E,G} = |x − G(E(x))|² + λ L_G of the game with D₁

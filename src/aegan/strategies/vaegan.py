@@ -15,13 +15,14 @@ from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Judged, Variational, WithPrior, standard_normal
+from aegan.strategies._games import JudgedImages
+from aegan.strategies._groups import Variational, WithPrior, standard_normal
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class VAEGAN(WithPrior, Judged, Variational):
+class VAEGAN(WithPrior, JudgedImages, Variational):
     """VAE/GAN: what counts as alike is learned by D, x̃ = G(z), z ~ q(z|x), and x_p = G(z_p), z_p ~ N(0, I).
 
     L_like = ½ |D_l(x) − D_l(x̃)|²        a mean over the features of layer l, over the mean of |D_l(x)|²

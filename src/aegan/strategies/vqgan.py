@@ -17,7 +17,8 @@ from aegan.networks.quantiser import Quantiser
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Coded, Compressing, Judged, Variational, WithPrior
+from aegan.strategies._games import Judged
+from aegan.strategies._groups import Coded, Compressing, Variational, WithPrior
 from aegan.strategies._registry import register
 
 

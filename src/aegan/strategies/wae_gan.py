@@ -10,7 +10,8 @@ from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import covariance_penalty
 from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
-from aegan.strategies._groups import Matched, PriorName, WithPrior
+from aegan.strategies._games import Matched
+from aegan.strategies._groups import PriorName, WithPrior
 from aegan.strategies._pieces import noisy
 from aegan.strategies._registry import register
 

@@ -1,0 +1,101 @@
+"""What keeps a critic from learning few images by heart: it sees them, and G's, changed at random.
+
+Every change is made of operations that have second derivatives, since R1 and R2 differentiate through them: torch's
+`grid_sample`, on which kornia's geometric transforms stand, has none, which is why these are our own. Each is applied to
+each example by itself with probability p ≤ 0.8, so that the distribution of changed images tells that of the unchanged
+ones, and G learns none of the changes (Karras et al. 2020, section 2.2).
+
+References:
+    Zhao et al. 2020 (DiffAugment: these changes), arXiv 2006.10738; Karras et al. 2020 (ADA: p by what D does), 2006.06676.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aegan.ranks import averaged
+
+MOST = 0.8  # above, changes begin to leak into G
+TARGET = 0.6  # of r: eight pairs of ten told right
+RAMP = 50_000  # images in which p goes from 0 to 1; ADA has 500,000 for runs a hundred times as long
+SHIFT = 1 / 8  # of the side
+CUT = 1 / 2  # of the side
+BRIGHTNESS, CONTRAST = 0.5, 0.5  # in the range [-1, 1]
+
+
+class Augment(nn.Module):
+    """T(x): brightness, saturation of colours, contrast, translation, cutout, each with probability p, which adapts.
+
+    Buffers:
+        p: the probability, (); 0 at first.
+        r: E sign(D(x) − D(G(z))), smoothed, (): ADA's r_t for pairs, which relativistic games have in the place of zero.
+    """
+
+    p: Tensor
+    r: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("p", torch.zeros(()))
+        self.register_buffer("r", torch.zeros(()))
+
+    @torch.no_grad()
+    def adapt(self, margin: Tensor) -> None:
+        """Moves p up where D tells more pairs than `TARGET`, else down.
+
+        Args:
+            margin: D(x) − D(G(z)) of a batch, (N,).
+        """
+        self.r.lerp_(averaged(margin.float().sign().mean()), 0.01)
+        # the whole batch's size is not known here; that of this part of it only sets the pace
+        self.p.add_((self.r - TARGET).sign() * (len(margin) / RAMP)).clamp_(0, MOST)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1], changed; the same shape and precision."""
+        return self._cut(self._shift(self._light(x.float()))).to(x.dtype)
+
+    def _chosen(self, x: Tensor) -> Tensor:
+        """(N, 1, 1, 1): 1 for the examples that are changed."""
+        return (torch.rand(len(x), 1, 1, 1, device=x.device) < self.p).float()
+
+    def _uniform(self, x: Tensor, reach: float) -> Tensor:
+        """(N, 1, 1, 1): U(-reach, reach), 0 for the examples that stay."""
+        return self._chosen(x) * reach * (2 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1)
+
+    def _light(self, x: Tensor) -> Tensor:
+        x = x + self._uniform(x, BRIGHTNESS)
+        if x.shape[1] == 3:
+            grey = x.mean(1, keepdim=True)
+            x = grey + (x - grey) * (1 + self._uniform(x, 1.0))
+        mean = x.mean((1, 2, 3), keepdim=True)
+        return mean + (x - mean) * (1 + self._uniform(x, CONTRAST))
+
+    def _shift(self, x: Tensor) -> Tensor:
+        """Whole pixels up or down and sideways; what comes in is the edge repeated."""
+        n, _, h, w = x.shape
+        chosen = self._chosen(x).view(n)
+        rows, columns = (
+            (torch.arange(side, device=x.device) - (chosen * _whole(n, side * SHIFT, x))[:, None])
+            .clamp(0, side - 1)
+            .long()
+            for side in (h, w)
+        )
+        every = torch.arange(n, device=x.device)[:, None, None]
+        return x.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+    def _cut(self, x: Tensor) -> Tensor:
+        """A square of grey, which may hang over the edge."""
+        n, _, h, w = x.shape
+        hidden = self._chosen(x)
+        for dim, side in ((2, h), (3, w)):
+            middle = torch.rand(n, 1, 1, 1, device=x.device) * side
+            place = torch.arange(side, device=x.device).view([-1 if d == dim else 1 for d in range(4)])
+            hidden = hidden * ((place + 0.5 - middle).abs() < side * CUT / 2)
+        return x * (1 - hidden)
+
+
+def _whole(n: int, reach: float, like: Tensor) -> Tensor:
+    """n whole numbers from -reach to reach, (n,)."""
+    most = int(reach + 0.5)
+    return torch.randint(-most, most + 1, (n,), device=like.device)
