@@ -3,7 +3,7 @@
     python bench/small_data.py                     about 35 minutes on one core
     python bench/small_data.py --sizes 100 --seeds 1 --minutes 0.2 --out /tmp/small.json        a quick look
 
-100, 300 and 1,000 images of `fashion` without labels, of which a tenth is held out; "with" is the default for so few images
+100, 300 and 1,000 images of `fashion` at 16×16 without labels, of which a tenth is held out; "with" is the default for so few images
 but for the last size, where both are switched on by hand; "without" switches both off. Samples are judged against images
 of `fashion` that no run has seen.
 """
@@ -26,12 +26,13 @@ from aegan.engine.device import describe_machine
 from aegan.metrics import copying, extractor, frechet_distance, kernel_distance, prdc
 from aegan.report.grids import grid
 
+Array = np.ndarray[Any, Any]
 WAYS: dict[str, tuple[str, str]] = {"with": ("on", "on"), "without": ("off", "off")}  # augment, early_stop
 UNSEEN = 2000  # images that judge, and samples
 FIGURES = ("fd", "kd", "coverage", "precision", "copies")
 
 
-def trained(items: np.ndarray[Any, Any], strategy: str, way: str, seed: int, minutes: float, folder: Path) -> aegan.Run:
+def trained(items: Array, strategy: str, way: str, seed: int, minutes: float, folder: Path) -> aegan.Run:
     augment, early_stop = WAYS[way]
     return aegan.fit(
         items, strategy=strategy, out=folder, minutes=minutes, seed=seed, device="cpu", progress=False, logger="none",
@@ -39,9 +40,7 @@ def trained(items: np.ndarray[Any, Any], strategy: str, way: str, seed: int, min
     )  # fmt: skip
 
 
-def judged(
-    run: aegan.Run, unseen: np.ndarray[Any, Any], features: torch.Tensor, seen: np.ndarray[Any, Any]
-) -> dict[str, Any]:
+def judged(run: aegan.Run, unseen: Array, features: torch.Tensor, seen: Array) -> dict[str, Any]:
     """Figures of samples against unseen images, and how many of them sit on an image that was trained on."""
     samples = np.asarray(run.model.sample(UNSEEN, seed=0))
     made = extractor("lite0")(samples)
@@ -67,12 +66,12 @@ def main() -> None:
     parser.add_argument("--sizes", default="100,300,1000")
     parser.add_argument("--strategies", default="latent,gan")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=0.8)
+    parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--out", type=Path, default=Path("docs/results/small_data.json"))
     parser.add_argument("--grids", type=Path, help="a folder for pictures of samples")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    data = open_data("fashion")
+    data = open_data("fashion", size=16)
     order = np.random.default_rng(0).permutation(len(data.train))
     unseen = np.asarray(data.train.items[np.sort(order[-UNSEEN:])])
     features = extractor("lite0")(unseen)

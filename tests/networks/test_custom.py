@@ -124,7 +124,7 @@ def test_resumed_is_the_same(images: np.ndarray, tmp_path: Path, monkeypatch: py
     turn = Engine._turn
 
     def stop(self: Engine, run: Any, phase: Any, plan: Any, batch: Any, at: Any) -> None:
-        turn(self, run, phase, plan, batch, at, lines)
+        turn(self, run, phase, plan, batch, at)
         if at.step == 5 and phase.name == "G":
             os.kill(os.getpid(), signal.SIGTERM)
 
