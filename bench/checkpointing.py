@@ -77,7 +77,7 @@ def checkpoints(data: str, seconds: float, folder: Path) -> dict[str, Any]:
 
 
 def guard(data: str, seconds: float, folder: Path) -> dict[str, Any]:
-    """Milliseconds of a step with and without the guard, by stage, in alternating blocks of one run."""
+    """Milliseconds of a step with and without the guard, by stage, in alternating blocks of one run; what its looks took."""
     config = RunConfig(data=data, minutes=seconds / 60, checkpoint_every=1e9, logger="none")
     engine = engine_of(config, folder)
     times: dict[str, dict[bool, list[float]]] = {}
@@ -104,7 +104,10 @@ def guard(data: str, seconds: float, folder: Path) -> dict[str, Any]:
         engine.run()
     finally:
         Guard.admit = guarded  # type: ignore[method-assign]
-    found = {}
+    spent = engine.watch.spent
+    found: dict[str, Any] = {
+        "looks": {"seconds": round(spent, 2), "share_percent": round(100 * spent / engine.counters.seconds, 2)}
+    }
     for stage, both in times.items():
         if min(len(both[True]), len(both[False])) < 30:
             continue

@@ -5,8 +5,9 @@
     python bench/doctor.py --runs /tmp/runs          keeps the runs, and reads those that are there already
 
 Each run trains with `--guard warn`, so that nothing is changed, and all that is said at its looks is counted. A run that was
-made to fail should be told of by its illness (a true alarm); of a healthy one nothing should be said (else it is a false alarm). At
-the end, some of the runs that fail train again with `--guard auto`: whether going back and changing one thing helped them.
+made to fail should be told of by its illness (a true alarm); of a healthy one nothing should be said (else it is a false
+alarm). At the end, some of the runs that fail train again with `--guard auto`: whether going back and changing one thing
+helped them.
 """
 
 from __future__ import annotations

@@ -80,6 +80,7 @@ def place(tmp_path: Path, folder: Path, trained: Path, codec: Path, monkeypatch:
     """A folder that has what the pages name; the working directory."""
     shutil.copytree(folder, tmp_path / "photos")
     shutil.copytree(folder, tmp_path / "their_samples")
+    (tmp_path / "their_log.csv").write_text("step,loss_d,loss_g\n" + "".join(f"{i},0.5,1.0\n" for i in range(20)))
     for name in ("photos", "first", "a", "b"):
         shutil.copytree(trained, tmp_path / "runs" / name)
     for name in ("codec", "photos-codec"):

@@ -120,6 +120,8 @@ def _weak(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding |
     margins, far = _series(lines, "watch").get("margin"), _figure(looks, "fd_pixels")
     if not margins or len(far) < 3 or far[0] <= 0:
         return None
+    if max(_figure(looks, "coverage")[-1:], default=0.0) > 0.5:  # there is little left to tell
+        return None
     scale = max(abs(v) for v in margins)
     if scale < 0.02 and far[-1] > 0.9 * far[0]:
         return Finding(
