@@ -14,6 +14,7 @@ from aegan.errors import UserError, unknown
 
 T = TypeVar("T")
 
+SMALL = 1000  # training images, below which `early_stop` and `augment` are on unless they are told otherwise
 Device = str
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aegan.config import RunConfig, as_plain
+from aegan.config import SMALL, RunConfig, as_plain
 from aegan.data.loader import Batch, Loader
 from aegan.data.spec import Data, DataSpec
 from aegan.doctor.care import Change, Visit, visit
@@ -35,7 +35,6 @@ from aegan.errors import UserError
 from aegan.networks import use_networks
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
-SMALL = 1000  # training images, below which stages are stopped early unless the run says otherwise
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
@@ -482,11 +481,7 @@ class Engine:
     def _roll_back(self, run: Running, state: State, change: Change) -> None:
         """Back to an earlier state of this stage with one thing changed; the data goes on, so other batches follow."""
         at, plans, batches, seconds = replace(self.counters), self.plans, self.loader.state_dict(), self._seconds()
-        tensors = self._adopt(*state)
-        if tensors:
-            run.load(tensors, self._stage_meta)
-        else:
-            vars(run).update(vars(self._start_stage(run.stage)))
+        self._take_back(run, state)
         self.plans = plans  # what the state knew of them may be less
         self.loader.load_state_dict(batches)
         c = self.counters
@@ -501,6 +496,13 @@ class Engine:
         rates = f"rates × {c.rate_scale:g}" if change.what == "rates" else f"the critic's rates × {c.critic_scale:g}"
         self.display.say(f"{run.stage.name}: {change.why} at step {at.step}; back to step {c.step} with {rates}")
         self._save(run)
+
+    def _take_back(self, run: Running, state: State) -> None:
+        tensors = self._adopt(*state)
+        if tensors:
+            run.load(tensors, self._stage_meta)
+        else:  # the stage's first step
+            vars(run).update(vars(self._start_stage(run.stage)))
 
     def _look(self, run: Running, plan: Plan) -> Change | None:
         """At a tick: measures what the model makes, keeps the best, and asks the doctor; what to do, if anything."""
@@ -540,7 +542,7 @@ class Engine:
         for finding in seen.new:
             self.log.write(event="diagnosis", step=c.step, **asdict(finding))
             self.display.say(str(finding))
-        if seen.good:
+        if seen.good and run.guard.healthy:
             self._keep_good(run)
         return seen.change
 
@@ -550,9 +552,7 @@ class Engine:
         if change.what != "stop":
             return self._roll_back(run, state, change)
         at, seconds = self.counters.step, self._seconds()
-        tensors = self._adopt(*state)
-        if tensors:
-            run.load(tensors, self._stage_meta)
+        self._take_back(run, state)
         self.plans[run.stage.name] = plan
         self.counters.seconds = seconds
         plan.stop(self.counters.stage_step)

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from aegan.config import option
+from aegan.config import SMALL, option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
@@ -20,7 +20,6 @@ from aegan.strategies._groups import Coded, Compressing, PhaseLoss, standard_nor
 from aegan.strategies._pieces import Logits, critic_loss, generator_logits, in_fp32, noisy
 
 GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
-SMALL = 1000  # training images, below which D sees them changed unless `augment` says otherwise
 Self = TypeVar("Self", bound="JudgedImages")
 
 
