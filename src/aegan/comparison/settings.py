@@ -91,11 +91,11 @@ class Settings:
         return f"{self.steps:,} steps"
 
     def config(self, name: str, seed: int, out: Path) -> RunConfig:
-        """The settings of one trial."""
+        """The settings of one trial. Nothing is set back or stopped early: what a strategy does by itself is compared."""
         return RunConfig(
             data=self.data, strategy=name, out=str(out), minutes=self.minutes, steps=self.steps, size=self.size,
             seed=seed, batch_size=self.batch_size, device=self.device, precision=self.precision,  # type: ignore[arg-type]
-            data_dir=self.data_dir, classes=self.classes,
+            data_dir=self.data_dir, classes=self.classes, guard="warn", early_stop="off",
         )  # fmt: skip
 
     def chosen(self, name: str, spec: DataSpec) -> dict[str, Any]:
