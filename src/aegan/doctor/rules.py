@@ -120,13 +120,13 @@ def _weak(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding |
     margins, far = _series(lines, "watch").get("margin"), _figure(looks, "fd_pixels")
     if not margins or len(far) < 3 or far[0] <= 0:
         return None
-    if max(_figure(looks, "coverage")[-1:], default=0.0) > 0.5:  # there is little left to tell
-        return None
-    scale = max(abs(v) for v in margins)
-    if scale < 0.02 and far[-1] > 0.9 * far[0]:
+    covered, scale = _figure(looks, "coverage"), abs(_late(margins))
+    # with most of the data in reach there is little left to tell
+    failing = covered[-1] < 0.5 if covered else far[-1] > 0.9 * far[0]
+    if scale < 0.01 and failing:
         return Finding(
             "critic too weak", stage,
-            f"it tells real from made by {scale:.2g} at most, while samples stay at a distance of {far[-1]:.3g}",
+            f"it tells real from made by {scale:.2g} in the last third, while samples stay at a distance of {far[-1]:.3g}",
             "Raise the critic's rate, or lower its penalty (--set gamma=…): gradients are punished before it learns.",
         )  # fmt: skip
     return None

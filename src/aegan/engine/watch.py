@@ -34,6 +34,7 @@ LOOK_IMAGES = 25_000  # seen between two looks at least: a look costs about as m
 SAMPLES, REFERENCE = 500, 2000
 RECONSTRUCTED = 128  # held-out items
 LEAST = 10  # items on each side, below which neighbours say nothing
+FEW = 100  # held-out items
 NEIGHBOURS = 5
 
 
@@ -132,9 +133,13 @@ class Watch:
         if few > LEAST:
             found["diversity"] = float(_own_distance(x[:few]) / s.own_distance(few))
             found["coverage"] = prdc(_spread(s.train, few), x[:few], k=NEIGHBOURS).coverage
-        if len(s.held) >= LEAST:
+        if len(s.held) > NEIGHBOURS:
+            # of many, equal counts, of which one value is made; of few, the mean over subsets, so that all samples count
             count = min(len(x), len(s.held))
-            kernel = kernel_distance(s.standard(x[:count]), s.standard(_spread(s.held, count)), subset_size=count)
+            made = x if count < FEW else x[:count]
+            kernel = kernel_distance(
+                s.standard(made), s.standard(_spread(s.held, count)), subsets=50, subset_size=count
+            )
             found |= {"kernel": kernel.value, "kernel_error": kernel.standard_error}
             found["novelty"] = float(_distance(x, s.train) / s.held_distance.clamp_min(1e-12))
         return found
