@@ -90,7 +90,7 @@ def trained(case: Case, guard: str, folder: Path) -> dict[str, Any]:
     ticks = [x for x in lines if x.get("event") == "tick"]
     keep = ("fd_pixels", "diversity", "coverage", "kernel", "novelty", "r2", "sharpness")
     return {
-        "name": case.name, "ill": case.ill, "seconds": max((round(line["seconds"], 1) for line in lines if "seconds" in line), default=0.0),
+        "name": case.name, "ill": case.ill, "seconds": round(max(line.get("seconds", 0.0) for line in lines), 1),
         "while_training": sorted({found.name for i in at for found in diagnose(lines[: i + 1])}),
         "afterwards": sorted({finding.name for finding in diagnose(lines)}),
         "set_back": [str(x.get("why")) for x in lines if x.get("event") == "guard"],
