@@ -63,7 +63,7 @@ ILL = (
     Case("digits-rate", "digits", "autoencoder", "divergence", options={"lr": 3.0}),
     Case("ring-wild", "ring", "gan", "drift", options={**WILD, "loss": "minimax"}),
     Case("digits-collapse", "digits", "gan", "mode collapse", options={**WILD, "loss": "hinge"}),
-    Case("digits-gan-copies", "digits", "gan", "memorisation", few=60, steps=4000),
+    Case("digits-gan-copies", "digits", "gan", "memorisation", few=120, steps=3000),
     Case("digits-kl", "digits", "beta-vae", "code collapse", options={"beta": 1000.0}),
     Case("fashion-narrow", "fashion", "autoencoder", "blur", steps=1500, options={"code_dim": 1, "width": 8}),
 )  # fmt: skip
