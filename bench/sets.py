@@ -48,7 +48,9 @@ def textures() -> Named:
             if not name.lower().endswith((".jpg", ".tga")):
                 continue
             image = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-            places = [(x, y) for y in range(0, image.height - SIDE + 1, SIDE) for x in range(0, image.width - SIDE + 1, SIDE)]
+            places = [
+                (x, y) for y in range(0, image.height - SIDE + 1, SIDE) for x in range(0, image.width - SIDE + 1, SIDE)
+            ]
             for i in range(min(TILES, len(places))):
                 x, y = places[i * len(places) // min(TILES, len(places))]
                 tile = image.crop((x, y, x + SIDE, y + SIDE))
