@@ -41,8 +41,8 @@ def command(
                 "This model makes vectors, not images.", "Leave --from and --to out: it walks between samples."
             )
         ends = {
-            "start": read_image(start, spec.size, spec.channels)[None],
-            "end": read_image(end, spec.size, spec.channels)[None],
+            "start": read_image(start, spec.format)[None],
+            "end": read_image(end, spec.format)[None],
         }
     items = model.interpolate(rows, steps, seed=seed, **ends)
     if out.suffix.lower() == ".gif":

@@ -70,7 +70,7 @@ def _query(model: Model, path: Path) -> NDArray[Any]:
     if model.spec.is_image:
         from aegan.data.decode import read_image
 
-        return read_image(path, model.spec.size, model.spec.channels)[None]
+        return read_image(path, model.spec.format)[None]
     try:
         vector = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as why:

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from aegan.data import arrays, builtin
 from aegan.data.decode import MOST_BYTES, Skip, eight_bits, open_image, quiet
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
 from aegan.data.spec import Numbered
@@ -106,7 +107,7 @@ class Source:
                     f"{source} holds {stored.dtype}, and lossless means 8-bit pixels.",
                     "Leave --lossless out, or store uint8.",
                 )
-            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how)[0])
+            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, ImageFormat())[0])
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
@@ -160,7 +161,7 @@ def _decode(raw: bytes, name: str, exact: bool) -> Picture:
         if image.width * image.height > MOST_PIXELS:
             raise Skip("too many pixels")
         if not exact:
-            image = eight_bits(image)[0]
+            image = eight_bits(image, ImageFormat())[0]
         return _exact(image)
     except Skip:
         raise

@@ -1,4 +1,4 @@
-"""What a data set is, once opened: its shape, its two splits and where they came from. Imports numpy only."""
+"""What a data set is, once opened: its shape, its two splits and where they came from. Imports NumPy and Pillow only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 
 Array = NDArray[Any]
@@ -46,9 +47,24 @@ class DataSpec:
         return self.shape[0]
 
     @property
-    def size(self) -> int:
-        """H (= W) of an image; 1 for a vector."""
+    def height(self) -> int:
+        """H of an image; 1 for a vector."""
         return self.shape[1] if self.is_image else 1
+
+    @property
+    def width(self) -> int:
+        """W of an image; 1 for a vector."""
+        return self.shape[2] if self.is_image else 1
+
+    @property
+    def size(self) -> int:
+        """The longer side of an image; 1 for a vector."""
+        return max(self.height, self.width)
+
+    @property
+    def format(self) -> ImageFormat:
+        """The form of its images."""
+        return ImageFormat((self.height, self.width), self.channels)
 
 
 class Numbered(Sequence[str]):
