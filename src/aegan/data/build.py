@@ -21,7 +21,7 @@ from aegan.data.assemble import Draft, from_disk, to_disk
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
 from aegan.data.files import Entry, Found, Skips, Stretch, class_depth, folder_labels
 from aegan.data.fit import of_images, seen_through, suggest, told
-from aegan.data.format import ImageFormat, size_text
+from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
@@ -138,9 +138,8 @@ class Tally:
     def inspection(self, wanted: ImageFormat, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
-        lines = told(widths, heights, wanted)
+        lines = told(widths, heights, wanted) + seen_through(self.transparent, len(widths), wanted)
         for n, what in (
-            (self.transparent, seen_through(wanted)),
             (self.animated, "of several frames: the first is used"),
             (self.flat, "all of one colour"),
         ):
@@ -151,6 +150,8 @@ class Tally:
             held_out=0,
             size=size_text(wanted.sides),
             suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
+            fit=wanted.fit,
+            background=colour_text(wanted.background),
             channels=wanted.channels or (3 if self.colour else 1),
             widths=_spread(widths),
             heights=_spread(heights),
