@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 
 import typer
 
-from aegan.config import Fit, coerce
+from aegan.config import coerce
 from aegan.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ DataPath = Annotated[
 ]
 Size = Annotated[str | None, typer.Option(help="Of the images in pixels: a side (64) or WIDTHxHEIGHT (96x64).")]
 Fitted = Annotated[
-    Fit, typer.Option(help="Images of another shape are cropped, padded with the background, or stretched.")
+    str,
+    typer.Option(
+        metavar="[crop|pad|stretch]",
+        help="Images of another shape are cropped, padded with the background, or stretched.",
+    ),
 ]
 Background = Annotated[
     str,
@@ -60,9 +64,11 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         for f in dataclasses.fields(cls):
             kind: Any = typer.Argument if f.name == argument else typer.Option
             extra = {"metavar": "DATA"} if f.name == argument else {}
-            one = [a for a in get_args(hints[f.name]) if a is not type(None)]
-            # of several types (a size), the command line gives text, which `coerce` reads
-            hint = str | None if len(one) > 1 and get_origin(hints[f.name]) is not Literal else hints[f.name]
+            hint = hints[f.name]
+            if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then told in one line
+                extra, hint = {"metavar": f"[{'|'.join(get_args(hint))}]"}, str
+            elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
+                hint = str | None
             annotation = Annotated[hint, kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type]
             parameters.append(
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)

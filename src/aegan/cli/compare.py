@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._shared import Background, DataPath, Device, Fitted, Grey, Size, Transparent
+from aegan.config import Fit, coerce
 
 EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 --minutes 3 --out comparison"
 
@@ -62,7 +63,7 @@ def command(
     folder = out or Path("comparisons") / (Path(data).stem or "data")
     try:
         found = compare(
-            data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=fit,
+            data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=coerce(Fit, fit, "fit"),
             background=background, transparent=transparent, grey=grey, mirror=mirror, classes=classes,
             batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs, extractor=extractor,
             count=count, device=device, precision=precision, data_dir=data_dir,

@@ -48,9 +48,10 @@ def contact_sheet(data: Data) -> Image.Image:
         left, top = GAP + k % columns * cell, 2 * GAP + LINE + k // columns * row
         sheet.paste(tile, (left, top))
         draw.rectangle((left - 1, top - 1, left + width, top + height), outline=(200, 200, 200))
-        said = [(str(split.names[int(i)]), INK)]
-        if lines == 2 and split.labels is not None:
-            said.append((spec.classes[int(split.labels[i])], PALE))
+        name = split.names[int(i)]
+        said = [(name, INK)]
+        if lines == 2 and split.labels is not None:  # the class is told below, so the name need not hold its folder
+            said = [(name.rpartition("/")[2], INK), (spec.classes[int(split.labels[i])], PALE)]
         for n, (text, colour) in enumerate(said):
             at = (left, top + height + 2 + n * LINE)
             draw.text(at, _short(text, cell - GAP, font), colour, font)
@@ -80,7 +81,7 @@ def _sized(image: Image.Image) -> Image.Image:
 
 def _short(text: str, width: float, font: Any) -> str:
     """Text in one line of so many pixels, its middle left out if need be; what the font lacks is written as a code."""
-    text = printable(text).encode("latin-1", "backslashreplace").decode("latin-1")
+    text = printable(text).replace("×", "x").encode("ascii", "backslashreplace").decode("ascii")
     if font.getlength(text) <= width:
         return text
     for kept in range(min(len(text), 400), 1, -1):  # no line holds more
