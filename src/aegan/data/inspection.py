@@ -49,6 +49,7 @@ class Inspection:
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
         notes: what was done to the data, and what deserves a thought before training on it.
+        labels_from: where the labels come from: "sub-folders", a file and its column; or "none: " and why.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Inspection:
     duplicates: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    labels_from: str = ""
 
     @property
     def skipped_count(self) -> int:

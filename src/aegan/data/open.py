@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
-from aegan.data.build import Advance, Stream, cached, number_labels, open_found
+from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import check_size, fit_all, of_images, suggest, told, with_channels
 from aegan.data.inspection import Inspection, printable
+from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
