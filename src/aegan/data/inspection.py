@@ -59,6 +59,7 @@ class Inspection:
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
         notes: what was done to the data, and what deserves a thought before training on it.
+        labels_from: where the labels come from: "sub-folders", a file and its column; or "none: " and why.
     """
 
     kind: str
@@ -76,6 +77,7 @@ class Inspection:
     notes: tuple[str, ...] = ()
     fit: str = "crop"
     background: str = "white"
+    labels_from: str = ""
 
     @property
     def skipped_count(self) -> int:

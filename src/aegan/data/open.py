@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
-from aegan.data.build import Advance, Stream, cached, number_labels, open_found
+from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import fit_all, seen_through, suggest, told, with_channels
 from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
 from aegan.data.inspection import Inspection, printable
+from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
