@@ -182,7 +182,9 @@ def _data(
             digest.update(np.ascontiguousarray(split.labels).data)
     mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
     train, held = (replace(split, mean=mean, scale=scale) for split in splits)
-    return Data(name, source, DataSpec(shape, classes, len(train)), train, held, found, digest.hexdigest(), mean, scale)
+    how = ImageFormat.of(fit=found.fit, background=found.background)
+    spec = DataSpec(shape, classes, len(train), how.fit, how.background)
+    return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
 
 
 def _chunks(places: Array, rows: Array) -> Iterator[Array]:

@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.data.format import ImageFormat
+from aegan.data.format import WHITE, Fit, ImageFormat
 from aegan.data.inspection import Inspection
 
 Array = NDArray[Any]
@@ -24,6 +24,7 @@ class DataSpec:
         shape: (C, H, W) of an image, or (D,) of a vector.
         classes: class names, index = label; empty where there are no labels.
         count: number of training examples.
+        fit, background: how images were brought to this shape; see `aegan.data.format.ImageFormat`.
 
     >>> DataSpec((1, 32, 32), ("cat", "dog"), 100).size
     32
@@ -32,6 +33,8 @@ class DataSpec:
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     count: int = 0
+    fit: Fit = "crop"
+    background: tuple[int, int, int] = WHITE
 
     @property
     def is_image(self) -> bool:
@@ -64,7 +67,7 @@ class DataSpec:
     @property
     def format(self) -> ImageFormat:
         """The form of its images."""
-        return ImageFormat((self.height, self.width), self.channels)
+        return ImageFormat((self.height, self.width), self.channels, self.fit, self.background)
 
 
 class Numbered(Sequence[str]):
