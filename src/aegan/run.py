@@ -28,10 +28,11 @@ from aegan.engine.schedule import Plan
 from aegan.engine.state import sweep, write_atomically
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
-from aegan.model import Model, check_seed, write_model
+from aegan.model import Model, write_model
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
 from aegan.plain_yaml import read_yaml
+from aegan.seeds import check_seed
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 

@@ -27,7 +27,13 @@ DataPath = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
-Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST", help="Seeds, one for each, such as 0-63 or 1,5,9-12; in place of --seed.", show_default=False
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any that is free.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 open the page to the network.")]
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,7 @@ def command(
     if (start is None) != (end is None):
         raise UserError("A walk needs both ends.", "Give --from and --to, or neither.")
     model = aegan.load(run, device)
-    ends = {}
+    ends: dict[str, Any] = {}
     if start is not None and end is not None:
         from aegan.data.decode import read_image
 
