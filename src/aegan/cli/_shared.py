@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -39,12 +39,15 @@ Host = Annotated[str, typer.Option(help="Address to listen on; others than 127.0
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
 
-def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def from_fields(
+    cls: type, *, argument: str, offers: Mapping[str, Callable[..., Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command one option for each field of a dataclass, with the field's own default and help.
 
     Args:
         cls: the dataclass; the decorated function receives an instance as its first argument.
         argument: the field that is positional.
+        offers: by field, what the shell offers after TAB.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -54,7 +57,9 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         parameters = []
         for f in dataclasses.fields(cls):
             kind: Any = typer.Argument if f.name == argument else typer.Option
-            extra = {"metavar": "DATA"} if f.name == argument else {}
+            extra: dict[str, Any] = {"metavar": "DATA"} if f.name == argument else {}
+            if f.name in offers:
+                extra["autocompletion"] = offers[f.name]
             annotation = Annotated[hints[f.name], kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type,name-defined]
             parameters.append(
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)
