@@ -195,6 +195,12 @@ class Model:
         codes = a[:, None] * (1 - t) + b[:, None] * t
         return self.decode(codes.reshape(-1, *a.shape[1:]))
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import model_cell
+
+        return model_cell(self)
+
     # --- storing --------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> Path:

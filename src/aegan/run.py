@@ -66,6 +66,12 @@ class Run:
                 f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
             )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import run_cell
+
+        return run_cell(self)
+
     @cached_property
     def config(self) -> RunSettings:
         """The resolved configuration."""

@@ -65,6 +65,12 @@ class Inspection:
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import inspection_cell
+
+        return inspection_cell(self)
+
     @property
     def skipped_count(self) -> int:
         return sum(each.count for each in self.skipped.values())

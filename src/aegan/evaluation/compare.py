@@ -80,7 +80,8 @@ def compare(results: dict[str, Evaluation]) -> Comparison:
         if differ:
             raise UserError(
                 f"{first} and {name} cannot be compared: they differ in {', '.join(differ)}.",
-                "Evaluate both with the same --against, --size, --count, --reference and --extractor.",
+                "Evaluate both with the same --against (for a run's own data: --against RUN), --size, --count, "
+                "--reference and --extractor.",
             )
     return Comparison(tuple(results), tuple(results.values()))
 

@@ -148,6 +148,12 @@ class Evaluation:
             table.add_row(f.title, shown, "" if f.floor is None else show(f.floor, f.unit), f.better, on)
         return table
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import evaluation_cell
+
+        return evaluation_cell(self)
+
     def __str__(self) -> str:
         return plain(self, 100)
 
