@@ -57,7 +57,8 @@ def evaluation_cell(found: Evaluation) -> str:
         (f.title, f"none: {f.why}" if f.value is None else f.text, _perfect(f.floor, f.unit), f.better)
         for f in found.figures
     ]
-    return f"<b>{escape(printable(title))}</b>{table(rows, ('figure', 'value [95 %]', 'perfect', 'better'))}{lines(found.remarks)}"
+    head = ("figure", "value [95 %]", "perfect", "better")
+    return f"<b>{escape(printable(title))}</b>{table(rows, head)}{lines(found.remarks)}"
 
 
 def run_cell(run: Run) -> str:
