@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
+from aegan.data.choosing import ARCHIVES, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
 from aegan.data.files import Entry, Found, Skips, Stretch
 from aegan.data.fit import of_images, suggest, told
@@ -284,8 +285,12 @@ def _nothing(skips: Skips, source: str) -> UserError:
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
     names = [name for each in found.values() for name in each.names]
-    other = next((name for name in names if name.lower().endswith((".npy", ".npz", ".zip", ".parquet"))), "")
-    fix = f"To use {other}, name that file itself." if other else "Name a folder of images."
+    inner = next((name for name in names if suffix_of(name) in {*ARCHIVES, ".npy", ".npz", ".parquet"}), "")
+    fix = "Name a folder of images."
+    if inner and (suffix_of(source) in ARCHIVES or suffix_of(inner) in ARCHIVES - {".zip", ".tar"}):
+        fix = f"Unpack {inner}, and name the folder that comes out."
+    elif inner:
+        fix = f"To use {inner}, name that file itself."
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)

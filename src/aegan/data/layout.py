@@ -170,7 +170,7 @@ class _Deciding:
         if not use:
             return False
         others = {head: told[head].kind for head in told if head not in use}
-        beside = {head for head in heads if head not in told}
+        beside = set(heads) - told.keys() - use
         held: dict[str, int] = {}
         for head in (*others, *beside):
             why = SPLIT if head in others else BESIDE

@@ -113,8 +113,11 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        base = posixpath.basename(self.names[0])
-        return base if len(self.names) == 1 else f"{base} and {len(self.names) - 1} more"
+        """The name of the file, of that for training where there are several."""
+        bases = [posixpath.basename(name) for name in self.names]
+        trains = (base for base in bases if (told := split_name(base.rpartition(".")[0])) and told.kind == "train")
+        base = next(trains, bases[0])
+        return base if len(bases) == 1 else f"{base} and {len(bases) - 1} more"
 
     def cells(self, column: int) -> list[Any]:
         return [row[0][column] for row in self.rows]
@@ -254,10 +257,10 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
             i for i in good if any(isinstance(v, str) for v in values[i]) and _same(values[i], values[first], judged)
         ]
         use = named[0] if named and not any(isinstance(v, str) for v in values[first]) else first
-        out.column, out.usual = sheet.columns[use], True
+        out.column, out.usual = _called(sheet.columns[use]), True
         out.unused = [sheet.columns[i] for i in good if i != use and not _same(values[i], values[use], judged)]
     elif hot := _one_hot_columns(sheet, others, judged):
-        out.column, out.usual = f"{sheet.columns[hot[0]]}' to '{sheet.columns[hot[-1]]}", True
+        out.column, out.usual = f"columns '{sheet.columns[hot[0]]}' to '{sheet.columns[hot[-1]]}'", True
         names = [sheet.columns[i] for i in hot]
         return [_hot(row[0], hot, names) for row in sheet.rows]
     elif len(rest := [i for i in others if i not in usual]) == 1 and not usual and not refused[rest[0]]:
@@ -265,7 +268,7 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
         if len(set(values[use])) > MOST_GUESSED:
             out.why = f"its column '{sheet.columns[use]}' has {len(set(values[use])):,} different values"
             return []
-        out.column = sheet.columns[use]
+        out.column = _called(sheet.columns[use])
     else:
         named = usual or rest
         if len(named) == 1:
@@ -277,6 +280,10 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
             out.why = "it has no column of labels"
         return []
     return values[use]
+
+
+def _called(column: str) -> str:
+    return column if column.startswith("column ") else f"column '{column}'"
 
 
 def _index(cells: Sequence[Any]) -> bool:

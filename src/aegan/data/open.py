@@ -16,6 +16,7 @@ from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
 from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
+from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import check_size, fit_all, of_images, suggest, told, with_channels
@@ -245,29 +246,36 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
-def files_in(path: Path, shown: str) -> Found:
-    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded."""
+def files_in(path: Path, shown: str, everything: bool = False) -> Found:
+    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded.
+
+    Args:
+        everything: all of them; else those to train on, with their labels.
+    """
     if not path.exists():
         if (shards := named_shards(str(path))) is not None:
-            return in_tars(shards)
+            return in_tars(shards, everything=everything)
         raise _missing(path, shown)
     if path.is_dir():
         listing = list(walk(path))
         if _mostly(".tar", listing):
-            return in_tars([], listing)
-        return in_parquet(path, listing) if _mostly(".parquet", listing) else in_folder(path, listing)
+            return in_tars([], listing, everything)
+        read = in_parquet if _mostly(".parquet", listing) else in_folder
+        return read(path, listing, everything)
     suffix = path.suffix.lower()
     if suffix in (".parquet", ".zip"):
-        return in_parquet(path) if suffix == ".parquet" else in_zip(path)
+        return in_parquet(path, (), everything) if suffix == ".parquet" else in_zip(path, everything)
     if suffix == ".tar":
-        return in_tars([path])
+        return in_tars([path], everything=everything)
     if suffix in (".txt", ".list"):
-        return in_tars(listed_shards(path))
+        return in_tars(listed_shards(path), everything=everything)
     if path.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
         raise UserError(
             f"{shown} is a compressed tar, and shards are read where they are.",
             "Unpack it (gunzip), and name the .tar.",
         )
+    if suffix in ARCHIVES:
+        raise UserError(f"{shown} is an archive of a kind that is not read.", "Unpack it, and name the folder.")
     raise UserError(f"{shown} is a {path.suffix or 'plain'} file.", f"Name {KINDS}.")
 
 
