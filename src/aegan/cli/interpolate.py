@@ -41,8 +41,8 @@ def command(
                 "This model makes vectors, not images.", "Leave --from and --to out: it walks between samples."
             )
         ends = {
-            "start": read_image(start, spec.size, spec.channels)[None],
-            "end": read_image(end, spec.size, spec.channels)[None],
+            "start": read_image(start, spec.format)[None],
+            "end": read_image(end, spec.format)[None],
         }
     items = model.interpolate(rows, steps, seed=seed, **ends)
     if out.suffix.lower() == ".gif":
@@ -51,4 +51,4 @@ def command(
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=120, loop=0)
         typer.echo(f"wrote {len(frames)} frames to {out}")
     else:
-        write_items(out, items, columns=steps)
+        write_items(out, items, columns=steps, background=model.spec.background)

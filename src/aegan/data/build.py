@@ -21,7 +21,8 @@ from aegan.data.assemble import Draft, from_disk, to_disk
 from aegan.data.choosing import ARCHIVES, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
 from aegan.data.files import Entry, Found, Skips, Stretch
-from aegan.data.fit import of_images, suggest, told
+from aegan.data.fit import of_images, seen_through, suggest, told
+from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection
 from aegan.data.labels import number_labels
 from aegan.data.litter import RUN, TOOLS
@@ -44,8 +45,7 @@ def open_found(
     found: Found,
     name: str,
     source: str,
-    size: int | None,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     cache_dir: str | None,
     progress: bool,
@@ -64,17 +64,19 @@ def open_found(
     """
     if not found.total:
         raise _nothing(found.skips, source)
-    with quiet():
-        side = size or suggest(_short_side(found.sample))
-    pixels = found.likely * side * side * (channels or 3)
+    if wanted.size is None:
+        with quiet():
+            wanted = replace(wanted, size=(suggest(_short_side(found.sample)),) * 2)
+    height, width = wanted.sides
+    pixels = found.likely * height * width * (wanted.channels or 3)
     streamed = stream == "on" or (stream == "auto" and bool(found.shards) and pixels > MOST_PIXELS_KEPT)
-    key = cache.key_of(found.key, side, channels, labelled, *(["stream"] if streamed else []))
+    key = cache.key_of(found.key, wanted, labelled, *(["stream"] if streamed else []))
     # as decoded, and again in order; or, streamed, the index alone
     need = found.likely * PLACE_BYTES if streamed else 2 * pixels
 
     def make(folder: Path, advance: Advance) -> Draft:
         with quiet():
-            return _decode_all(found, source, folder, side, channels, labelled, advance, streamed)
+            return _decode_all(found, source, folder, wanted, labelled, advance, streamed)
 
     data = cached(key, name, source, need, found.total, make, cache_dir, progress)
     return replace(data, inspection=_with_results(data.inspection, found.skips))
@@ -144,12 +146,11 @@ class Tally:
         self.animated += one.animated
         self.flat += one.flat
 
-    def inspection(self, size: int, channels: int | None, notes: Sequence[str]) -> Inspection:
+    def inspection(self, wanted: ImageFormat, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
-        lines = told(widths, heights, size)
+        lines = told(widths, heights, wanted) + seen_through(self.transparent, len(widths), wanted)
         for n, what in (
-            (self.transparent, "partly transparent: laid on white"),
             (self.animated, "of several frames: the first is used"),
             (self.flat, "all of one colour"),
         ):
@@ -158,9 +159,11 @@ class Tally:
             kind="images",
             count=len(widths),
             held_out=0,
-            size=size,
+            size=size_text(wanted.sides),
             suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
-            channels=channels or (3 if self.colour else 1),
+            fit=wanted.fit,
+            background=colour_text(wanted.background),
+            channels=wanted.channels or (3 if self.colour else 1),
             widths=_spread(widths),
             heights=_spread(heights),
             modes=dict(self.modes.most_common()),
@@ -172,8 +175,7 @@ def _decode_all(
     found: Found,
     source: str,
     folder: Path,
-    size: int,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     advance: Advance,
     streamed: bool = False,
@@ -188,7 +190,7 @@ def _decode_all(
 
     def names() -> Iterator[str]:
         with places, open(raw, "wb") as file:
-            for entry, stored, result in _results(found.entries, size, channels, keep=streamed):
+            for entry, stored, result in _results(found.entries, wanted, keep=streamed):
                 advance(1)
                 if isinstance(result, str):
                     found.skips.add(entry.name, result)
@@ -216,17 +218,17 @@ def _decode_all(
         notes += said
         origin = origin if labels is not None else f"none: {said[0]}"
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = replace(tally.inspection(size, channels, notes), labels_from=origin)
+    inspection = replace(tally.inspection(wanted, notes), labels_from=origin)
     rows: Array
     if streamed:
-        rows = cast(Array, places.streamed(size, channels))
+        rows = cast(Array, places.streamed(wanted))
     else:
-        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), size, size, channels or 3))
+        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), *wanted.sides, wanted.channels or 3))
     return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
 
 
 def _results(
-    entries: Iterable[Entry], size: int, channels: int | None, keep: bool = False
+    entries: Iterable[Entry], wanted: ImageFormat, keep: bool = False
 ) -> Iterator[tuple[Entry, bytes, Decoded | str]]:
     """(entry, what is stored, image or reason to skip it) of every entry, in order, decoded by several threads.
 
@@ -238,7 +240,7 @@ def _results(
     """
 
     def work(some: list[Entry]) -> list[tuple[Entry, bytes, Decoded | str]]:
-        return [(entry, *_one(entry, size, channels, keep and not isinstance(entry.read, Stretch))) for entry in some]
+        return [(entry, *_one(entry, wanted, keep and not isinstance(entry.read, Stretch))) for entry in some]
 
     pool = ThreadPoolExecutor(workers(), thread_name_prefix="decode")
     try:
@@ -253,12 +255,12 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _one(entry: Entry, size: int, channels: int | None, keep: bool) -> tuple[bytes, Decoded | str]:
+def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Decoded | str]:
     try:
         raw = entry.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
             raise Skip(too_large())
-        return raw if keep else b"", decode(raw, size, channels, entry.name)
+        return raw if keep else b"", decode(raw, wanted, entry.name)
     except Skip as why:
         return b"", str(why)
     except MemoryError:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from aegan.config import SMALL, RunConfig, as_plain
 from aegan.data.loader import Batch, Loader
-from aegan.data.spec import Data, DataSpec
+from aegan.data.spec import Data
 from aegan.doctor.care import Change, Visit, visit
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.guard import LOOK_EVERY, Guard
@@ -99,7 +99,7 @@ class Engine:
         narrow = config.precision == "auto" and data.spec.is_vector
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
         labelled = config.classes and strategy.uses_labels
-        self.spec = data.spec if labelled else DataSpec(data.spec.shape, (), data.spec.count)
+        self.spec = data.spec if labelled else replace(data.spec, classes=())
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)
@@ -122,7 +122,7 @@ class Engine:
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
-        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, share=share)
+        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, flip=config.mirror, share=share)
         shown = replace(data, spec=self.spec)
         self.pictures = Pictures(strategy, shown, self.device, folder / "samples") if self.ranks.first else None
 
