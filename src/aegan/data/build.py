@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
-from aegan.data.choosing import ARCHIVES, suffix_of
+from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
 from aegan.data.files import Entry, Found, Skips, Stretch
 from aegan.data.fit import of_images, seen_through, suggest, told
@@ -26,6 +26,7 @@ from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection
 from aegan.data.labels import number_labels
 from aegan.data.litter import RUN, TOOLS
+from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
 from aegan.data.stream import PACK, Places, workers
@@ -215,8 +216,10 @@ def _decode_all(
         origin = "none: left out as asked"
     elif any(mark is not None for mark in marks):
         labels, classes, said = number_labels(marks, found.origin.classes)
+        if labels is None:
+            notes = [note for note in notes if note != LABELS_FROM.format(origin)]
+            origin = f"none: {said[0]}"
         notes += said
-        origin = origin if labels is not None else f"none: {said[0]}"
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
     inspection = replace(tally.inspection(wanted, notes), labels_from=origin)
     rows: Array
@@ -293,6 +296,8 @@ def _nothing(skips: Skips, source: str) -> UserError:
         fix = f"Unpack {inner}, and name the folder that comes out."
     elif inner:
         fix = f"To use {inner}, name that file itself."
+    if ABSENT in found:
+        fix = "Put the parquet file beside them, so that its paths lead to them, or name their folder."
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)

@@ -18,6 +18,7 @@ from aegan.data.tables import MOST_TABLES, LabelFile, Table, Unread, class_names
 COVERED = 0.9  # the share of the images that a label file must name to be the one that is used
 OTHERS = 1_000  # files other than images whose names are remembered, a folder
 SHOWN = 6  # label files that are named one by one
+LABELS_FROM = "the labels are those of {}"
 COPY = "the same file again, in a copy of its folder"
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 ARCHIVE = "archive: unpack it, and name the folder"
@@ -212,6 +213,7 @@ class _Files:
         held = {image for image, kind in kinds.items() if kind != "train"} & own
         if held and "train" in kinds.values():
             self.out.held = frozenset(held)
+            self.out.used = frozenset(name for each in read if each.splits for name in each.sheet.names)
             self.out.notes.append(
                 f"only the split 'train' is used; held back for testing by {printable(where)}: {len(held):,} images"
             )
@@ -236,7 +238,7 @@ class _Files:
         out, title = self.out, printable(read.sheet.title)
         labels = {image: label for image, label in read.labels.items() if label is not None}
         column = "" if read.sheet.dataset else f", {printable(read.column)}"
-        out.notes.append(f"the labels are those of {title}{column}")
+        out.notes.append(LABELS_FROM.format(f"{title}{column}"))
         labels = self.beside_folders(labels, own) if self.by_folder else labels
         numbers = [label for label in labels.values() if isinstance(label, int)]
         used = set(read.sheet.names)
@@ -257,7 +259,7 @@ class _Files:
             out.notes.append(
                 f"not used as labels: the columns {', '.join(map(printable, read.unused[:SHOWN]))} of {title}"
             )
-        out.labels, out.title, out.labels_from, out.used = labels, title, f"{title}{column}", frozenset(used)
+        out.labels, out.title, out.labels_from, out.used = labels, title, f"{title}{column}", out.used | used
         return {name: words for name, words in lists.items() if name not in used}
 
     def beside_folders(self, labels: dict[str, Label], own: set[str]) -> dict[str, Label]:

@@ -235,6 +235,8 @@ def _splits(sheet: Sheet, at: int) -> list[str]:
             kinds = [told.kind if (told := split_name(value)) else "" for value in values]
             if "train" in kinds and all(kinds):
                 return kinds
+        if _partition(sheet, column, values):
+            return [("train", "validation", "test")[int(value)] for value in values]
         if plain(column) in TRAIN_COLUMNS and {value.lower() for value in values} in ({"0", "1"}, {"false", "true"}):
             return ["train" if value.lower() in ("1", "true") else "test" for value in values]
     return [split for _, _, split in sheet.rows]
@@ -245,6 +247,7 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
     others = [
         i for i, column in enumerate(sheet.columns)
         if i != at and plain(column) not in SPLIT_COLUMNS | TRAIN_COLUMNS and not _index(sheet.cells(i))
+        and not _partition(sheet, column, [_text(cell) for cell in sheet.cells(i)])
     ]  # fmt: skip
     usual = sorted((i for i in others if label_rank(sheet.columns[i]) >= 0), key=lambda i: label_rank(sheet.columns[i]))
     values = {i: numbers_of([label_of(cell) for cell in sheet.cells(i)]) for i in others}
@@ -280,6 +283,12 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
             out.why = "it has no column of labels"
         return []
     return values[use]
+
+
+def _partition(sheet: Sheet, column: str, values: Sequence[str]) -> bool:
+    """Whether a column says 0, 1, 2 for train, validation and test, as CelebA's list_eval_partition does."""
+    said = "partition" in plain(column) or "partition" in plain(posixpath.basename(sheet.names[0]))
+    return said and "0" in values and set(values) <= {"0", "1", "2"}
 
 
 def _called(column: str) -> str:

@@ -175,6 +175,7 @@ def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | Non
     sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
     found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1], wanted)
     classes = one.classes if labelled else ()
+    found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
     return in_memory(draft, name, name)
 
@@ -222,6 +223,7 @@ def _array(
         notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
         depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
         found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
+        found = replace(found, labels_from=_labels_from(stored, given, labels is not None, labelled))
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
     each = 4 * stored.shape[1] if how.vectors else math.prod(wanted.sides) * (wanted.channels or 3)
@@ -274,12 +276,21 @@ def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | 
     if values is None or not labelled:
         return None, (), []
     values = np.asarray(values)
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
     if values.shape != stored.shape[:1] or values.dtype.kind not in "uibUS":
         raise UserError(
             f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
             f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
         )
     return number_labels(values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes)
+
+
+def _labels_from(stored: arrays.Stored, given: Any, used: bool, labelled: bool) -> str:
+    if used:
+        return "the labels given" if given is not None else f"the labels stored in {stored.where}"
+    there = given is not None or stored.labels is not None
+    return "none: left out as asked" if not labelled else "none: see the notes" if there else "none: there are none"
 
 
 def _digest(stored: arrays.Stored) -> str:
