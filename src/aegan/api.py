@@ -45,6 +45,7 @@ def fit(
     logger: str = "auto",
     guard: Literal["auto", "warn", "off"] = "auto",
     early_stop: Literal["auto", "on", "off"] = "auto",
+    threads: int | Literal["auto"] | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -73,6 +74,8 @@ def fit(
             tensorboard where it is installed.
         guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
         early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
+        threads: that compute; "auto": fewer while other programs are busy; default: that with a budget of minutes, else
+            torch's own number.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -83,6 +86,7 @@ def fit(
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
         preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        threads=None if threads is None else str(threads),
     )  # fmt: skip
     display = Display(quiet=not progress)
     if resume and out is None:

@@ -40,17 +40,20 @@ def command(
     given = _given(context)
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
+        _only(given, {"out", "device", "devices", "threads", "resume", "evaluate"}, "A resumed run keeps its settings")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            {"out", "device", "devices", "threads", "config_file", "evaluate", "dry_run"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
+        config = dataclasses.replace(
+            repeat.run, out=config.out, device=config.device, devices=config.devices,
+            threads=config.threads or repeat.run.threads,
+        )  # fmt: skip
     if dry_run:
         _describe(config, options if repeat is None else repeat.options)
         return
