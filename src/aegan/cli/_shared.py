@@ -76,7 +76,10 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
 
         def filled(**values: Any) -> None:
-            mine = {f.name: coerce(hints[f.name], values.pop(f.name), f.name) for f in dataclasses.fields(cls)}
+            mine = {
+                f.name: coerce(hints[f.name], values.pop(f.name), "--" + f.name.replace("_", "-"))
+                for f in dataclasses.fields(cls)
+            }
             command(cls(**mine), **values)
 
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
