@@ -16,6 +16,7 @@ from aegan.evaluation import Evaluation, evaluate
 from aegan.hub.names import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
+from aegan.notebook import NotebookDisplay, in_notebook
 from aegan.run import Run, train
 
 
@@ -69,7 +70,7 @@ def fit(
             backend too), which is trained in place, or to a function that makes one for an `aegan.data.DataSpec`.
         resume: go on with the run in `out`, whose settings are kept.
         evaluate: also score the model and write the report.
-        progress: show it.
+        progress: show it; in a notebook with the newest samples, in place.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
             tensorboard where it is installed.
         guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
@@ -88,7 +89,7 @@ def fit(
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
         threads=None if threads is None else str(threads),
     )  # fmt: skip
-    display = Display(quiet=not progress)
+    display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:
         raise UserError("resume=True needs to know which run.", "Add out=RUN.")
     return train(

@@ -160,6 +160,19 @@ def test_what_training_left_is_what_was_saved(name: str, kind: str, tiny: Any, t
 
 @each_strategy
 @each_kind
+def test_a_sample_is_the_same_whatever_is_drawn_beside_it(
+    name: str, kind: str, tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegan.model.pick_precision", lambda *_: "fp32")
+    model = tiny(name, kind).model
+    together = model.sample(7, seed=20)
+    near = {"atol": 1} if model.spec.is_image else {"rtol": 1e-3, "atol": 1e-3}  # what rounding may change
+    for made in (model.sample(seeds=[26, 20, 23]), model.sample(seeds=[26, 20, 23], batch_size=1)):
+        np.testing.assert_allclose(made.astype(float), together[[6, 0, 3]].astype(float), **near)
+
+
+@each_strategy
+@each_kind
 def test_truncation_makes_samples_more_alike(name: str, kind: str, tiny: Any) -> None:
     model = tiny(name, kind).model
     label = 0 if model.spec.classes else None
