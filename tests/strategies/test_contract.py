@@ -274,6 +274,25 @@ def test_classes_can_be_left_out(name: str, data_of: Any, make_narrow: Any, tmp_
     assert prior is None or not prior.has_classes
 
 
+@each_strategy
+def test_see_through_images_that_are_not_square(name: str, tiny: Any, tmp_path: Path) -> None:
+    """What matters of all the above, on one more kind: four channels, 16 rows, 24 columns."""
+    t = tiny(name, "wide")
+    assert t.spec.shape == (4, 16, 24)
+    for _, phase in phases(t.strategy, t.spec):
+        torch.manual_seed(0)
+        for key, value in phase.loss(t.networks, t.batch, Clock(7, 0.9)).terms.items():
+            assert value.isfinite().all(), (phase.name, key)
+    model, items = t.model, t.data.train.items[:4]
+    made = model.sample(5, seed=3)
+    assert made.shape == (5, 16, 24, 4) and made.dtype == np.uint8
+    again = aegan.load(model.save(tmp_path / "model"), device="cpu")
+    assert again.spec == model.spec and np.array_equal(again.sample(5, seed=3), made)
+    if {"encode", "decode"} <= model.capabilities:
+        assert model.reconstruct(items).shape == items.shape
+        assert all(np.isfinite(v).all() for v in model.score(items).values())
+
+
 # --- what it says of itself -------------------------------------------------------------------------------------------
 
 

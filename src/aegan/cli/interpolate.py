@@ -61,14 +61,14 @@ def command(
                 "This model makes vectors, not images.", "Leave --from and --to out: it walks between samples."
             )
         ends = {
-            "start": read_image(start, spec.size, spec.channels)[None],
-            "end": read_image(end, spec.size, spec.channels)[None],
+            "start": read_image(start, spec.format)[None],
+            "end": read_image(end, spec.format)[None],
         }
     if kind in FILMS and not model.spec.is_image:
         raise UserError("This model makes vectors: they cannot be shown as an animation.", "Use --out walk.png")
     items = model.interpolate(rows, steps, seed=seed, **ends)
     if kind not in FILMS:
-        write_items(out, items, columns=steps)
+        write_items(out, items, columns=steps, background=model.spec.background)
         return
     if seeds is None:  # all walks at once, side by side
         frames = [grid(items[i::steps], columns=4) for i in range(steps)]

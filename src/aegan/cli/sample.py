@@ -47,4 +47,4 @@ def command(
     else:
         items = model.sample(seeds=listed, label=wanted, truncation=truncation)
         names = [f"seed{one:04d}" for one in listed]
-    write_items(out, items, names=names)
+    write_items(out, items, names=names, background=model.spec.background)

@@ -43,17 +43,20 @@ def command(
     check_numbers(config)
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
+        _only(given, {"out", "device", "devices", "threads", "resume", "evaluate"}, "A resumed run keeps its settings")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            {"out", "device", "devices", "threads", "config_file", "evaluate", "dry_run"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
+        config = dataclasses.replace(
+            repeat.run, out=config.out, device=config.device, devices=config.devices,
+            threads=config.threads or repeat.run.threads,
+        )  # fmt: skip
     if dry_run:
         _describe(config, options if repeat is None else repeat.options)
         return
@@ -95,12 +98,11 @@ def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from aegan.data import open_data
-    from aegan.run import resolve
+    from aegan.run import open_asked, resolve
     from aegan.strategies import Stage
 
     console = Console()
-    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True, stream=config.stream)
+    data = open_asked(config)
     settings = resolve(config, data, options, processes=config.devices, say=console.print)
     strategy = settings.strategy()
     spec = data.spec

@@ -57,8 +57,8 @@ def evaluation_cell(found: Evaluation) -> str:
         (f.title, f"none: {f.why}" if f.value is None else f.text, _perfect(f.floor, f.unit), f.better)
         for f in found.figures
     ]
-    head = ("figure", "value [95 %]", "perfect", "better")
-    return f"<b>{escape(printable(title))}</b>{table(rows, head)}{lines(found.remarks)}"
+    figures = table(rows, ("figure", "value [95 %]", "perfect", "better"))
+    return f"<b>{escape(printable(title))}</b>{figures}{lines(found.remarks)}"
 
 
 def run_cell(run: Run) -> str:
