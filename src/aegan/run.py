@@ -280,6 +280,7 @@ def resolve(
         # an example twice in a batch teaches nothing, and costs the time of two
         say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
         chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
+        config = dataclasses.replace(config, batch_size=None if config.batch_size is None else most)
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
