@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aegan.config import as_plain, with_options
 from aegan.data import DataSpec
+from aegan.data.depth import Depth
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
@@ -196,7 +197,8 @@ class Model:
             kind, options = migrated_options(config["strategy"], config["options"], str(folder), config.get("aegan"))
             chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
             s = config["spec"]
-            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
+            depth = Depth.from_dict(s["depth"]) if s.get("depth") else None  # older models know of none
+            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"], depth)
             nets = chosen.build(spec)
             if own:
                 nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
@@ -288,7 +290,12 @@ def write_model(
         "aegan": __version__,
         "strategy": strategy.name,
         "options": as_plain(dataclasses.asdict(strategy)),
-        "spec": {"shape": list(spec.shape), "classes": list(spec.classes), "count": spec.count},
+        "spec": {
+            "shape": list(spec.shape),
+            "classes": list(spec.classes),
+            "count": spec.count,
+            "depth": None if spec.depth is None else spec.depth.as_dict(),
+        },
         "mean": None if mean is None else np.asarray(mean, float).tolist(),
         "scale": None if scale is None else float(scale),
         "notes": as_plain(notes),

@@ -74,7 +74,7 @@ def open_for(model: Model, source: str) -> Data:
     spec: DataSpec = model.spec
     if spec.is_vector:
         return open_data(source)
-    return open_data(source, size=spec.size, channels=spec.channels, progress=True)
+    return open_data(source, size=spec.size, channels=spec.channels, progress=True, depth=spec.depth)
 
 
 def whole(data: Data) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:

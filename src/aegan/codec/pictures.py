@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from aegan.data import arrays, builtin
-from aegan.data.decode import MOST_BYTES, Skip, eight_bits, open_image, quiet
+from aegan.data.decode import MOST_BYTES, flatten, quiet
+from aegan.data.depth import Depth
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
+from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
 
@@ -71,6 +72,7 @@ class Source:
     Args:
         source: as for `aegan.open_data`.
         exact: modes and pixels stay as they are; else images come as L or RGB, as for training.
+        depth: the scale of values of more than 8 bits; None: each image's own.
 
     Attributes:
         names: of all of them, in order.
@@ -80,8 +82,8 @@ class Source:
         UserError: nothing usable there, or vectors.
     """
 
-    def __init__(self, source: str, exact: bool) -> None:
-        self.exact, self.skipped = exact, dict[str, str]()
+    def __init__(self, source: str, exact: bool, depth: Depth | None = None) -> None:
+        self.exact, self.skipped, self.wanted = exact, dict[str, str](), ImageFormat(depth=depth)
         self.names: Sequence[str]
         self._each: Iterator[Array] | None = None
         if source in builtin.NAMES:
@@ -99,7 +101,7 @@ class Source:
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
-            how = arrays.plan(stored)
+            how = arrays.plan(stored, depth)
             if how.vectors:
                 raise _vectors(source)
             if exact and stored.dtype != np.uint8:
@@ -107,7 +109,7 @@ class Source:
                     f"{source} holds {stored.dtype}, and lossless means 8-bit pixels.",
                     "Leave --lossless out, or store uint8.",
                 )
-            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, ImageFormat())[0])
+            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, self.wanted)[0])
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
@@ -131,7 +133,7 @@ class Source:
                     raw = entry.read(MOST_BYTES + 1)
                     if len(raw) > MOST_BYTES:
                         raise Skip("too large")
-                    yield i, _decode(raw, entry.name, self.exact)
+                    yield i, _decode(raw, entry.name, self.exact, self.wanted)
                 except Skip as why:
                     self.skipped[entry.name] = str(why)
 
@@ -146,23 +148,22 @@ def _of_array(item: Array) -> Picture:
     return Picture({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[item.shape[2]], np.ascontiguousarray(item))
 
 
-def _decode(raw: bytes, name: str, exact: bool) -> Picture:
+def _decode(raw: bytes, name: str, exact: bool, wanted: ImageFormat) -> Picture:
     """One stored image; metadata other than its orientation is left out.
 
     Raises:
         Skip: it can't be decoded.
     """
-    image = open_image(io.BytesIO(raw), name)
+    opened = open_image(raw, name)
     try:
-        if exact and (image.mode not in PLANES or (image.format != "MPO" and getattr(image, "n_frames", 1) > 1)):
-            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.width * image.height > MOST_PIXELS:
+        if opened.size[0] * opened.size[1] > MOST_PIXELS:
             raise Skip("too many pixels")
         if not exact:
-            image = eight_bits(image, ImageFormat())[0]
-        return _exact(image)
+            return _exact(flatten(opened, wanted).image)
+        if opened.deep or opened.mode not in PLANES or opened.animated:
+            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
+        image = opened.load()
+        return _exact(upright(image, opened.orientation()))
     except Skip:
         raise
     except MemoryError as why:

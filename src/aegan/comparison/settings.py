@@ -120,7 +120,7 @@ class Settings:
         for key in self.options.get("", {}):
             if not any(key in {f.name for f in dataclasses.fields(strategy(n))} for n in self.strategies):
                 raise UserError(f"None of the strategies has an option '{key}'.", "See: aegan strategies NAME")
-        spec = data.spec if self.classes else DataSpec(data.spec.shape, (), data.spec.count)
+        spec = data.spec if self.classes else dataclasses.replace(data.spec, classes=())
         if self.classes and not data.spec.classes:
             raise UserError(f"{data.name} has no classes.", "Leave --classes out.")
         for name in self.strategies:

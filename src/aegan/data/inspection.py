@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-REASONS_SHOWN = 8
+REASONS_SHOWN = 20
 NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
 
 
@@ -54,6 +54,8 @@ class Inspection:
         channels: 1 (grey), 3 (colour) or 4 (with alpha); D for vectors.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
+        depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart; see
+            `aegan.data.depth`. Empty where there are none.
         classes: name of each class, with the count of its examples; empty where there are no labels.
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
@@ -69,6 +71,7 @@ class Inspection:
     widths: tuple[int, ...] = ()
     heights: tuple[int, ...] = ()
     modes: Mapping[str, int] = field(default_factory=dict)
+    depth: Mapping[str, list[float]] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     duplicates: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.data.depth import Depth
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 
@@ -24,6 +25,7 @@ class DataSpec:
         shape: (C, H, W) of an image, or (D,) of a vector.
         classes: class names, index = label; empty where there are no labels.
         count: number of training examples.
+        depth: the scale of images of more than 8 bits; None: there were none.
 
     >>> DataSpec((1, 32, 32), ("cat", "dog"), 100).size
     32
@@ -32,6 +34,7 @@ class DataSpec:
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     count: int = 0
+    depth: Depth | None = None
 
     @property
     def is_image(self) -> bool:
@@ -64,7 +67,7 @@ class DataSpec:
     @property
     def format(self) -> ImageFormat:
         """The form of its images."""
-        return ImageFormat((self.height, self.width), self.channels)
+        return ImageFormat((self.height, self.width), self.channels, depth=self.depth)
 
 
 class Numbered(Sequence[str]):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from aegan.config import SMALL, RunConfig, as_plain
 from aegan.data.loader import Batch, Loader
-from aegan.data.spec import Data, DataSpec
+from aegan.data.spec import Data
 from aegan.doctor.care import Change, Visit, visit
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.guard import LOOK_EVERY, Guard
@@ -99,7 +99,7 @@ class Engine:
         narrow = config.precision == "auto" and data.spec.is_vector
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
         labelled = config.classes and strategy.uses_labels
-        self.spec = data.spec if labelled else DataSpec(data.spec.shape, (), data.spec.count)
+        self.spec = data.spec if labelled else replace(data.spec, classes=())
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)

@@ -118,7 +118,7 @@ class Play:
             raise UserError("This model makes vectors, so it can encode no image.")
         try:
             with quiet():
-                width, height = open_image(io.BytesIO(raw)).size  # the header alone, before anything is decoded
+                width, height = open_image(raw).size  # the header alone, before anything is decoded
                 if width * height > self.limits.pixels:
                     raise Skip(f"more than {self.limits.pixels / 1e6:g} million pixels")
                 return decode(raw, spec.format).pixels[None]
