@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from aegan.config import RunConfig
+from aegan.config import Fit, RunConfig
+from aegan.data.format import read_size, size_text
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
@@ -19,13 +19,18 @@ from aegan.run import Run, train
 
 
 def fit(
-    data: str | Path | Array,
+    data: str | Path | Array | Sequence[Any],
     *,
     strategy: str = "latent",
     out: str | Path | None = None,
     minutes: float | None = None,
     steps: int | None = None,
-    size: int | None = None,
+    size: int | str | tuple[int, int] | None = None,
+    fit: Fit = "crop",
+    background: str = "white",
+    transparent: bool = False,
+    grey: bool = False,
+    mirror: bool = False,
     seed: int = 0,
     preset: str | None = None,
     batch_size: int | None = None,
@@ -43,12 +48,18 @@ def fit(
     """Trains a strategy on some data, and returns the run.
 
     Args:
-        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name, or an array: uint8 images
-            (N, H, W[, C]) or float vectors (N, D).
+        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name; or, in Python, a NumPy array or torch
+            tensor: images (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D); or a list of arrays, of PIL images or
+            of image files, which may differ in size.
         strategy: see `aegan strategies`.
         out: folder for the run; default: a new one under `runs/`.
         minutes, steps: the budget, one of them; default 3 minutes.
-        size: side of the square training images.
+        size: of the training images: a side, "WIDTHxHEIGHT", or (width, height), multiples of 8; default: suggested.
+        fit: images of another shape are cropped to the middle ("crop"), given a margin ("pad"), or distorted ("stretch").
+        background: colour under see-through images and of the margin: a name, "#rrggbb", or "r,g,b".
+        transparent: learn see-through images as such; samples are then uint8 (N, H, W, 4), RGBA.
+        grey: train on grey images.
+        mirror: show each training image mirrored left to right half of the time.
         seed: of everything random.
         preset, options: numbers for the strategy: a named set, and single ones over it.
         batch_size: examples per step.
@@ -66,11 +77,12 @@ def fit(
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
     """
-    source = data if isinstance(data, np.ndarray) else str(data)
+    source = str(data) if isinstance(data, str | os.PathLike) else data
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
-        minutes=minutes, steps=steps, size=size, seed=seed, preset=preset, batch_size=batch_size, device=device,
-        precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
+        preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
+        grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
     )  # fmt: skip
     display = Display(quiet=not progress)
     if resume and out is None:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import nn
 
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec, open_data
+from aegan.data.format import size_text
 from aegan.engine import Engine
 from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
@@ -189,8 +190,15 @@ class RunSettings:
 
     def open_data(self, progress: bool = False) -> Data:
         """The data, as it was trained on."""
-        r = self.run
-        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress, stream=r.stream)
+        return open_asked(self.run, progress=progress)
+
+
+def open_asked(config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True) -> Data:
+    """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
+    return open_data(
+        config.data if source is None else source, size=config.size, channels=config.channels, fit=config.fit,
+        background=config.background, data_dir=config.data_dir, progress=progress, stream=config.stream,
+    )  # fmt: skip
 
 
 def _damaged(path: Path) -> UserError:
@@ -228,7 +236,8 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
-    run = dataclasses.replace(config, minutes=minutes, preset=name, size=spec.size if spec.is_image else config.size)
+    size = size_text((spec.height, spec.width)) if spec.is_image else None
+    run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
 
 
@@ -274,7 +283,7 @@ def train(
     config: RunConfig,
     options: Mapping[str, Any],
     *,
-    source: str | Array | None = None,
+    source: str | Array | Sequence[Any] | None = None,
     resume: bool = False,
     repeat: RunSettings | None = None,
     evaluate: bool = True,
@@ -285,7 +294,7 @@ def train(
 
     Args:
         config, options: the settings; when resuming, those of the run's config.yaml are used instead.
-        source: an array in place of `config.data`.
+        source: data in Python in place of `config.data`.
         resume: go on from the newest whole checkpoint of `config.out`.
         repeat: the configuration of an earlier run, to be repeated with its recorded steps.
         evaluate: score the model and write the report afterwards.
@@ -302,7 +311,7 @@ def train(
 def _train(
     config: RunConfig,
     options: Mapping[str, Any],
-    source: str | Array | None,
+    source: str | Array | Sequence[Any] | None,
     resume: bool,
     repeat: RunSettings | None,
     evaluate: bool,
@@ -374,7 +383,7 @@ def _settled(
     config: RunConfig,
     options: Mapping[str, Any],
     *,
-    source: str | Array | None,
+    source: str | Array | Sequence[Any] | None,
     resume: bool,
     repeat: RunSettings | None,
 ) -> tuple[RunSettings, Data, bool]:
@@ -393,19 +402,16 @@ def _settled(
             f"{folder} already holds a run; nothing was changed.",
             f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
         )
-    data = open_data(
-        config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True,
-        stream=config.stream,
-    )  # fmt: skip
+    data = open_asked(config, source)
     settings = resolve(config, data, options)
     if repeat is not None:
         settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
     return dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder))), data, False
 
 
-def _opened(settings: RunSettings, source: str | Array | None) -> Data:
+def _opened(settings: RunSettings, source: str | Array | Sequence[Any] | None) -> Data:
     """The data of settled settings; arrays are given anew."""
-    return open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
+    return open_asked(settings.run, None if isinstance(source, str) else source)
 
 
 def _check_same(data: Data, ranks: Ranks) -> None:

@@ -51,4 +51,4 @@ def command(
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=120, loop=0)
         typer.echo(f"wrote {len(frames)} frames to {out}")
     else:
-        write_items(out, items, columns=steps)
+        write_items(out, items, columns=steps, background=model.spec.background)

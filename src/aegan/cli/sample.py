@@ -30,4 +30,4 @@ def command(
     wanted: str | int | None = (
         int(label) if label is not None and label.isdigit() and label not in model.spec.classes else label
     )
-    write_items(out, model.sample(n, seed=seed, label=wanted, truncation=truncation))
+    write_items(out, model.sample(n, seed=seed, label=wanted, truncation=truncation), background=model.spec.background)

@@ -60,7 +60,7 @@ def command(
         write_rows(json, columns)
         typer.echo(f"wrote {len(found)} neighbours to {json}")
     if out is not None:
-        write_items(out, np.concatenate([query, items[found]]))
+        write_items(out, np.concatenate([query, items[found]]), background=model.spec.background)
 
 
 def _query(model: Model, path: Path) -> NDArray[Any]:

@@ -94,12 +94,11 @@ def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from aegan.data import open_data
-    from aegan.run import resolve
+    from aegan.run import open_asked, resolve
     from aegan.strategies import Stage
 
     console = Console()
-    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True, stream=config.stream)
+    data = open_asked(config)
     settings = resolve(config, data, options)
     strategy = settings.strategy()
     spec = data.spec

@@ -218,7 +218,7 @@ def channels_first(shape: tuple[int, ...], where: str) -> bool:
 
 
 def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
-    """A chunk as images uint8 (n, H, W, C), C = 1, 3 or wanted 4, or vectors float32 (n, D); how many were see-through."""
+    """A chunk as images uint8 (n, H, W, C), C = 1, 3 or, if wanted, 4, or vectors float32 (n, D); how many see-through."""
     if how.vectors:
         return np.ascontiguousarray(chunk, np.float32), 0
     if how.first:

@@ -184,7 +184,9 @@ def _data(
             digest.update(np.ascontiguousarray(split.labels).data)
     mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
     train, held = (replace(split, mean=mean, scale=scale) for split in splits)
-    spec = DataSpec(shape, classes, len(train), Depth.from_dict(found.depth) if found.depth else None)
+    how = ImageFormat.of(fit=found.fit, background=found.background)
+    depth = Depth.from_dict(found.depth) if found.depth else None
+    spec = DataSpec(shape, classes, len(train), how.fit, how.background, depth)
     return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
 
 

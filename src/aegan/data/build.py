@@ -31,10 +31,12 @@ from aegan.data.decode import (
     too_large,
 )
 from aegan.data.depth import Depth, Measure
-from aegan.data.files import Entry, Found, Skips, Stretch, class_depth, folder_labels
+from aegan.data.files import Entry, Found, Skips, Stretch
 from aegan.data.fit import of_images, seen_through, suggest, told
-from aegan.data.format import ImageFormat, size_text
+from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection, printable
+from aegan.data.labels import number_labels
+from aegan.data.litter import RUN, TOOLS
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
 from aegan.data.stream import PACK, Places, Streamed, workers
@@ -96,7 +98,15 @@ def open_found(
         with quiet():
             return _decode_all(found, source, folder, wanted, labelled, advance, streamed)
 
-    return cached(key, name, source, need, found.total, make, cache_dir, progress)
+    data = cached(key, name, source, need, found.total, make, cache_dir, progress)
+    return replace(data, inspection=_with_results(data.inspection, found.skips))
+
+
+def _with_results(inspection: Inspection, skips: Skips) -> Inspection:
+    """The inspection of a cache, with the folders of runs as they are now: a run inside the data changes no image."""
+    now = {why: each for why, each in skips.found().items() if why in (RUN, TOOLS)}
+    others = {why: each for why, each in inspection.skipped.items() if why not in (RUN, TOOLS)}
+    return replace(inspection, skipped={**others, **now})
 
 
 def cached(
@@ -168,9 +178,9 @@ class Tally:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
         lines = told(widths, heights, wanted) + self.measure.lines(wanted.depth)
+        lines += seen_through(self.transparent, len(widths), wanted)
         for n, what in (
             *((self.remarks[remark], what) for remark, what in REMARKS.items()),
-            (self.transparent, seen_through(wanted)),
             (self.animated, "of several frames: the first is used"),
             (self.flat, "all of one colour"),
         ):
@@ -181,6 +191,8 @@ class Tally:
             held_out=0,
             size=size_text(wanted.sides),
             suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
+            fit=wanted.fit,
+            background=colour_text(wanted.background),
             channels=wanted.channels or (3 if self.colour else 1),
             widths=_spread(widths),
             heights=_spread(heights),
@@ -244,18 +256,15 @@ def _decode_all(
     notes = list(found.notes)
     labels: Array | None = None
     classes: tuple[str, ...] = ()
-    depth = found.class_depth
-    if found.shards == "tar" and all(mark == -1 for mark in marks):
-        depth = class_depth([name.partition("/")[2] for name in kept])
-        depth = depth + 1 if depth >= 0 else depth  # the first part of the name is the shard's
-        notes += ["the sub-folders are taken as classes"] if depth > 0 else []
-    if labelled and depth >= 0:
-        labels, classes = folder_labels(kept, depth)
-    elif labelled and found.labelled and any(mark != -1 for mark in marks):
-        labels, classes, said = number_labels(marks, found.classes)
+    origin = found.origin.labels_from
+    if not labelled:
+        origin = "none: left out as asked"
+    elif any(mark is not None for mark in marks):
+        labels, classes, said = number_labels(marks, found.origin.classes)
         notes += said
+        origin = origin if labels is not None else f"none: {said[0]}"
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = tally.inspection(asked, scale, notes)
+    inspection = replace(tally.inspection(asked, scale, notes), labels_from=origin)
     rows: Array
     if streamed:
         rows = cast(Array, places.streamed(wanted))
@@ -271,31 +280,6 @@ def _scaled(late: Sequence[tuple[int, int]], names: Sequence[str], images: Strea
         if not isinstance(one, Decoded):
             raise UserError(f"{printable(entry.name)} changed while it was read: it is {one}.", "Start again.")
         yield row, one
-
-
-def number_labels(
-    marks: Sequence[Any] | Array, classes: tuple[str, ...]
-) -> tuple[Array | None, tuple[str, ...], list[str]]:
-    """Labels of any kind as numbers from 0.
-
-    Args:
-        marks: a number or a name for each example; -1: none.
-        classes: names by number, where the source has them.
-
-    Returns:
-        (int64 (N,) or None, class names, notes).
-
-    >>> number_labels(["b", "a", "b", "b"], ())
-    (array([1, 0, 1, 1]), ('a', 'b'), [])
-    """
-    if missing := sum(mark == -1 for mark in marks):
-        return None, (), [f"labels are left out: {missing:,} of {len(marks):,} examples have none"]
-    if classes and all(isinstance(mark, int | np.integer) and 0 <= mark < len(classes) for mark in marks):
-        return np.array(marks, np.int64), classes, []
-    values, labels = np.unique(np.array(marks), return_inverse=True)
-    if len(values) < 2 or len(values) * 2 > len(marks):
-        return None, (), [f"labels are left out: {len(values):,} different ones for {len(marks):,} examples"]
-    return labels.astype(np.int64).ravel(), tuple(str(value) for value in values), []
 
 
 def _results(

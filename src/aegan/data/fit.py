@@ -15,9 +15,8 @@ Array = NDArray[Any]
 
 SIZES = (8, 16, 24, 32, 48, 64, 96, 128, 256)  # of which one is suggested
 USUAL_MOST = 64  # the largest suggested: a laptop copes, and whoever wants more asks for it
-NEAR = (
-    7 / 8
-)  # an image of at least this share of the size gets a margin, no enlarging: 28×28 becomes 32×32 pixel for pixel
+NEAR = 7 / 8  # of at least this share of the size, an image gets a margin, no enlarging: 28×28 becomes 32×32
+NOTABLE = 0.05  # share of images that are see-through from which it may be meant
 
 
 def suggest(short_side: float) -> int:
@@ -184,11 +183,13 @@ def of_images(n: int, count: int, what: str) -> list[str]:
     return [f"1 image is {what}" if n == 1 else f"{'all' if n == count else f'{n:,}'} images are {what}"]
 
 
-def seen_through(wanted: ImageFormat) -> str:
-    """What is done to images that are partly transparent."""
+def seen_through(n: int, count: int, wanted: ImageFormat) -> list[str]:
+    """What is done where n of so many images are partly transparent, and what could be."""
     if wanted.channels == 4:
-        return "partly transparent: their alpha is kept"
-    return f"partly transparent: laid on {colour_text(wanted.background)}"
+        none = ["no image is see-through: --transparent adds a channel that is always full"]
+        return of_images(n, count, "partly transparent: alpha is kept") or none
+    hint = "; --transparent keeps alpha" if n >= count * NOTABLE else ""
+    return of_images(n, count, f"partly transparent: laid on {colour_text(wanted.background)}{hint}")
 
 
 def with_channels(images: Array, channels: int, background: tuple[int, int, int] = WHITE) -> Array:

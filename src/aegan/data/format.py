@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 from PIL import ImageColor
 
+from aegan.config import Fit
 from aegan.data.depth import Depth
 from aegan.errors import UserError, unknown
 
-Fit = Literal["crop", "pad", "stretch"]
 Size: TypeAlias = int | str | Sequence[int]
 Colour: TypeAlias = str | Sequence[int]
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from aegan.data.depth import Measure, scaled
-from aegan.data.files import Entry, Found, Skips, Stretch, spread
+from aegan.data.files import Entry, Found, Origin, Skips, Stretch, spread
 from aegan.data.inspection import printable
+from aegan.data.labels import Label
 from aegan.errors import UserError
 
 Array = NDArray[Any]
@@ -146,10 +147,10 @@ def _array_of(value: Any) -> Array | None:
     return None
 
 
-def _labels(given: Any, count: int) -> list[int | str]:
-    """Labels as entries have them; -1 where there are none."""
+def _labels(given: Any, count: int) -> list[Label | None]:
+    """Labels as entries have them."""
     if given is None:
-        return [-1] * count
+        return [None] * count
     values = np.asarray(given)
     if values.shape != (count,) or values.dtype.kind not in "uibUS":
         raise UserError(
@@ -159,7 +160,7 @@ def _labels(given: Any, count: int) -> list[int | str]:
     return [str(value) if values.dtype.kind in "US" else int(value) for value in values]
 
 
-def _files(paths: Sequence[Path], labels: Sequence[int | str]) -> Found:
+def _files(paths: Sequence[Path], labels: Sequence[Label | None]) -> Found:
     digest = hashlib.blake2b(digest_size=16)
     entries = []
     for path, label in zip(paths, labels, strict=True):
@@ -177,7 +178,7 @@ def _files(paths: Sequence[Path], labels: Sequence[int | str]) -> Found:
     return _found(entries, f"files-{digest.hexdigest()}", [])
 
 
-def _images(images: Sequence[Image.Image], labels: Sequence[int | str], notes: list[str]) -> Found:
+def _images(images: Sequence[Image.Image], labels: Sequence[Label | None], notes: list[str]) -> Found:
     digest = hashlib.blake2b(digest_size=16)
     entries = []
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -194,8 +195,9 @@ def _images(images: Sequence[Image.Image], labels: Sequence[int | str], notes: l
 
 
 def _found(entries: list[Entry], key: str, notes: list[str]) -> Found:
-    labelled = any(entry.label != -1 for entry in entries)
-    return Found(key, entries, spread(entries), len(entries), len(entries), Skips(), -1, notes, (), labelled)
+    labelled = any(entry.label is not None for entry in entries)
+    origin = Origin("given in Python" if labelled else "none: the list has none")
+    return Found(key, entries, spread(entries), len(entries), len(entries), Skips(), notes, origin)
 
 
 @dataclass(frozen=True)

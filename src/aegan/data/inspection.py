@@ -52,6 +52,7 @@ class Inspection:
         size: of the images a model will see, as `--size` takes it: 64, or "96x64" (width, height); None for vectors.
         suggested_size: the side chosen where none is asked for; None for vectors.
         channels: 1 (grey), 3 (colour) or 4 (with alpha); D for vectors.
+        fit, background: what is done to images of another shape, and the colour of margins and under see-through images.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
         depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart; see
@@ -60,6 +61,7 @@ class Inspection:
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
         notes: what was done to the data, and what deserves a thought before training on it.
+        labels_from: where the labels come from: "sub-folders", a file and its column; or "none: " and why.
     """
 
     kind: str
@@ -76,6 +78,9 @@ class Inspection:
     duplicates: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fit: str = "crop"
+    background: str = "white"
+    labels_from: str = ""
 
     @property
     def skipped_count(self) -> int:

@@ -16,19 +16,20 @@ from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
-from aegan.data.build import Advance, Stream, cached, number_labels, open_found
+from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
 from aegan.data.decode import SUFFIXES
 from aegan.data.depth import Depth
 from aegan.data.files import Found, in_folder, in_zip
-from aegan.data.fit import fit_all, of_images, seen_through, suggest, told, with_channels
-from aegan.data.format import WHITE, Colour, ImageFormat, Size, size_text
+from aegan.data.fit import fit_all, seen_through, suggest, told, with_channels
+from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
 from aegan.data.given import in_python
 from aegan.data.inspection import Inspection, printable
+from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
-from aegan.data.spec import Data, Numbered
+from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError, unknown
 
@@ -81,8 +82,8 @@ def open_data(
     Raises:
         UserError: nothing usable there; says what, where, and what to do.
 
-    >>> open_data("fashion").spec.shape
-    (1, 32, 32)
+    >>> open_data("fashion").spec.shape, open_data("fashion", size="24x16").spec.shape
+    ((1, 32, 32), (1, 16, 24))
     """
     wanted = replace(ImageFormat.of(size, channels, fit, background), depth=depth)
     if stream not in get_args(Stream):
@@ -147,6 +148,26 @@ def inspect_data(
     ).inspection
 
 
+def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data:
+    """Data in the form that a model of this spec takes.
+
+    Raises:
+        UserError: as `open_data`.
+    """
+    if spec.is_vector:
+        return open_data(source, progress=progress)
+    wanted = spec.format
+    return open_data(
+        source,
+        size=size_text(wanted.sides),
+        channels=wanted.channels,
+        fit=wanted.fit,
+        background=wanted.background,
+        progress=progress,
+        depth=wanted.depth,
+    )
+
+
 def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | None) -> Data:
     one = builtin.NAMES[name]
     parts = [part for part in one.read(data_dir) if part is not None]
@@ -206,7 +227,7 @@ def _array(
             advance(len(items))
         dtype = np.float32 if how.vectors else np.uint8
         rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", dtype, "r", shape=(total, *row))
-        notes = (*how.notes, *said, *of_images(transparent, total, seen_through(wanted)))
+        notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
         depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
         found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
         found = replace(found, depth=how.depth.as_dict() if how.depth else {})
@@ -241,6 +262,8 @@ def _inspection(
         held_out=0,
         size=size_text(wanted.sides),
         suggested_size=native or suggest(min(sides)),
+        fit=wanted.fit,
+        background=colour_text(wanted.background),
         channels=channels,
         widths=(width,) * 3,
         heights=(height,) * 3,

@@ -122,7 +122,7 @@ class Engine:
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
-        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, share=share)
+        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, flip=config.mirror, share=share)
         shown = replace(data, spec=self.spec)
         self.pictures = Pictures(strategy, shown, self.device, folder / "samples") if self.ranks.first else None
 

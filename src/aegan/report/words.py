@@ -98,7 +98,8 @@ def summary(facts: Facts) -> str:
     shape = facts.spec.get("shape")
     size = ""
     if isinstance(shape, list) and len(shape) == 3:
-        size = f" ({shape[1]}×{shape[2]}, {'grey' if shape[0] == 1 else 'colour'})"
+        kinds = {1: "grey", 3: "colour", 4: "colour with alpha"}
+        size = f" ({shape[2]}×{shape[1]}, {kinds.get(shape[0], f'{shape[0]} channels')})"
     of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
     name = data.get("name") or s.get("data", "unknown data")
     time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
