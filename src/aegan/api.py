@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from aegan.config import Fit, RunConfig
 from aegan.data.format import read_size, size_text
+from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
@@ -77,6 +78,8 @@ def fit(
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
     """
+    if data is None:
+        raise UserError("No data was given: it is None.", WANTED)
     source = str(data) if isinstance(data, str | os.PathLike) else data
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),

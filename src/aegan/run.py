@@ -19,6 +19,8 @@ from torch import nn
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec, open_data
 from aegan.data.format import size_text
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import as_text
 from aegan.engine import Engine
 from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
@@ -355,6 +357,9 @@ def _train(
     )  # fmt: skip
     if not resume and ranks.first:
         settings.write(folder / "config.yaml")
+        display.say("\n  ".join((f"{data.name}: {data.inspection.lines()[0]}", *data.inspection.lines()[1:])))
+    if ranks.first:
+        write_atomically(folder / DATA_JSON, as_text(data))
     outcome = engine.run(resume)
     if not ranks.first:
         return Run(folder, config.device, own, elsewhere=True)

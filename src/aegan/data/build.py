@@ -359,13 +359,15 @@ def _spread(values: Array) -> tuple[int, int, int]:
 
 @contextmanager
 def _bar(total: int, progress: bool) -> Iterator[Advance]:
-    if not progress:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not progress or not console.is_terminal:
         yield lambda _: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("decoding", total=total)
         yield lambda n: bar.advance(task, n)

@@ -63,7 +63,7 @@ def _of_list(items: list[Any], labels: Any) -> Array | Found:
     if not items:
         raise UserError("An empty list holds no images.", WANTED)
     if all(is_path(item) for item in items):
-        return _files([Path(item).expanduser() for item in items], _labels(labels, len(items)))
+        return in_files(items, labels)
     if any(isinstance(item, Image.Image) for item in items):
         for i, item in enumerate(items):
             if not isinstance(item, Image.Image):
@@ -160,10 +160,16 @@ def _labels(given: Any, count: int) -> list[Label | None]:
     return [str(value) if values.dtype.kind in "US" else int(value) for value in values]
 
 
-def _files(paths: Sequence[Path], labels: Sequence[Label | None]) -> Found:
+def in_files(names: Sequence[str | os.PathLike[str]], labels: Any = None) -> Found:
+    """The images of some files.
+
+    Raises:
+        UserError: one of them is no file.
+    """
     digest = hashlib.blake2b(digest_size=16)
     entries = []
-    for path, label in zip(paths, labels, strict=True):
+    for path, label in zip(map(Path, names), _labels(labels, len(names)), strict=True):
+        path = path.expanduser()
         shown = printable(str(path))
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import hashlib
 import math
 import os
@@ -23,7 +24,7 @@ from aegan.data.depth import Depth
 from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import fit_all, seen_through, suggest, told, with_channels
 from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
-from aegan.data.given import in_python
+from aegan.data.given import in_files, in_python
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
@@ -60,9 +61,9 @@ def open_data(
     Args:
         source: a folder of images (its sub-folders are classes), a .zip of one, an .npy or .npz file, a parquet file or a
             folder of them, tar shards (a .tar, a folder of them, a pattern {000..099}.tar, a list of them in a .txt or
-            .list file), or a built-in name (`aegan.data.builtin.NAMES`). Or, in Python: a NumPy array or torch tensor of
-            images (N, H, W), (N, H, W, C) or (N, C, H, W), or of vectors (N, D); a list of arrays, of PIL images or of
-            image files, which may differ in size.
+            .list file), a pattern of image files (photos/*.png), or a built-in name (`aegan.data.builtin.NAMES`). Or, in
+            Python: a NumPy array or torch tensor of images (N, H, W), (N, H, W, C) or (N, C, H, W), or of vectors (N, D); a
+            list of arrays, of PIL images or of image files, which may differ in size.
         size: side of square images, "WIDTHxHEIGHT" or (width, height), pixels, multiples of 8; by default a square that
             suits the source, of at most 64.
         channels: 1 (grey), 3 (colour) or 4 (with alpha); by default colour, unless every image is grey.
@@ -106,6 +107,10 @@ def open_data(
             "Fetch or mount the shards, and name their folder.",
         )
     path = Path(source).expanduser()
+    if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
+        return open_found(
+            in_files(matches, given), "files", printable(str(path)), wanted, labelled, cache_dir, progress
+        )
     name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
     try:
         if suffix in (".npy", ".npz") and path.is_file():
