@@ -16,6 +16,7 @@ from aegan.evaluation import Evaluation, evaluate
 from aegan.hub.names import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
+from aegan.notebook import NotebookDisplay, in_notebook
 from aegan.run import Run, train
 
 
@@ -45,6 +46,7 @@ def fit(
     logger: str = "auto",
     guard: Literal["auto", "warn", "off"] = "auto",
     early_stop: Literal["auto", "on", "off"] = "auto",
+    threads: int | Literal["auto"] | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -69,11 +71,13 @@ def fit(
             backend too), which is trained in place, or to a function that makes one for an `aegan.data.DataSpec`.
         resume: go on with the run in `out`, whose settings are kept.
         evaluate: also score the model and write the report.
-        progress: show it.
+        progress: show it; in a notebook with the newest samples, in place.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
             tensorboard where it is installed.
         guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
         early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
+        threads: that compute; "auto": fewer while other programs are busy; default: that with a budget of minutes, else
+            torch's own number.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -86,8 +90,9 @@ def fit(
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
         preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        threads=None if threads is None else str(threads),
     )  # fmt: skip
-    display = Display(quiet=not progress)
+    display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:
         raise UserError("resume=True needs to know which run.", "Add out=RUN.")
     return train(

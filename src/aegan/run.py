@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aegan.config import RunConfig, as_plain, read_preset, with_options
+from aegan.cores import asked_threads, at_most
 from aegan.data import Data, DataSpec, open_data
 from aegan.data.format import size_text
 from aegan.data.record import NAME as DATA_JSON
@@ -29,12 +29,14 @@ from aegan.engine.ranks import Ranks, start
 from aegan.engine.running import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import sweep, write_atomically
+from aegan.engine.thread_record import Record, computing_with
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
-from aegan.model import Model, check_seed, write_model
+from aegan.model import Model, write_model
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
 from aegan.plain_yaml import read_yaml
+from aegan.seeds import check_seed
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -68,6 +70,12 @@ class Run:
             raise UserError(
                 f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
             )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import run_cell
+
+        return run_cell(self)
 
     @cached_property
     def config(self) -> RunSettings:
@@ -121,11 +129,13 @@ class RunSettings:
         run: the command's settings.
         options: every hyper-parameter of the strategy.
         plans: steps of each stage, known once they are planned.
+        threads: that it computed with, step by step.
     """
 
     run: RunConfig
     options: dict[str, Any]
     plans: dict[str, Plan] = dataclasses.field(default_factory=dict)
+    threads: Record = dataclasses.field(default_factory=Record)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -137,6 +147,7 @@ class RunSettings:
                     "format": FORMAT,
                     "run": dataclasses.asdict(self.run),
                     "options": self.options,
+                    "threads": self.threads.to_plain(),
                     "plans": plans,
                 }
             )
@@ -144,7 +155,7 @@ class RunSettings:
 
     def decisive(self) -> dict[str, Any]:
         """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
-        free = {"out", "device", "devices", "checkpoint_every", "logger", "data_dir"}
+        free = {"out", "device", "devices", "threads", "checkpoint_every", "logger", "data_dir"}
         run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
         options = dataclasses.asdict(
             self.strategy()
@@ -180,11 +191,12 @@ class RunSettings:
                 )
             run, options = dict(content["run"]), dict(content["options"])
             plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
+            threads = Record.from_plain(content.get("threads"))
             named = run.get("strategy", RunConfig.strategy)
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path) from error
-        return cls(with_options(RunConfig(), run, "a run"), options, plans)
+        return cls(with_options(RunConfig(), run, "a run"), options, plans, threads)
 
     def strategy(self) -> Strategy:
         """The strategy with these options."""
@@ -209,18 +221,46 @@ def _damaged(path: Path) -> UserError:
     )
 
 
-def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSettings:
-    """Settles everything that was left open: budget, preset, every hyper-parameter."""
+def check_numbers(config: RunConfig) -> None:
+    """Refuses numbers that no run can have, before any data is opened.
+
+    Raises:
+        UserError: names the option and an example.
+    """
     if config.minutes is not None and config.steps is not None:
         raise UserError("Both --minutes and --steps were given.", "Give one of them.")
-    for what, value, example in (
-        ("--minutes", config.minutes, 3),
-        ("--steps", config.steps, 1000),
-        ("--batch-size", config.batch_size, 128),
+    for what, value, most, example in (
+        ("--minutes", config.minutes, 1e7, 3),
+        ("--steps", config.steps, 1e12, 1000),
+        ("--batch-size", config.batch_size, 1e9, 128),
+        ("--checkpoint-every", config.checkpoint_every, 1e9, 60),
+        ("--devices", config.devices, 1e4, 2),
     ):
-        if value is not None and not 0 < value < math.inf:
-            raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
+        if value is None or 0 < value <= most:
+            continue
+        bound = f"at most {most:,.0f}" if value > most else "more than 0"
+        raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
     check_seed(config.seed)
+    asked_threads(config.threads)
+
+
+def resolve(
+    config: RunConfig,
+    data: Data,
+    options: Mapping[str, Any],
+    *,
+    processes: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> RunSettings:
+    """Settles everything that was left open: budget, preset, every hyper-parameter.
+
+    Args:
+        config, options: what was asked for.
+        data: what is trained on.
+        processes: that share a batch.
+        say: is told in a line what could not be as asked.
+    """
+    check_numbers(config)
     chosen_loggers(config.logger)
     kind = strategy(config.strategy)
     spec = data.spec
@@ -237,10 +277,20 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     chosen = chosen.settled(spec)
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
+    most = _largest_batch(len(data.train), processes * getattr(chosen, "pack", 1))
+    if chosen.batch_size > most:
+        # an example twice in a batch teaches nothing, and costs the time of two
+        say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
+        chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def _largest_batch(examples: int, grain: int) -> int:
+    """The largest batch in which no example must come twice, of whole groups of `grain`; one of 2 is always needed."""
+    return max(examples // grain * grain, grain, 2)
 
 
 def own_networks(config: RunConfig, networks: Mapping[str, Own] | None, spec: DataSpec) -> Mapping[str, Own]:
@@ -307,6 +357,7 @@ def train(
         UserError: a setting cannot be used, or another process trains in this folder.
     """
     with contextlib.ExitStack() as held:
+        held.enter_context(at_most(asked_threads(config.threads)))
         return _train(config, options, source, resume, repeat, evaluate, display or Display(), networks, held)
 
 
@@ -328,7 +379,9 @@ def _train(
 
     def settle() -> tuple[dict[str, Any], bool]:
         _hold(run_folder(config), resume, held)
-        settings, data, go_on = _settled(config, options, source=source, resume=resume, repeat=repeat)
+        settings, data, go_on = _settled(
+            config, options, source=source, resume=resume, repeat=repeat, processes=ranks.size, say=display.say
+        )
         opened.append(data)
         return settings.to_dict(), go_on
 
@@ -339,8 +392,13 @@ def _train(
         _check_same(data, ranks)
     else:
         _hold(run_folder(config), resume, held)
-        settings, data, resume = _settled(config, options, source=source, resume=resume, repeat=repeat)
+        settings, data, resume = _settled(
+            config, options, source=source, resume=resume, repeat=repeat, processes=1, say=display.say
+        )
     folder = Path(settings.run.out or "")
+    threads = asked_threads(settings.run.threads)
+    held.enter_context(at_most(threads))
+    held.enter_context(computing_with(threads))  # the evaluation too
     chosen = settings.strategy()
     own = own_networks(settings.run, networks, data.spec)
 
@@ -351,19 +409,22 @@ def _train(
             write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
 
     engine = Engine(
-        chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
+        chosen, data, settings.run, folder, plans=settings.plans or None,
+        threads=settings.threads if settings.threads.changes else None, display=display,
         save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
         settings=settings.decisive(), ranks=ranks,
     )  # fmt: skip
-    if not resume and ranks.first:
+    if ranks.first and (not resume or config.threads is not None):
         settings.write(folder / "config.yaml")
-        display.say("\n  ".join((f"{data.name}: {data.inspection.lines()[0]}", *data.inspection.lines()[1:])))
     if ranks.first:
         write_atomically(folder / DATA_JSON, as_text(data))
+        if not resume:
+            first, *rest = data.inspection.lines()
+            display.say("\n  ".join([f"{data.name}: {first}", *rest]))
     outcome = engine.run(resume)
     if not ranks.first:
         return Run(folder, config.device, own, elsewhere=True)
-    dataclasses.replace(settings, plans=outcome.plans).write(folder / "config.yaml")
+    dataclasses.replace(settings, plans=outcome.plans, threads=outcome.threads).write(folder / "config.yaml")
     run = Run(folder, config.device, own)
     if evaluate:
         from aegan.evaluation import evaluate_run
@@ -391,13 +452,15 @@ def _settled(
     source: str | Array | Sequence[Any] | None,
     resume: bool,
     repeat: RunSettings | None,
+    processes: int,
+    say: Callable[[str], None],
 ) -> tuple[RunSettings, Data, bool]:
     """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
     folder = run_folder(config)
     if resume:
         settings = Run(folder).config
         kept = dataclasses.replace(settings.run, device=config.device, devices=config.devices, out=str(folder))
-        settings = dataclasses.replace(settings, run=kept)
+        settings = dataclasses.replace(settings, run=_with_threads(kept, config.threads))
         data = _opened(settings, source)
         # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
         steps = (line.get("step") for line in read_log(folder / "log.jsonl"))
@@ -407,11 +470,18 @@ def _settled(
             f"{folder} already holds a run; nothing was changed.",
             f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
         )
+    check_numbers(config)
     data = open_asked(config, source)
-    settings = resolve(config, data, options)
+    settings = resolve(config, data, options, processes=processes, say=say)
     if repeat is not None:
-        settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
+        # other threads than the run had are its own choice again
+        threads = repeat.threads if config.threads == repeat.run.threads else Record()
+        settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans, threads=threads)
     return dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder))), data, False
+
+
+def _with_threads(run: RunConfig, threads: str | None) -> RunConfig:
+    return run if threads is None else dataclasses.replace(run, threads=threads)
 
 
 def _opened(settings: RunSettings, source: str | Array | Sequence[Any] | None) -> Data:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aegan.cli._names import offer_preset, offer_set, offer_strategy
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
@@ -17,12 +18,13 @@ from aegan.launch import is_first, is_rank, launch
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
 
-@from_fields(RunConfig, argument="data")
+@from_fields(RunConfig, argument="data", offers={"strategy": offer_strategy, "preset": offer_preset})
 def command(
     config: RunConfig,
     context: typer.Context,
     set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.", autocompletion=offer_set),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
@@ -34,28 +36,30 @@ def command(
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.run import RunSettings, run_folder, train
+    from aegan.run import RunSettings, check_numbers, run_folder, train
 
     options = parse_settings(set or [])
     given = _given(context)
+    check_numbers(config)
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
+        _only(given, {"out", "device", "devices", "threads", "resume", "evaluate"}, "A resumed run keeps its settings")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            {"out", "device", "devices", "threads", "config_file", "evaluate", "dry_run"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
+        config = dataclasses.replace(
+            repeat.run, out=config.out, device=config.device, devices=config.devices,
+            threads=config.threads or repeat.run.threads,
+        )  # fmt: skip
     if dry_run:
         _describe(config, options if repeat is None else repeat.options)
         return
-    if config.devices < 1:
-        raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
@@ -99,7 +103,7 @@ def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
 
     console = Console()
     data = open_asked(config)
-    settings = resolve(config, data, options)
+    settings = resolve(config, data, options, processes=config.devices, say=console.print)
     strategy = settings.strategy()
     spec = data.spec
     console.print(

@@ -115,7 +115,7 @@ class Source:
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
-            found = files_in(path, printable(source))
+            found = files_in(path, printable(source), everything=True)
         except OSError as why:
             raise UserError(f"{source} can't be read: {why.strerror or why}.", "Check its permissions.") from why
         if not found.total:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
+from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
 from aegan.data.decode import (
     MOST_BYTES,
     NO_MEMORY,
@@ -37,6 +38,7 @@ from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
 from aegan.data.litter import RUN, TOOLS
+from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
 from aegan.data.stream import PACK, Places, Streamed, workers
@@ -261,8 +263,10 @@ def _decode_all(
         origin = "none: left out as asked"
     elif any(mark is not None for mark in marks):
         labels, classes, said = number_labels(marks, found.origin.classes)
+        if labels is None:
+            notes = [note for note in notes if note != LABELS_FROM.format(origin)]
+            origin = f"none: {said[0]}"
         notes += said
-        origin = origin if labels is not None else f"none: {said[0]}"
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
     inspection = replace(tally.inspection(asked, scale, notes), labels_from=origin)
     rows: Array
@@ -344,10 +348,16 @@ def _nothing(skips: Skips, source: str) -> UserError:
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
     names = [name for each in found.values() for name in each.names]
-    other = next((name for name in names if name.lower().endswith((".npy", ".npz", ".zip", ".parquet"))), "")
-    fix = f"To use {other}, name that file itself." if other else "Name a folder of images."
+    inner = next((name for name in names if suffix_of(name) in {*ARCHIVES, ".npy", ".npz", ".parquet"}), "")
+    fix = "Name a folder of images."
+    if inner and (suffix_of(source) in ARCHIVES or suffix_of(inner) in ARCHIVES - {".zip", ".tar"}):
+        fix = f"Unpack {inner}, and name the folder that comes out."
+    elif inner:
+        fix = f"To use {inner}, name that file itself."
     if needed := next((why.partition(": ")[2] for why in found if ": pip install" in why), ""):
         fix = f"To read them: {needed}"
+    if ABSENT in found:
+        fix = "Put the parquet file beside them, so that its paths lead to them, or name their folder."
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)

@@ -82,6 +82,12 @@ class Inspection:
     background: str = "white"
     labels_from: str = ""
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import inspection_cell
+
+        return inspection_cell(self)
+
     @property
     def skipped_count(self) -> int:
         return sum(each.count for each in self.skipped.values())

@@ -19,6 +19,7 @@ from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
 from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
+from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
 from aegan.data.depth import Depth
 from aegan.data.files import Found, in_folder, in_zip
@@ -188,6 +189,7 @@ def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | Non
     sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
     found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1], wanted)
     classes = one.classes if labelled else ()
+    found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
     return in_memory(draft, name, name)
 
@@ -235,7 +237,8 @@ def _array(
         notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
         depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
         found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
-        found = replace(found, depth=how.depth.as_dict() if how.depth else {})
+        labelled_from = _labels_from(stored, given, labels is not None, labelled)
+        found = replace(found, labels_from=labelled_from, depth=how.depth.as_dict() if how.depth else {})
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
     each = 4 * stored.shape[1] if how.vectors else math.prod(wanted.sides) * (wanted.channels or 3)
@@ -288,12 +291,21 @@ def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | 
     if values is None or not labelled:
         return None, (), []
     values = np.asarray(values)
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
     if values.shape != stored.shape[:1] or values.dtype.kind not in "uibUS":
         raise UserError(
             f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
             f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
         )
     return number_labels(values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes)
+
+
+def _labels_from(stored: arrays.Stored, given: Any, used: bool, labelled: bool) -> str:
+    if used:
+        return "the labels given" if given is not None else f"the labels stored in {stored.where}"
+    there = given is not None or stored.labels is not None
+    return "none: left out as asked" if not labelled else "none: see the notes" if there else "none: there are none"
 
 
 def _digest(stored: arrays.Stored) -> str:
@@ -303,29 +315,36 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
-def files_in(path: Path, shown: str) -> Found:
-    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded."""
+def files_in(path: Path, shown: str, everything: bool = False) -> Found:
+    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded.
+
+    Args:
+        everything: all of them; else those to train on, with their labels.
+    """
     if not path.exists():
         if (shards := named_shards(str(path))) is not None:
-            return in_tars(shards)
+            return in_tars(shards, everything=everything)
         raise _missing(path, shown)
     if path.is_dir():
         listing = list(walk(path))
         if _mostly(".tar", listing):
-            return in_tars([], listing)
-        return in_parquet(path, listing) if _mostly(".parquet", listing) else in_folder(path, listing)
+            return in_tars([], listing, everything)
+        read = in_parquet if _mostly(".parquet", listing) else in_folder
+        return read(path, listing, everything)
     suffix = path.suffix.lower()
     if suffix in (".parquet", ".zip"):
-        return in_parquet(path) if suffix == ".parquet" else in_zip(path)
+        return in_parquet(path, (), everything) if suffix == ".parquet" else in_zip(path, everything)
     if suffix == ".tar":
-        return in_tars([path])
+        return in_tars([path], everything=everything)
     if suffix in (".txt", ".list"):
-        return in_tars(listed_shards(path))
+        return in_tars(listed_shards(path), everything=everything)
     if path.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
         raise UserError(
             f"{shown} is a compressed tar, and shards are read where they are.",
             "Unpack it (gunzip), and name the .tar.",
         )
+    if suffix in ARCHIVES:
+        raise UserError(f"{shown} is an archive of a kind that is not read.", "Unpack it, and name the folder.")
     raise UserError(f"{shown} is a {path.suffix or 'plain'} file.", f"Name {KINDS}.")
 
 

@@ -184,3 +184,9 @@ class Data:
     fingerprint: str
     mean: Array | None = None
     scale: Array | None = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import data_cell
+
+        return data_cell(self)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.cores import allowed
 from aegan.data import cache
 from aegan.data.decode import MOST_BYTES, Skip, decode_pixels
 from aegan.data.files import Stretch
@@ -32,9 +33,8 @@ MOST_WHOLE = 2**32  # bytes of pixels that may be asked for at once
 
 
 def workers() -> int:
-    """Threads that decode: the cores that this process may use, at most 16."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, usable)
+    """Threads that decode: the cores that this process may use, at most 16, and no more than `--threads`."""
+    return min(16, allowed())
 
 
 class Pending:

@@ -106,6 +106,7 @@ const draw = latest(() => telling("samples-status", async () => {
     if (single) { image.className = "smooth"; grid.append(image); return; }
     const button = document.createElement("button");
     button.type = "button";
+    button.title = `seed ${wish.seed + i}`; // alone, this seed gives the same image
     button.tabIndex = i ? -1 : 0; // one stop for Tab, arrows move within
     button.setAttribute("aria-pressed", "false");
     button.append(image);
