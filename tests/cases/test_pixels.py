@@ -416,6 +416,26 @@ def test_floats_in_colour_and_many_bands_are_used(root: Path) -> None:
     assert "10 images are of more bands than colours: the first three are used" in found.notes
 
 
+@pytest.mark.parametrize("kind", ["planes", "four bands", "white is zero", "doubles", "halves", "seven bands"])
+def test_tiffs_that_are_easily_misread(root: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="tifffile is not installed: pip install tifffile")
+    pixels = noise(1)
+    pixels[0, :2] = (0,), (255,)
+    deep, grey = pixels.astype(np.uint16) * 257, pixels[..., 0]
+    more = np.concatenate([pixels, pixels[..., :1]], -1)
+    values, options = {
+        "planes": (deep.transpose(2, 0, 1), {"photometric": "rgb", "planarconfig": "separate"}),
+        "four bands": (more.astype(np.uint16) * 257, {"photometric": "rgb", "extrasamples": ["unspecified"]}),
+        "white is zero": (65_535 - deep[..., 0], {"photometric": "miniswhite"}),
+        "doubles": (grey / 255, {}),
+        "halves": ((grey / 255).astype(np.float16), {}),
+        "seven bands": (np.concatenate([pixels, more], -1), {"photometric": "rgb"}),
+    }[kind]
+    tifffile.imwrite(root / "x.tif", values, **options)
+    seen = read_image(root / "x.tif", 16, 3)
+    assert (seen == (pixels if seen.std(axis=2).any() else grey[..., None])).all() and not caplog.records
+
+
 def test_without_tifffile_the_true_reason_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tifffile", None)
     wide_set(root)
