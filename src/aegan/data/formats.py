@@ -81,7 +81,7 @@ def foreign(head: bytes, name: str = "") -> str:
 
 
 def special(head: bytes) -> str:
-    """ "HEIC", "JXL" or "AVIF" where these bytes begin one."""
+    """Which of HEIC, JPEG XL and AVIF these bytes begin; "" none."""
     if head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n":
         return "JPEG XL"
     if head[4:8] != b"ftyp":
@@ -167,4 +167,4 @@ def _jxl() -> bool:
             from jxlpy import JXLImagePlugin  # noqa: F401  the same
         except ImportError:
             return False
-    return "JPEG XL" in Image.OPEN
+    return "JXL" in Image.OPEN
