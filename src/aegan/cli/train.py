@@ -27,7 +27,15 @@ def command(
     config_file: Annotated[
         Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --out; one that has ended gets --minutes or --steps more."
+        ),
+    ] = False,
+    data_now: Annotated[
+        str | None, typer.Option("--data", metavar="DATA", help="With --resume or --config: where the data is now.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
     evaluate: Annotated[bool, typer.Option(help="Score the model and write report.html afterwards.")] = True,
 ) -> None:
@@ -38,15 +46,23 @@ def command(
 
     options = parse_settings(set or [])
     given = _given(context)
+    if data_now is not None:
+        if "data" in given and data_now != config.data:
+            raise UserError(f"DATA was given twice: {config.data} and --data {data_now}.", "Give it once.")
+        config = dataclasses.replace(config, data=data_now)
+    source = config.data if data_now is not None or "data" in given else None
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
+        if config_file is not None:
+            raise UserError("--resume and --config were both given.", "Give one: a run that goes on has its own.")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
+        if dry_run:
+            raise UserError("--dry-run is for runs that begin.", "Leave it out, or leave out --resume.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            {"out", "device", "devices", "data", "data_now", "config_file", "evaluate", "dry_run"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
@@ -61,7 +77,16 @@ def command(
     config = dataclasses.replace(config, out=str(run_folder(config)))
     display = Display(quiet=not is_first())
     try:
-        run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
+        run = train(
+            config,
+            options,
+            source=source,
+            resume=resume,
+            repeat=repeat,
+            evaluate=evaluate,
+            display=display,
+            given=given,
+        )
     except Interrupted as stop:
         display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {config.out}")
         raise typer.Exit(128 + stop.signum) from None
