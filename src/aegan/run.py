@@ -545,7 +545,8 @@ def _initial(settings: RunSettings, given: Init | None) -> Source:
             "Give it again: aegan.fit(data, out=..., init=model)",
         )
     place = settings.places.get("init")
-    source = open_init(given if given is not None else place.absolute if place else named, named)
+    path = place.absolute if place and Path(place.absolute).exists() else named
+    source = open_init(given if given is not None else path, named)
     if settings.init and settings.init["hash"] != source.hash:
         raise UserError(
             f"--init {source.name} no longer has the weights that this run began with.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_first, is_rank, launch
+
+if TYPE_CHECKING:
+    from aegan.run import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
@@ -68,7 +71,7 @@ def command(
         repeat = RunSettings.read(config_file)
         config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
     if dry_run:
-        _describe(config, options if repeat is None else repeat.options)
+        _describe(config, options if repeat is None else repeat.options, repeat, source)
         return
     if config.devices < 1:
         raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
@@ -114,17 +117,21 @@ def _only(given: set[str], allowed: set[str], why: str) -> None:
         raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
 
 
-def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
-    """What --dry-run prints: data, networks, stages, every hyper-parameter."""
+def _describe(
+    config: RunConfig, options: Mapping[str, Any], repeat: RunSettings | None = None, source: str | None = None
+) -> None:
+    """What --dry-run prints: data, networks, what they begin with, stages, every hyper-parameter."""
     from rich.console import Console
     from rich.table import Table
 
-    from aegan.data import open_data
-    from aegan.run import resolve
+    from aegan.initial import open_init, take
+    from aegan.places import find_data
+    from aegan.run import RunSettings, resolve
     from aegan.strategies import Stage
 
     console = Console()
-    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True, stream=config.stream)
+    asked = repeat or RunSettings(config, {})
+    data, _ = find_data(asked, asked.folder or Path(), source=source, progress=True, checked=source is not None)
     settings = resolve(config, data, options)
     strategy = settings.strategy()
     spec = data.spec
@@ -138,6 +145,9 @@ def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
             f"{k} {sum(p.numel() for p in net.parameters()) / 1e3:,.0f}k weights" for k, net in networks.items()
         )
     )
+    if config.init is not None:
+        for line in take(open_init(config.init), networks, spec, strategy)["notes"]:
+            console.print(f"init: {line}", highlight=False, markup=False, soft_wrap=True)
     table = Table("stage", "share", "trains")
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)
