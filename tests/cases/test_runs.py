@@ -400,7 +400,8 @@ def test_latent_begins_with_an_autoencoder(compressed: Path, folder: Path, tmp_p
 def test_the_weights_are_those_of_the_other(compressed: Path, folder: Path, tmp_path: Path) -> None:
     """With rates of nothing they stay as they came, whether named by path, by the model's folder, or as a model."""
     theirs = weights(compressed)
-    for i, init in enumerate([compressed, str(compressed / "model"), aegan.load(compressed)]):
+    ways: list[str | Path | aegan.Model] = [compressed, str(compressed / "model"), aegan.load(compressed)]
+    for i, init in enumerate(ways):
         run = aegan.fit(
             folder, strategy="autoencoder", out=tmp_path / str(i), steps=2, size=16, init=init, device="cpu",
             options={"width": 8, "lr": 1e-12, "weight_decay": 0.0}, progress=False,
