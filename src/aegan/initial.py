@@ -152,7 +152,8 @@ def take(source: Source, networks: Networks, spec: DataSpec, strategy: Strategy)
 def _kind(shape: tuple[int, ...]) -> str:
     if len(shape) != 3:
         return f"vectors of {shape[0]}"
-    return f"{shape[1]}×{shape[2]}, {({1: 'grey', 3: 'colour'}).get(shape[0], f'{shape[0]} channels')}"
+    colours = {1: "grey", 3: "colour", 4: "colour and alpha"}
+    return f"{shape[2]}×{shape[1]}, {colours.get(shape[0], f'{shape[0]} channels')}"
 
 
 def _classes(names: tuple[str, ...]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aegan.config import RunConfig, as_plain, with_options
+from aegan.data.format import read_size, size_text
 from aegan.engine.extend import Extension
 from aegan.errors import UserError
 from aegan.strategies import strategy
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aegan.run import RunSettings
 
 # what a run does not remember, or may have another value whenever it is resumed: it decides nothing about the weights
-FREE = frozenset({"out", "device", "devices", "data_dir", "checkpoint_every", "logger"})
+FREE = frozenset({"out", "device", "devices", "threads", "data_dir", "checkpoint_every", "logger"})
 BUDGET = frozenset({"minutes", "steps"})
 
 
@@ -47,6 +47,8 @@ def same_settings(
         asked, has = getattr(config, name), getattr(run, name)
         if name == "strategy":
             asked = strategy(asked).name  # refuses a name that there is none of
+        if name == "size":
+            asked = size_text(read_size(asked))
         known = [has, chosen.batch_size] if name == "batch_size" else [has]
         if str(as_plain(asked)) not in [str(as_plain(value)) for value in known]:
             differ.append(f"--{name.replace('_', '-')} is {_shown(known[-1])} in the run, {_shown(asked)} here")
@@ -77,12 +79,11 @@ def more_training(
         folder: the run's.
 
     Raises:
-        UserError: the budget is none, or the run has not ended and had another.
+        UserError: the run has not ended, and had another budget.
     """
     asked = Extension(config.minutes, config.steps)
     if asked == Extension():
         return None
-    check_budget(config)
     had = [Extension(settings.run.minutes, settings.run.steps), *settings.extended]
     if ended:
         return None if again and asked in had else asked
@@ -100,15 +101,6 @@ def has_ended(state: Mapping[str, Any], extensions: int) -> bool:
     """Whether a checkpoint's plain values are those of a run that ended, with so many extensions."""
     counters = state["counters"]
     return bool(counters["stage"] >= len(state["stages"]) and counters.get("part", 0) == extensions)
-
-
-def check_budget(config: RunConfig) -> None:
-    """Refuses budgets that are none."""
-    if config.minutes is not None and config.steps is not None:
-        raise UserError("Both --minutes and --steps were given.", "Give one of them.")
-    for what, value, example in (("--minutes", config.minutes, 3), ("--steps", config.steps, 1000)):
-        if value is not None and not 0 < value < math.inf:
-            raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
 
 
 def _shown(value: Any) -> str:

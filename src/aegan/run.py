@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aegan.config import RunConfig, as_plain, read_preset, with_options
+from aegan.cores import asked_threads, at_most
 from aegan.data import Data, DataSpec, open_data
+from aegan.data.format import size_text
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import as_text
 from aegan.engine import Engine
 from aegan.engine.extend import Extension
 from aegan.engine.lock import locked
@@ -26,16 +30,18 @@ from aegan.engine.ranks import Ranks, start
 from aegan.engine.running import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import Checkpoints, sweep, write_atomically
+from aegan.engine.thread_record import Record, computing_with
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
 from aegan.hub.names import hub_name
 from aegan.initial import Init, Source, open_init, take
-from aegan.model import Model, check_seed, write_model
+from aegan.model import Model, write_model
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
 from aegan.places import Place, find_data, is_path, plain_places, read_places, where
 from aegan.plain_yaml import read_yaml
-from aegan.resuming import FREE, check_budget, given_settings, has_ended, more_training, same_settings
+from aegan.resuming import FREE, given_settings, has_ended, more_training, same_settings
+from aegan.seeds import check_seed
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -70,6 +76,12 @@ class Run:
             raise UserError(
                 f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
             )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import run_cell
+
+        return run_cell(self)
 
     @cached_property
     def config(self) -> RunSettings:
@@ -144,6 +156,7 @@ class RunSettings:
         run: the command's settings.
         options: every hyper-parameter of the strategy.
         plans: steps of each stage, known once they are planned.
+        threads: that it computed with, step by step.
         fingerprint, examples: of the data that it was trained on; empty and 0 in files of older versions.
         places: where the files are that `run` names, by the setting's name.
         extended: what more training was asked for after the run had ended.
@@ -153,6 +166,7 @@ class RunSettings:
     run: RunConfig
     options: dict[str, Any]
     plans: dict[str, Plan] = dataclasses.field(default_factory=dict)
+    threads: Record = dataclasses.field(default_factory=Record)
     fingerprint: str = ""
     examples: int = 0
     places: dict[str, Place] = dataclasses.field(default_factory=dict)
@@ -174,6 +188,7 @@ class RunSettings:
                     "extended": [dataclasses.asdict(more) for more in self.extended],
                     "init": self.init,
                     "options": self.options,
+                    "threads": self.threads.to_plain(),
                     "plans": plans,
                 }
             )
@@ -217,6 +232,7 @@ class RunSettings:
                 )
             run, options = dict(content["run"]), dict(content["options"])
             plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
+            threads = Record.from_plain(content.get("threads"))
             data, init = content.get("data") or {}, content.get("init") or {}
             more: dict[str, Any] = {
                 "fingerprint": str(data.get("fingerprint", "")),
@@ -229,17 +245,15 @@ class RunSettings:
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path) from error
-        return cls(with_options(RunConfig(), run, "a run"), options, plans, **more)
+        return cls(with_options(RunConfig(), run, "a run"), options, plans, threads, **more)
 
     def strategy(self) -> Strategy:
         """The strategy with these options."""
         return with_options(strategy(self.run.strategy)(), self.options, f"strategy '{self.run.strategy}'")
 
-    def open_data(self, progress: bool = False, source: str | Array | None = None) -> Data:
+    def open_data(self, progress: bool = False, source: str | Array | Sequence[Any] | None = None) -> Data:
         """The data, or that of another source, as it was trained on."""
-        r = self.run
-        what = r.data if source is None else source
-        return open_data(what, size=r.size, data_dir=r.data_dir, progress=progress, stream=r.stream)
+        return open_asked(self.run, source, progress)
 
     def on(self, data: Data) -> RunSettings:
         """The same with what tells this data from other data."""
@@ -265,18 +279,60 @@ class RunSettings:
         return dataclasses.replace(self, places=places)
 
 
+def open_asked(config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True) -> Data:
+    """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
+    return open_data(
+        config.data if source is None else source, size=config.size, channels=config.channels, fit=config.fit,
+        background=config.background, data_dir=config.data_dir, progress=progress, stream=config.stream,
+    )  # fmt: skip
+
+
 def _damaged(path: Path) -> UserError:
     return UserError(
         f"{path} is damaged, or is no configuration of aegan.", "Bring it back, or train again in a new folder."
     )
 
 
-def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSettings:
-    """Settles everything that was left open: budget, preset, every hyper-parameter."""
-    check_budget(config)
-    if config.batch_size is not None and config.batch_size < 1:
-        raise UserError(f"--batch-size is {config.batch_size}; it must be more than 0.", "Example: --batch-size 128")
+def check_numbers(config: RunConfig) -> None:
+    """Refuses numbers that no run can have, before any data is opened.
+
+    Raises:
+        UserError: names the option and an example.
+    """
+    if config.minutes is not None and config.steps is not None:
+        raise UserError("Both --minutes and --steps were given.", "Give one of them.")
+    for what, value, most, example in (
+        ("--minutes", config.minutes, 1e7, 3),
+        ("--steps", config.steps, 1e12, 1000),
+        ("--batch-size", config.batch_size, 1e9, 128),
+        ("--checkpoint-every", config.checkpoint_every, 1e9, 60),
+        ("--devices", config.devices, 1e4, 2),
+    ):
+        if value is None or 0 < value <= most:
+            continue
+        bound = f"at most {most:,.0f}" if value > most else "more than 0"
+        raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
     check_seed(config.seed)
+    asked_threads(config.threads)
+
+
+def resolve(
+    config: RunConfig,
+    data: Data,
+    options: Mapping[str, Any],
+    *,
+    processes: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> RunSettings:
+    """Settles everything that was left open: budget, preset, every hyper-parameter.
+
+    Args:
+        config, options: what was asked for.
+        data: what is trained on.
+        processes: that share a batch.
+        say: is told in a line what could not be as asked.
+    """
+    check_numbers(config)
     chosen_loggers(config.logger)
     kind = strategy(config.strategy)
     spec = data.spec
@@ -293,9 +349,20 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     chosen = chosen.settled(spec)
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
+    most = _largest_batch(len(data.train), processes * getattr(chosen, "pack", 1))
+    if chosen.batch_size > most:
+        # an example twice in a batch teaches nothing, and costs the time of two
+        say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
+        chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
-    run = dataclasses.replace(config, minutes=minutes, preset=name, size=spec.size if spec.is_image else config.size)
+    size = size_text((spec.height, spec.width)) if spec.is_image else None
+    run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def _largest_batch(examples: int, grain: int) -> int:
+    """The largest batch in which no example must come twice, of whole groups of `grain`; one of 2 is always needed."""
+    return max(examples // grain * grain, grain, 2)
 
 
 def own_networks(
@@ -344,7 +411,7 @@ def train(
     config: RunConfig,
     options: Mapping[str, Any],
     *,
-    source: str | Array | None = None,
+    source: str | Array | Sequence[Any] | None = None,
     resume: bool = False,
     repeat: RunSettings | None = None,
     evaluate: bool = True,
@@ -358,7 +425,7 @@ def train(
     Args:
         config, options: the settings; when resuming, those of the run's config.yaml are used, and these must be the same,
             but for a budget that adds to a run that has ended; see `aegan.resuming`.
-        source: an array in place of `config.data`.
+        source: data in Python, or where the data is now, in place of `config.data`.
         resume: go on from the newest whole checkpoint of `config.out`.
         repeat: the configuration of an earlier run, to be repeated with its recorded steps.
         evaluate: score the model and write the report afterwards.
@@ -377,6 +444,7 @@ def train(
         config = dataclasses.replace(config, init=f"{IN_PYTHON} a model")
     asked = Asked(config, options, source, resume, repeat, networks, init, given)
     with contextlib.ExitStack() as held:
+        held.enter_context(at_most(asked_threads(config.threads)))
         return _train(asked, evaluate, display or Display(), held)
 
 
@@ -386,7 +454,7 @@ class Asked:
 
     config: RunConfig
     options: Mapping[str, Any]
-    source: str | Array | None
+    source: str | Array | Sequence[Any] | None
     resume: bool
     repeat: RunSettings | None
     networks: Mapping[str, Own] | None
@@ -403,7 +471,7 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
 
     def settle() -> tuple[dict[str, Any], bool]:
         _hold(run_folder(asked.config), asked.resume, held)
-        settings, data, go_on = _settled(asked, display, said)
+        settings, data, go_on = _settled(asked, ranks.size, display.say, said)
         opened.append(data)
         if settings.run.init is not None and not go_on:
             initial.append(_initial(settings, asked.init))
@@ -416,6 +484,9 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
     array = None if isinstance(asked.source, str) else asked.source
     data = ranks.in_turn(lambda: opened[0] if opened else find_data(settings, folder, source=array, checked=False)[0])
     _check_same(data, ranks)
+    threads = asked_threads(settings.run.threads)
+    held.enter_context(at_most(threads))
+    held.enter_context(computing_with(threads))  # the evaluation too
     chosen = settings.strategy()
     own = own_networks(settings, asked.networks, data.spec, folder)
 
@@ -431,19 +502,27 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
             display.say(f"init: {line}")
         return found
 
+    def begin() -> None:
+        settings.write(folder / "config.yaml")
+        write_atomically(folder / DATA_JSON, as_text(data))
+        if not go_on:
+            first, *rest = data.inspection.lines()
+            display.say("\n  ".join([f"{data.name}: {first}", *rest]))
+
     engine = Engine(
-        chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
+        chosen, data, settings.run, folder, plans=settings.plans or None,
+        threads=settings.threads if settings.threads.changes else None, display=display,
         save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
         settings=settings.decisive(), ranks=ranks, extensions=settings.extended,
         initial=begin_with if settings.run.init is not None and not go_on else None,
-        begin=partial(settings.write, folder / "config.yaml"),
+        begin=begin,
     )  # fmt: skip
     outcome = engine.run(go_on)
     for line in said:
         display.say(line)
     if not ranks.first:
         return Run(folder, asked.config.device, own, elsewhere=True)
-    dataclasses.replace(settings, plans=outcome.plans).write(folder / "config.yaml")
+    dataclasses.replace(settings, plans=outcome.plans, threads=outcome.threads).write(folder / "config.yaml")
     run = Run(folder, asked.config.device, own)
     if evaluate:
         from aegan.evaluation import evaluate_run
@@ -464,9 +543,12 @@ def _hold(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
     sweep(folder)
 
 
-def _settled(asked: Asked, display: Display, said: list[str]) -> tuple[RunSettings, Data, bool]:
+def _settled(
+    asked: Asked, processes: int, say: Callable[[str], None], said: list[str]
+) -> tuple[RunSettings, Data, bool]:
     """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
-    config, source, folder = asked.config, asked.source, run_folder(asked.config)
+    config, folder = asked.config, run_folder(asked.config)
+    check_numbers(config)
     if asked.resume:
         return _resumed(asked, folder, said)
     if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
@@ -475,28 +557,34 @@ def _settled(asked: Asked, display: Display, said: list[str]) -> tuple[RunSettin
             f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
         )
     if asked.repeat is not None:
-        settings, data, path = _repeated(asked, asked.repeat, display)
+        settings, data, path = _repeated(asked, asked.repeat, processes, say)
     else:
-        path = None
-        data = open_data(
-            config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True,
-            stream=config.stream,
-        )  # fmt: skip
-        settings = resolve(config, data, asked.options)
+        data, path = open_asked(config, asked.source), None
+        settings = resolve(config, data, asked.options, processes=processes, say=say)
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
     return settings.on(data).placed(folder, path), data, False
 
 
-def _repeated(asked: Asked, again: RunSettings, display: Display) -> tuple[RunSettings, Data, str]:
+def _repeated(
+    asked: Asked, again: RunSettings, processes: int, say: Callable[[str], None]
+) -> tuple[RunSettings, Data, str]:
     """The settings of a run that is to be repeated, its data and where that is."""
-    base = again.folder or Path()
+    config, base = asked.config, again.folder or Path()
     data, path = find_data(again, base, source=asked.source, progress=True, checked=asked.source is not None)
     if again.fingerprint not in ("", data.fingerprint):
-        display.say(f"{data.source} is not what that run was trained on: the same steps on other data.")
-    run = asked.config if asked.source is None else dataclasses.replace(asked.config, data=str(asked.source))
-    settings = dataclasses.replace(resolve(run, data, again.options), options=again.options, plans=again.plans)
-    places = again.placed(base, path).places
-    return dataclasses.replace(settings, places=places, extended=again.extended, init=again.init), data, path
+        say(f"{data.source} is not what that run was trained on: the same steps on other data.")
+    run = config if asked.source is None else dataclasses.replace(config, data=str(asked.source))
+    settings = dataclasses.replace(
+        resolve(run, data, again.options, processes=processes, say=say),
+        options=again.options,
+        plans=again.plans,
+        # other threads than the run had are its own choice again
+        threads=again.threads if config.threads == again.run.threads else Record(),
+        places=again.placed(base, path).places,
+        extended=again.extended,
+        init=again.init,
+    )
+    return settings, data, path
 
 
 def _resumed(asked: Asked, folder: Path, said: list[str]) -> tuple[RunSettings, Data, bool]:

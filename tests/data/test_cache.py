@@ -15,6 +15,7 @@ import pytest
 
 from aegan.data import build, inspect_data, open_data
 from aegan.data import cache as cache_module
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 from aegan.errors import UserError
 
@@ -24,13 +25,13 @@ from .conftest import MakeFolder, picture
 def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that grows by a name for every image decoded."""
     names: list[str] = []
-    decode = build.decode
+    decode = build.survey
 
-    def counted(raw: bytes, size: int, channels: int | None, name: str) -> Any:
+    def counted(raw: bytes, wanted: ImageFormat, name: str) -> Any:
         names.append(name)
-        return decode(raw, size, channels, name)
+        return decode(raw, wanted, name)
 
-    monkeypatch.setattr(build, "decode", counted)
+    monkeypatch.setattr(build, "survey", counted)
     return names
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from aegan.config import coerce
 from aegan.errors import UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from aegan.data.spec import Data, DataSpec
+    from aegan.data.spec import Data
     from aegan.model import Model
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of a model.", show_default=False)]
@@ -26,19 +27,42 @@ DataPath = Annotated[
         metavar="DATA", help="Folder, .zip, .tar shards, .npy/.npz, parquet, or a built-in name.", show_default=False
     ),
 ]
+Size = Annotated[str | None, typer.Option(help="Of the images in pixels: a side (64) or WIDTHxHEIGHT (96x64).")]
+Fitted = Annotated[
+    str,
+    typer.Option(
+        metavar="[crop|pad|stretch]",
+        help="Images of another shape are cropped, padded with the background, or stretched.",
+    ),
+]
+Background = Annotated[
+    str,
+    typer.Option(help="Colour under see-through images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b."),
+]
+Transparent = Annotated[bool, typer.Option("--transparent", help="Keep alpha (RGBA).")]
+Grey = Annotated[bool, typer.Option("--grey", help="Use grey images, whatever the data's colours.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
-Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST", help="Seeds, one for each, such as 0-63 or 1,5,9-12; in place of --seed.", show_default=False
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any that is free.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 open the page to the network.")]
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
 
-def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def from_fields(
+    cls: type, *, argument: str, offers: Mapping[str, Callable[..., Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command one option for each field of a dataclass, with the field's own default and help.
 
     Args:
         cls: the dataclass; the decorated function receives an instance as its first argument.
         argument: the field that is positional.
+        offers: by field, what the shell offers after TAB.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,15 +72,25 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         parameters = []
         for f in dataclasses.fields(cls):
             kind: Any = typer.Argument if f.name == argument else typer.Option
-            extra = {"metavar": "DATA"} if f.name == argument else {}
-            annotation = Annotated[hints[f.name], kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type,name-defined]
+            extra: dict[str, Any] = {"metavar": "DATA"} if f.name == argument else {}
+            if f.name in offers:
+                extra["autocompletion"] = offers[f.name]
+            hint = hints[f.name]
+            if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then told in one line
+                extra["metavar"], hint = f"[{'|'.join(get_args(hint))}]", str
+            elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
+                hint = str | None
+            annotation = Annotated[hint, kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type]
             parameters.append(
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)
             )
         parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
 
         def filled(**values: Any) -> None:
-            mine = {f.name: values.pop(f.name) for f in dataclasses.fields(cls)}
+            mine = {
+                f.name: coerce(hints[f.name], values.pop(f.name), "--" + f.name.replace("_", "-"))
+                for f in dataclasses.fields(cls)
+            }
             command(cls(**mine), **values)
 
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -69,12 +103,9 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
 
 def open_for(model: Model, source: str) -> Data:
     """Data in the shape that a model takes."""
-    from aegan.data import open_data
+    from aegan.data import open_like
 
-    spec: DataSpec = model.spec
-    if spec.is_vector:
-        return open_data(source)
-    return open_data(source, size=spec.size, channels=spec.channels, progress=True)
+    return open_like(source, model.spec, progress=True)
 
 
 def whole(data: Data) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
@@ -107,21 +138,34 @@ def write_picture(path: Path, picture: Any, **how: Any) -> None:
         write_atomically(path, buffer.getvalue())
 
 
-def write_items(out: Path, items: NDArray[Any], *, columns: int = 8, names: list[str] | None = None) -> None:
+def write_items(
+    out: Path,
+    items: NDArray[Any],
+    *,
+    columns: int = 8,
+    names: list[str] | None = None,
+    background: tuple[int, int, int] = (255, 255, 255),
+) -> None:
     """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
+
+    Alpha is kept but in .jpg, which has none: there it is laid on the background, and said.
 
     Raises:
         UserError: the folder is there and not empty, or vectors are asked for as pictures in a folder.
     """
     from PIL import Image
 
+    from aegan.data.format import colour_text
     from aegan.report.grids import grid, scatter
 
     images = items.ndim == 4
+    opaque = out.suffix.lower() == ".jpg" and images and items.shape[3] == 4
     if out.suffix.lower() == ".npz":
         write_arrays(out, **{"images" if images else "vectors": items})
     elif out.suffix.lower() in {".png", ".jpg", ".webp"}:
-        write_picture(out, grid(items, columns=columns) if images else scatter(items))
+        write_picture(
+            out, grid(items, columns=columns, alpha=background if opaque else "kept") if images else scatter(items)
+        )
     elif out.suffix:
         raise UserError(f"Cannot write {out.suffix} files.", "Use .png, .npz, or a folder.")
     elif not images:
@@ -137,4 +181,4 @@ def write_items(out: Path, items: NDArray[Any], *, columns: int = 8, names: list
                 name += f"-{i}"
             taken.add(name)
             write_picture(out / f"{name}.png", Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item))
-    typer.echo(f"wrote {len(items)} to {out}")
+    typer.echo(f"wrote {len(items)} to {out}" + (f", laid on {colour_text(background)}: .jpg has no alpha" * opaque))

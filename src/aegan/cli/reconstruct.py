@@ -31,6 +31,6 @@ def command(
     back = model.reconstruct(items)
     if picture and items.ndim == 4:
         pairs = [np.concatenate([items[i : i + 8], back[i : i + 8]]) for i in range(0, len(items), 8)]
-        write_items(out, np.concatenate(pairs), columns=min(8, len(items)))
+        write_items(out, np.concatenate(pairs), columns=min(8, len(items)), background=model.spec.background)
     else:
-        write_items(out, back, names=names)
+        write_items(out, back, names=names, background=model.spec.background)

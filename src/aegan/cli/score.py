@@ -62,4 +62,4 @@ def command(
         write_rows(out, columns)
         typer.echo(f"wrote {len(order)} scores to {out}")
     if grid is not None:
-        write_items(grid, items[order[:64]])
+        write_items(grid, items[order[:64]], background=model.spec.background)

@@ -60,7 +60,7 @@ def command(
         write_rows(json, columns)
         typer.echo(f"wrote {len(found)} neighbours to {json}")
     if out is not None:
-        write_items(out, np.concatenate([query, items[found]]))
+        write_items(out, np.concatenate([query, items[found]]), background=model.spec.background)
 
 
 def _query(model: Model, path: Path) -> NDArray[Any]:
@@ -70,7 +70,7 @@ def _query(model: Model, path: Path) -> NDArray[Any]:
     if model.spec.is_image:
         from aegan.data.decode import read_image
 
-        return read_image(path, model.spec.size, model.spec.channels)[None]
+        return read_image(path, model.spec.format)[None]
     try:
         vector = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as why:

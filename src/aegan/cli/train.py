@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aegan.cli._names import offer_preset, offer_set, offer_strategy
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
 
-@from_fields(RunConfig, argument="data")
+@from_fields(RunConfig, argument="data", offers={"strategy": offer_strategy, "preset": offer_preset})
 def command(
     config: RunConfig,
     context: typer.Context,
     set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.", autocompletion=offer_set),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
@@ -45,10 +47,11 @@ def command(
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.run import RunSettings, run_folder, train
+    from aegan.run import RunSettings, check_numbers, run_folder, train
 
     options = parse_settings(set or [])
     given = _given(context)
+    check_numbers(config)
     if data_now is not None:
         if "data" in given and data_now != config.data:
             raise UserError(f"DATA was given twice: {config.data} and --data {data_now}.", "Give it once.")
@@ -65,16 +68,17 @@ def command(
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "data", "data_now", "config_file", "evaluate", "dry_run"},
+            {"out", "device", "devices", "threads", "data", "data_now", "config_file", "evaluate", "dry_run"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
+        config = dataclasses.replace(
+            repeat.run, out=config.out, device=config.device, devices=config.devices,
+            threads=config.threads or repeat.run.threads,
+        )  # fmt: skip
     if dry_run:
         _describe(config, options if repeat is None else repeat.options, repeat, source)
         return
-    if config.devices < 1:
-        raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
@@ -132,7 +136,7 @@ def _describe(
     console = Console()
     asked = repeat or RunSettings(config, {})
     data, _ = find_data(asked, asked.folder or Path(), source=source, progress=True, checked=source is not None)
-    settings = resolve(config, data, options)
+    settings = resolve(config, data, options, processes=config.devices, say=console.print)
     strategy = settings.strategy()
     spec = data.spec
     console.print(

@@ -104,7 +104,7 @@ def compress(
     """
     step = 0 if lossless else step_of(model, quality)
     blocks = Blocks(model, step)
-    images = Source(source, exact=lossless)
+    images = Source(source, lossless, model.spec.format)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
     count = pixels = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegan.data import cache
+from aegan.data.depth import Depth
 from aegan.data.fit import with_channels
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data, DataSpec, FileNames, Numbered, Split
 from aegan.data.split import duplicates, held_out
@@ -24,6 +26,7 @@ Array = NDArray[Any]
 FEW = 1_000  # examples under which a generator tends to memorise
 FEW_OF_CLASS = 10
 CHUNK = 2**24  # bytes copied at a time
+FINGERPRINT = 1  # version of how fingerprints are made: runs compare theirs when they are resumed
 PARTS = ("train", "held-out")
 
 
@@ -32,7 +35,7 @@ class Draft:
     """Examples not yet divided.
 
     Args:
-        rows: images uint8 (N, S, S, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D).
+        rows: images uint8 (N, H, W, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D).
         hashes: content hashes, uint8 (N, 16).
         labels: int64 (N,), or None.
         classes: class names.
@@ -85,7 +88,7 @@ def to_disk(draft: Draft, folder: Path) -> None:
     row = (*draft.rows.shape[1:3], channels) if draft.rows.ndim == 4 else draft.rows.shape[1:]
     meta: dict[str, Any] = {}
     if isinstance(draft.rows, Streamed):
-        meta["stream"] = {"size": row[0], "asked": draft.rows.asked, "channels": channels}
+        meta["stream"] = {"wanted": asdict(draft.rows.wanted), "channels": channels}
         draft.rows.write_files(folder)
     for part, here in zip(PARTS, places, strict=True):
         cache.write_split(
@@ -125,7 +128,9 @@ def from_disk(final: Path, name: str, source: str) -> Data | None:
         if f"{part}-items" in arrays
     }
     if "stream" in meta:
-        streamed = Streamed.read(final, arrays, "train", **meta["stream"])
+        streamed = Streamed.read(
+            final, arrays, "train", ImageFormat.from_plain(meta["stream"]["wanted"]), meta["stream"]["channels"]
+        )
         if not streamed.sound(arrays["train-hashes"]):
             return None
         items["train"] = cast(Array, streamed)
@@ -172,14 +177,17 @@ def _data(
     train, held = splits
     shape = tuple(int(n) for n in train.items.shape[1:])
     shape = (shape[2], shape[0], shape[1]) if len(shape) == 3 else shape
-    digest = hashlib.blake2b(repr((cache.VERSION, shape, classes, len(train), len(held))).encode(), digest_size=16)
+    digest = hashlib.blake2b(repr((FINGERPRINT, shape, classes, len(train), len(held))).encode(), digest_size=16)
     for split, each in zip(splits, hashes, strict=True):
         digest.update(np.ascontiguousarray(each).data)
         if split.labels is not None:
             digest.update(np.ascontiguousarray(split.labels).data)
     mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
     train, held = (replace(split, mean=mean, scale=scale) for split in splits)
-    return Data(name, source, DataSpec(shape, classes, len(train)), train, held, found, digest.hexdigest(), mean, scale)
+    how = ImageFormat.of(fit=found.fit, background=found.background)
+    depth = Depth.from_dict(found.depth) if found.depth else None
+    spec = DataSpec(shape, classes, len(train), how.fit, how.background, depth)
+    return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
 
 
 def _chunks(places: Array, rows: Array) -> Iterator[Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import math
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,20 +11,37 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
-from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
-from aegan.data.files import Entry, Found, Skips, Stretch, class_depth, folder_labels
-from aegan.data.fit import of_images, suggest, told
-from aegan.data.inspection import Inspection
+from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
+from aegan.data.decode import (
+    MOST_BYTES,
+    NO_MEMORY,
+    Decoded,
+    Remark,
+    Skip,
+    Unscaled,
+    open_image,
+    quiet,
+    survey,
+    too_large,
+)
+from aegan.data.depth import Depth, Measure
+from aegan.data.files import Entry, Found, Skips, Stretch
+from aegan.data.fit import of_images, seen_through, suggest, told
+from aegan.data.format import ImageFormat, colour_text, size_text
+from aegan.data.inspection import Inspection, printable
+from aegan.data.labels import number_labels
+from aegan.data.litter import RUN, TOOLS
+from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
-from aegan.data.stream import PACK, Places, workers
+from aegan.data.stream import PACK, Places, Streamed, workers
 from aegan.errors import UserError
 
 Array = NDArray[Any]
@@ -33,16 +50,24 @@ AT_ONCE = 16  # images in one piece of work
 HEADER = 2**18  # bytes that tell an image's size
 MOST_PIXELS_KEPT = 2**32  # bytes of decoded pixels above which shards are streamed
 PLACE_BYTES = 100  # of the index, an image: hash, place, label, name
+REMARKS: dict[Remark, str] = {  # what was done to images, as told of them
+    "converted": "converted from another colour profile to sRGB",
+    "unusable": "of a colour profile that can't be used: their colours are taken as sRGB",
+    "by rule": "CMYK or Lab without a colour profile: converted by a plain formula",
+    "exif": "of a damaged Exif orientation: used as they lie",
+    "missing": "without a value in some pixels (NaN or marked as no data): these are taken as see-through",
+    "bands": "of more bands than colours: the first three are used",
+}
 Stream = Literal["auto", "on", "off"]
 Advance = Callable[[int], None]
+Result: TypeAlias = Decoded | Unscaled | str  # or the reason to skip it
 
 
 def open_found(
     found: Found,
     name: str,
     source: str,
-    size: int | None,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     cache_dir: str | None,
     progress: bool,
@@ -61,19 +86,29 @@ def open_found(
     """
     if not found.total:
         raise _nothing(found.skips, source)
-    with quiet():
-        side = size or suggest(_short_side(found.sample))
-    pixels = found.likely * side * side * (channels or 3)
+    if wanted.size is None:
+        with quiet():
+            wanted = replace(wanted, size=(suggest(_short_side(found.sample)),) * 2)
+    height, width = wanted.sides
+    pixels = found.likely * height * width * (wanted.channels or 3)
     streamed = stream == "on" or (stream == "auto" and bool(found.shards) and pixels > MOST_PIXELS_KEPT)
-    key = cache.key_of(found.key, side, channels, labelled, *(["stream"] if streamed else []))
+    key = cache.key_of(found.key, wanted, labelled, *(["stream"] if streamed else []))
     # as decoded, and again in order; or, streamed, the index alone
     need = found.likely * PLACE_BYTES if streamed else 2 * pixels
 
     def make(folder: Path, advance: Advance) -> Draft:
         with quiet():
-            return _decode_all(found, source, folder, side, channels, labelled, advance, streamed)
+            return _decode_all(found, source, folder, wanted, labelled, advance, streamed)
 
-    return cached(key, name, source, need, found.total, make, cache_dir, progress)
+    data = cached(key, name, source, need, found.total, make, cache_dir, progress)
+    return replace(data, inspection=_with_results(data.inspection, found.skips))
+
+
+def _with_results(inspection: Inspection, skips: Skips) -> Inspection:
+    """The inspection of a cache, with the folders of runs as they are now: a run inside the data changes no image."""
+    now = {why: each for why, each in skips.found().items() if why in (RUN, TOOLS)}
+    others = {why: each for why, each in inspection.skipped.items() if why not in (RUN, TOOLS)}
+    return replace(inspection, skipped={**others, **now})
 
 
 def cached(
@@ -123,6 +158,8 @@ class Tally:
     transparent: int = 0
     animated: int = 0
     flat: int = 0
+    remarks: Counter[Remark] = field(default_factory=Counter)
+    measure: Measure = field(default_factory=Measure)
 
     def add(self, one: Decoded) -> None:
         self.widths.append(one.width)
@@ -132,13 +169,20 @@ class Tally:
         self.transparent += one.transparent
         self.animated += one.animated
         self.flat += one.flat
+        self.remarks.update(one.remarks)
 
-    def inspection(self, size: int, channels: int | None, notes: Sequence[str]) -> Inspection:
+    def depth(self, given: Depth | None) -> Depth:
+        """The scale of all images of more than 8 bits: as given, else as measured."""
+        found, given = self.measure.depth(), given or Depth()
+        return Depth(given.integers or found.integers, given.floats or found.floats)
+
+    def inspection(self, wanted: ImageFormat, depth: Depth, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
-        lines = told(widths, heights, size)
+        lines = told(widths, heights, wanted) + self.measure.lines(wanted.depth)
+        lines += seen_through(self.transparent, len(widths), wanted)
         for n, what in (
-            (self.transparent, "partly transparent: laid on white"),
+            *((self.remarks[remark], what) for remark, what in REMARKS.items()),
             (self.animated, "of several frames: the first is used"),
             (self.flat, "all of one colour"),
         ):
@@ -147,12 +191,15 @@ class Tally:
             kind="images",
             count=len(widths),
             held_out=0,
-            size=size,
+            size=size_text(wanted.sides),
             suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
-            channels=channels or (3 if self.colour else 1),
+            fit=wanted.fit,
+            background=colour_text(wanted.background),
+            channels=wanted.channels or (3 if self.colour else 1),
             widths=_spread(widths),
             heights=_spread(heights),
             modes=dict(self.modes.most_common()),
+            depth=depth.as_dict(),
             notes=(*notes, *lines),
         )
 
@@ -161,8 +208,7 @@ def _decode_all(
     found: Found,
     source: str,
     folder: Path,
-    size: int,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     advance: Advance,
     streamed: bool = False,
@@ -172,79 +218,77 @@ def _decode_all(
     Streamed, no pixels are kept, but where each image lies; images without a place of their own (in parquet, or
     compressed in a zip) are copied into the cache as they are stored.
     """
-    tally, marks, digests, known = Tally(), [], bytearray(), dict[Any, Any]()
+    tally, marks, digests, known = Tally(), list[Any](), bytearray(), dict[Any, Any]()
     raw, places = folder / "raw", Places(folder / PACK)
+    late: list[tuple[int, int]] = []  # images that wait for the scale: their place among all, and among `places`
+    blank = bytes(math.prod(wanted.sides) * (wanted.channels or 3))
 
     def names() -> Iterator[str]:
         with places, open(raw, "wb") as file:
-            for entry, stored, result in _results(found.entries, size, channels, keep=streamed):
+            for entry, stored, result in _results(found.entries, wanted, keep=streamed):
                 advance(1)
                 if isinstance(result, str):
                     found.skips.add(entry.name, result)
                     continue
-                if streamed:
-                    places.add(entry.read, stored)
+                if isinstance(result, Unscaled):
+                    tally.measure.add(result.kind, result.low, result.high)
+                    late.append((len(marks), len(places)))
                 else:
-                    file.write(result.pixels.tobytes())
-                digests.extend(result.digest)
+                    tally.add(result)
+                if streamed or isinstance(result, Unscaled):
+                    places.add(entry.read, stored)
+                if not streamed:
+                    file.write(blank if isinstance(result, Unscaled) else result.pixels.tobytes())
+                digests.extend(bytes(DIGEST) if isinstance(result, Unscaled) else result.digest)
                 marks.append(known.setdefault(entry.label, entry.label))  # one object for each class, not one an image
-                tally.add(result)
                 yield entry.name
 
     kept = FileNames(*FileNames.pack(names()))  # packed: a list of a million names would weigh as much as their index
     if not len(kept):
         raise _nothing(found.skips, source)
+    scale = tally.depth(wanted.depth)
+    asked, wanted = wanted, replace(wanted, depth=scale)
+    with open(raw, "r+b") as file:
+        for row, one in _scaled(late, kept, places.streamed(wanted)):
+            tally.add(one)
+            digests[row * DIGEST : (row + 1) * DIGEST] = one.digest
+            if not streamed:
+                file.seek(row * len(blank))
+                file.write(one.pixels.tobytes())
     notes = list(found.notes)
     labels: Array | None = None
     classes: tuple[str, ...] = ()
-    depth = found.class_depth
-    if found.shards == "tar" and all(mark == -1 for mark in marks):
-        depth = class_depth([name.partition("/")[2] for name in kept])
-        depth = depth + 1 if depth >= 0 else depth  # the first part of the name is the shard's
-        notes += ["the sub-folders are taken as classes"] if depth > 0 else []
-    if labelled and depth >= 0:
-        labels, classes = folder_labels(kept, depth)
-    elif labelled and found.labelled and any(mark != -1 for mark in marks):
-        labels, classes, said = number_labels(marks, found.classes)
+    origin = found.origin.labels_from
+    if not labelled:
+        origin = "none: left out as asked"
+    elif any(mark is not None for mark in marks):
+        labels, classes, said = number_labels(marks, found.origin.classes)
+        if labels is None:
+            notes = [note for note in notes if note != LABELS_FROM.format(origin)]
+            origin = f"none: {said[0]}"
         notes += said
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = tally.inspection(size, channels, notes)
+    inspection = replace(tally.inspection(asked, scale, notes), labels_from=origin)
     rows: Array
     if streamed:
-        rows = cast(Array, places.streamed(size, channels))
+        rows = cast(Array, places.streamed(wanted))
     else:
-        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), size, size, channels or 3))
+        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), *wanted.sides, wanted.channels or 3))
     return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
 
 
-def number_labels(
-    marks: Sequence[Any] | Array, classes: tuple[str, ...]
-) -> tuple[Array | None, tuple[str, ...], list[str]]:
-    """Labels of any kind as numbers from 0.
-
-    Args:
-        marks: a number or a name for each example; -1: none.
-        classes: names by number, where the source has them.
-
-    Returns:
-        (int64 (N,) or None, class names, notes).
-
-    >>> number_labels(["b", "a", "b", "b"], ())
-    (array([1, 0, 1, 1]), ('a', 'b'), [])
-    """
-    if missing := sum(mark == -1 for mark in marks):
-        return None, (), [f"labels are left out: {missing:,} of {len(marks):,} examples have none"]
-    if classes and all(isinstance(mark, int | np.integer) and 0 <= mark < len(classes) for mark in marks):
-        return np.array(marks, np.int64), classes, []
-    values, labels = np.unique(np.array(marks), return_inverse=True)
-    if len(values) < 2 or len(values) * 2 > len(marks):
-        return None, (), [f"labels are left out: {len(values):,} different ones for {len(marks):,} examples"]
-    return labels.astype(np.int64).ravel(), tuple(str(value) for value in values), []
+def _scaled(late: Sequence[tuple[int, int]], names: Sequence[str], images: Streamed) -> Iterator[tuple[int, Decoded]]:
+    """(its place among all, the image) of those that had to wait for the scale of the set, read anew."""
+    entries = (Entry(names[row], images.stretch(at)) for row, at in late)
+    for (row, _), (entry, _, one) in zip(late, _results(entries, images.wanted), strict=True):
+        if not isinstance(one, Decoded):
+            raise UserError(f"{printable(entry.name)} changed while it was read: it is {one}.", "Start again.")
+        yield row, one
 
 
 def _results(
-    entries: Iterable[Entry], size: int, channels: int | None, keep: bool = False
-) -> Iterator[tuple[Entry, bytes, Decoded | str]]:
+    entries: Iterable[Entry], wanted: ImageFormat, keep: bool = False
+) -> Iterator[tuple[Entry, bytes, Result]]:
     """(entry, what is stored, image or reason to skip it) of every entry, in order, decoded by several threads.
 
     Threads, not processes: Pillow lets go of the interpreter while it decodes and resamples. Only a few pieces of work
@@ -254,12 +298,12 @@ def _results(
         keep: give what is stored, where it has no place to be found at again; else b"".
     """
 
-    def work(some: list[Entry]) -> list[tuple[Entry, bytes, Decoded | str]]:
-        return [(entry, *_one(entry, size, channels, keep and not isinstance(entry.read, Stretch))) for entry in some]
+    def work(some: list[Entry]) -> list[tuple[Entry, bytes, Result]]:
+        return [(entry, *_one(entry, wanted, keep)) for entry in some]
 
     pool = ThreadPoolExecutor(workers(), thread_name_prefix="decode")
     try:
-        source, pending = iter(entries), deque[Future[list[tuple[Entry, bytes, Decoded | str]]]]()
+        source, pending = iter(entries), deque[Future[list[tuple[Entry, bytes, Result]]]]()
         while some := list(islice(source, AT_ONCE)):
             pending.append(pool.submit(work, some))
             if len(pending) > 2 * workers():
@@ -270,12 +314,14 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _one(entry: Entry, size: int, channels: int | None, keep: bool) -> tuple[bytes, Decoded | str]:
+def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Result]:
     try:
         raw = entry.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
             raise Skip(too_large())
-        return raw if keep else b"", decode(raw, size, channels, entry.name)
+        result = survey(raw, wanted, entry.name)
+        keep = keep or isinstance(result, Unscaled)  # which is read again
+        return raw if keep and not isinstance(entry.read, Stretch) else b"", result
     except Skip as why:
         return b"", str(why)
     except MemoryError:
@@ -288,7 +334,7 @@ def _short_side(sample: Sequence[Entry]) -> float:
     for entry in sample:
         for most in (HEADER, MOST_BYTES):  # nearly always the beginning tells; a TIFF's header may come last
             with suppress(Skip):
-                sides.append(min(open_image(io.BytesIO(entry.read(most)), entry.name).size))
+                sides.append(min(open_image(entry.read(most), entry.name).size))
                 break
     return float(np.median(sides)) if sides else 0.0
 
@@ -302,8 +348,16 @@ def _nothing(skips: Skips, source: str) -> UserError:
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
     names = [name for each in found.values() for name in each.names]
-    other = next((name for name in names if name.lower().endswith((".npy", ".npz", ".zip", ".parquet"))), "")
-    fix = f"To use {other}, name that file itself." if other else "Name a folder of images."
+    inner = next((name for name in names if suffix_of(name) in {*ARCHIVES, ".npy", ".npz", ".parquet"}), "")
+    fix = "Name a folder of images."
+    if inner and (suffix_of(source) in ARCHIVES or suffix_of(inner) in ARCHIVES - {".zip", ".tar"}):
+        fix = f"Unpack {inner}, and name the folder that comes out."
+    elif inner:
+        fix = f"To use {inner}, name that file itself."
+    if needed := next((why.partition(": ")[2] for why in found if ": pip install" in why), ""):
+        fix = f"To read them: {needed}"
+    if ABSENT in found:
+        fix = "Put the parquet file beside them, so that its paths lead to them, or name their folder."
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)
@@ -315,13 +369,15 @@ def _spread(values: Array) -> tuple[int, int, int]:
 
 @contextmanager
 def _bar(total: int, progress: bool) -> Iterator[Advance]:
-    if not progress:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not progress or not console.is_terminal:
         yield lambda _: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("decoding", total=total)
         yield lambda n: bar.advance(task, n)

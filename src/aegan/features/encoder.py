@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from aegan.config import as_plain
+from aegan.data import arrays
+from aegan.data.files import Found
+from aegan.data.format import ImageFormat
+from aegan.data.given import in_python
 from aegan.errors import UserError
 
 try:
@@ -35,7 +41,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         strategy: one that encodes and decodes; see `aegan strategies`.
         code_dim: numbers of a code, for strategies that have this option; None: the strategy's own.
         steps, minutes: the budget, one of them; steps repeat exactly on the same machine. Neither: 1,000 steps.
-        size: side to which images are scaled for training; None: their own. X must then have this size in `transform`.
+        size: to which images are brought for training, a side or "WIDTHxHEIGHT"; None: their own. X must then have this
+            size in `transform`.
         seed: of everything random.
         preset: named numbers of the strategy; None: by the size of X.
         batch_size: examples a step; None: the strategy's.
@@ -46,8 +53,10 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Attributes:
         model_: the trained `aegan.Model`.
         n_features_in_: numbers of one example: columns of (N, D), H · W · C of an image.
+        depth_: the scale of images that are not of bytes, found in `fit` and used again in `transform`; None: of bytes.
 
-    X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C). Codes are float32 (N, d), spatial ones flattened.
+    X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C); C = 4 is learned with its
+    alpha. Codes are float32 (N, d), spatial ones flattened.
 
     >>> Encoder(strategy="autoencoder", code_dim=8, steps=200).get_params()["code_dim"]
     8
@@ -60,7 +69,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         code_dim: int | None = None,
         steps: int | None = None,
         minutes: float | None = None,
-        size: int | None = None,
+        size: int | str | None = None,
         seed: int = 0,
         preset: str | None = None,
         batch_size: int | None = None,
@@ -112,8 +121,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with tempfile.TemporaryDirectory(prefix="aegan-encoder-") as folder:
             run = fit(
                 items, strategy=self.strategy, out=Path(folder) / "run", steps=steps, minutes=self.minutes, seed=self.seed,
-                size=self.size or (items.shape[1] if items.ndim == 4 else None), preset=self.preset,
+                size=self._size(items), preset=self.preset,
                 batch_size=self.batch_size, options=as_plain(options), device=self.device, progress=False,
+                transparent=items.ndim == 4 and items.shape[3] == 4,
             )  # fmt: skip
             self.model_ = run.model
         self._know()
@@ -145,8 +155,15 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         assert self.run is not None
         self.model_ = load(self.run, self.device)
         self._know()
+        self.depth_ = self.model_.spec.depth
         self.n_features_in_ = int(np.prod(self.model_.spec.shape))
         return self
+
+    def _size(self, items: Array) -> int | str | tuple[int, int] | None:
+        if items.ndim != 4 or self.size:
+            return self.size
+        height, width = items.shape[1:3]
+        return width, height
 
     def _know(self) -> None:
         """What `transform` will give."""
@@ -158,15 +175,35 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _items(self, X: Any, *, reset: bool) -> Array:
         """X as a model takes it: uint8 (N, H, W, C) or float32 (N, D)."""
-        if getattr(X, "dtype", None) == np.uint8 and np.ndim(X) in (3, 4):
-            images = check_array(X, dtype=np.uint8, allow_nd=True, ensure_all_finite=False)
-            images = images[..., None] if images.ndim == 3 else images
-            if reset:
-                self.n_features_in_ = int(np.prod(images.shape[1:]))
-            return images
-        return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
+        if not _may_be_images(X):
+            return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
+        try:
+            held = in_python(X)
+            if isinstance(held, Found):
+                raise ValueError("Images must be of one size here: scale them before.")
+            if held.ndim == 2:
+                return np.asarray(validate_data(self, held, reset=reset, dtype=np.float32), np.float32)
+            how = arrays.plan(arrays.from_array(held, "X"), None if reset else self.depth_)
+        except UserError as why:
+            raise ValueError(str(why)) from why
+        alpha = held.ndim == 4 and held.shape[1 if how.first else 3] == 4
+        images = arrays.examples(held, how, ImageFormat(channels=4 if alpha else None))[0]
+        if reset:
+            self.depth_ = how.depth
+            self.n_features_in_ = int(np.prod(images.shape[1:]))
+        return images
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _may_be_images(X: Any) -> bool:
+    """Whether X is an array or tensor of three or four axes, or a list of arrays, tensors or PIL images."""
+    if isinstance(X, list | tuple) and len(X):
+        return np.ndim(X[0]) in (2, 3) if hasattr(X[0], "dtype") else isinstance(X[0], Image.Image)
+    if isinstance(X, np.ndarray):
+        return X.ndim in (3, 4) and X.dtype.kind in "uifb"
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(X, torch.Tensor)
