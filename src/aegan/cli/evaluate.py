@@ -25,17 +25,26 @@ def command(
     against: Annotated[
         str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(help="Of modes, fd, reconstruction, kd, prdc, honesty, is, representation; or all."),
     ] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
     count: Annotated[
-        int | None, typer.Option(min=2, help="Samples, and real examples for the perfect values; default 2000.")
+        int | None,
+        typer.Option(
+            min=2, max=10_000_000, help="Samples; default: all images that are given, 2000 of a model or against a run."
+        ),
     ] = None,
-    reference: Annotated[int, typer.Option(min=2, help="Training examples to compare with.")] = 10000,
+    reference: Annotated[
+        int | None,
+        typer.Option(min=2, help="Real examples to compare with; default: all, 10000 of those a run was trained on."),
+    ] = None,
     size: Size = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
     ] = "last",
@@ -52,6 +61,11 @@ def command(
     from aegan.run import Run
 
     own = (Path(what) / "config.yaml").is_file() and against is None
+    if data is not None and not own:
+        raise UserError(
+            "--data says where the data of a run is now.",
+            "To compare with other data, or images with data: --against DATA.",
+        )
     if checkpoint == "both" and not own:
         raise UserError(
             "Both checkpoints can be scored of a run only, against its own data.", "Leave out --checkpoint."
@@ -62,9 +76,13 @@ def command(
     }  # fmt: skip
     if own:
         run = Run(what, device)
+        if data is not None:
+            run.data(data)  # kept
         for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
             result = evaluate_run(run, checkpoint=at, **chosen)
             typer.echo(str(result))
+        if data is not None:
+            run.moved(data)
         typer.echo(f"report  {write_report(run.path)}")
     else:
         result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aegan.cli._names import offer_strategy
+
 EXAMPLE = "Example: aegan strategies latent"
 
 # the order of the catalogue; places that are not named here come before the last
@@ -29,7 +31,10 @@ ADVICE = (
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="One strategy, with its options.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One strategy, with its options.", show_default=False, autocompletion=offer_strategy),
+    ] = None,
 ) -> None:
     """List the strategies by where the autoencoder enters the game, or the options of one."""
     from rich.console import Console
