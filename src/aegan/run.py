@@ -25,10 +25,11 @@ from aegan.engine.loggers import chosen as chosen_loggers
 from aegan.engine.ranks import Ranks, start
 from aegan.engine.running import Counters
 from aegan.engine.schedule import Plan
-from aegan.engine.state import sweep, write_atomically
+from aegan.engine.state import sweep, write_text
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
 from aegan.model import Model, check_seed, write_model
+from aegan.names import quoted, shortened
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
 from aegan.plain_yaml import read_yaml
@@ -77,7 +78,7 @@ class Run:
         if not (self.path / "model").exists():
             raise UserError(
                 f"{self.path} has no model yet: its training has not come that far.",
-                f"Go on with: aegan train --resume --out {self.path}",
+                f"Go on with: aegan train --resume --out {quoted(self.path)}",
             )
         return Model.read(self.path / "model", self.device, self.networks)
 
@@ -107,7 +108,7 @@ class Run:
         try:
             return dict(json.loads(path.read_bytes())) if path.exists() else None
         except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged.", f"Evaluate again: aegan evaluate {self.path}") from error
+            raise UserError(f"{path} is damaged.", f"Evaluate again: aegan evaluate {quoted(self.path)}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +151,7 @@ class RunSettings:
 
     def write(self, path: Path) -> None:
         """As YAML."""
-        write_atomically(path, yaml.safe_dump(self.to_dict(), sort_keys=False).encode())
+        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False))
 
     @classmethod
     def read(cls, path: Path) -> RunSettings:
@@ -160,7 +161,7 @@ class RunSettings:
             UserError: it is missing or damaged, or is from a newer version.
         """
         try:
-            return cls.from_plain(read_yaml(path.read_text()), path)
+            return cls.from_plain(read_yaml(path.read_text(encoding="utf-8")), path)
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -263,7 +264,7 @@ def run_folder(config: RunConfig) -> Path:
     """`--out`, or runs/DATA-STRATEGY, numbered if that is taken."""
     if config.out is not None:
         return Path(config.out)
-    stem = f"{Path(config.data).stem or 'data'}-{config.strategy}"
+    stem = f"{shortened(Path(config.data).stem, 200) or 'data'}-{config.strategy}"
     folder, i = Path("runs") / stem, 2
     while (folder / "config.yaml").exists():
         folder, i = Path("runs") / f"{stem}-{i}", i + 1
@@ -391,7 +392,7 @@ def _settled(
     if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
         raise UserError(
             f"{folder} already holds a run; nothing was changed.",
-            f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
+            f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
         )
     data = open_data(
         config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True,

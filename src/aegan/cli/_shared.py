@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import io
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from aegan.errors import UserError
+from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +33,15 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any that is free.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 open the page to the network.")]
+RootPath = Annotated[
+    str,
+    typer.Option(metavar="PATH", help="Behind a proxy: the path under which it shows the page, /user/x/proxy/8000."),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Behind a proxy: a host name by which the page is asked for; repeatable."),
+]
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
 
@@ -103,38 +115,92 @@ def write_picture(path: Path, picture: Any, **how: Any) -> None:
     from aegan.engine.state import write_atomically
 
     with io.BytesIO() as buffer:
-        picture.save(buffer, format={".jpg": "JPEG"}.get(path.suffix.lower(), path.suffix[1:].upper()), **how)
+        picture.save(buffer, format="GIF" if path.suffix.lower() == ".gif" else PICTURES[path.suffix.lower()], **how)
         write_atomically(path, buffer.getvalue())
 
 
-def write_items(out: Path, items: NDArray[Any], *, columns: int = 8, names: list[str] | None = None) -> None:
-    """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
+def check_out(out: Path, n: int, spec: DataSpec, *, columns: int | None = None) -> None:
+    """Refuses before the work what `write_items` would refuse after it.
+
+    Args:
+        out: where to.
+        n: examples; spec: of each.
+        columns: as for `write_items`.
 
     Raises:
-        UserError: the folder is there and not empty, or vectors are asked for as pictures in a folder.
+        UserError: nothing can be written there, or not so many in one picture.
     """
-    from PIL import Image
+    from aegan.report.fitting import fitted
 
+    there = next(p for p in (out, *out.absolute().parents) if p.exists())
+    suffix = out.suffix.lower()
+    if there != out and not there.is_dir():
+        raise UserError(f"{out} can't be written: {there} is a file.", "Choose another place with --out.")
+    if not os.access(there if there.is_dir() else there.absolute().parent, os.W_OK):
+        raise UserError(f"No permission to write {out}.", "Choose another place with --out.")
+    if suffix in PICTURES or suffix == ".npz":
+        if out.is_dir():
+            raise UserError(f"{out} is a folder.", "Name a file, or a folder without a suffix.")
+        if suffix in PICTURES and spec.is_image:
+            fitted(n, spec.shape[1:], suffix, columns)
+    elif suffix and not out.is_dir():
+        raise UserError(f"Cannot write {out.suffix} files.", f"Use {', '.join(PICTURES)}, .npz, or a folder.")
+    elif not spec.is_image:
+        raise UserError("Vectors cannot be written as a folder of pictures.", "Use --out points.npz or points.png")
+    elif out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
+
+
+def write_items(
+    out: Path, items: NDArray[Any], *, columns: int | None = None, names: list[str] | None = None
+) -> dict[str, Any]:
+    """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
+
+    Args:
+        out: where to, as `check_out` lets pass.
+        items: images uint8 (N, H, W, C) or vectors (N, D).
+        columns: images in a row of a picture; None: as suits.
+        names: of files in a folder, without their own folders and suffixes; None: numbers.
+
+    Returns:
+        what was written: `wrote`, where, and `count`.
+    """
+    from aegan.report.fitting import fitted
     from aegan.report.grids import grid, scatter
 
-    images = items.ndim == 4
-    if out.suffix.lower() == ".npz":
+    images, suffix = items.ndim == 4, out.suffix.lower()
+    if suffix == ".npz":
         write_arrays(out, **{"images" if images else "vectors": items})
-    elif out.suffix.lower() in {".png", ".jpg", ".webp"}:
-        write_picture(out, grid(items, columns=columns) if images else scatter(items))
-    elif out.suffix:
-        raise UserError(f"Cannot write {out.suffix} files.", "Use .png, .npz, or a folder.")
-    elif not images:
-        raise UserError("Vectors cannot be written as a folder of pictures.", "Use --out points.npz or points.png")
+    elif suffix in PICTURES:
+        layout = fitted(len(items), items.shape[1:3], suffix, columns) if images else None
+        write_picture(out, scatter(items) if layout is None else grid(items, layout.columns, scale=layout.scale))
     else:
-        if out.is_file() or (out.is_dir() and any(out.iterdir())):
-            raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
-        width = len(str(len(items) - 1))
-        taken: set[str] = set()
-        for i, item in enumerate(items):
-            name = Path(names[i]).stem if names else f"{i:0{width}d}"
-            while name in taken:  # cat/1.png and dog/1.png
-                name += f"-{i}"
-            taken.add(name)
-            write_picture(out / f"{name}.png", Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item))
-    typer.echo(f"wrote {len(items)} to {out}")
+        _write_folder(out, items, names)
+    return {"wrote": str(out), "count": len(items)}
+
+
+def wrote(facts: dict[str, Any]) -> str:
+    """What `write_items` returns, in words."""
+    return f"wrote {facts['count']} to {printable(facts['wrote'])}"
+
+
+def _write_folder(out: Path, items: NDArray[Any], names: list[str] | None) -> None:
+    """Images as PNGs in a new folder, all of them or none: it gets its name at the end."""
+    from PIL import Image
+
+    from aegan.engine.state import explained, part_of
+
+    fresh, width = FreshNames(), len(str(len(items) - 1))
+    unfinished = part_of(out)
+    with explained(out):
+        try:
+            unfinished.mkdir(parents=True)
+            for i, item in enumerate(items):
+                stem = fresh.of(safe(names[i]).rpartition("/")[2]) if names else f"{i:0{width}d}"
+                picture = Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item)
+                picture.save(unfinished / f"{stem}.png")
+            if out.is_dir():
+                out.rmdir()
+            unfinished.rename(out)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)

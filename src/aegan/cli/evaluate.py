@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from aegan.cli._output import PRINT, answer, say
 from aegan.cli._shared import Device
 from aegan.errors import UserError
 
@@ -39,7 +40,10 @@ def command(
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
     ] = "last",
-    json: Annotated[Path | None, typer.Option(help="Also write the result to this file.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="[FILE]", help="Print the result as JSON, or also write it to FILE.json."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -51,6 +55,7 @@ def command(
     from aegan.report import write_report
     from aegan.run import Run
 
+    as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None
     if checkpoint == "both" and not own:
         raise UserError(
@@ -64,11 +69,13 @@ def command(
         run = Run(what, device)
         for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
             result = evaluate_run(run, checkpoint=at, **chosen)
-            typer.echo(str(result))
-        typer.echo(f"report  {write_report(run.path)}")
+            say(str(result), aside=as_json)
+        say(f"report  {write_report(run.path)}", aside=as_json)
     else:
         result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)
-        typer.echo(str(result))
-    if json is not None:
+        say(str(result), aside=as_json)
+    if as_json:
+        answer(result.as_dict(), "", as_json)
+    elif json is not None:
         result.write(json)
-        typer.echo(f"result  {json}")
+        say(f"result  {json}")

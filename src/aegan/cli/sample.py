@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli._shared import Device, RunPath, Seed, write_items
+from aegan.cli._output import AsJson, answer
+from aegan.cli._shared import Device, RunPath, Seed, check_out, write_items, wrote
 
 EXAMPLE = "Example: aegan sample runs/photos --n 64 --out grid.png"
 
@@ -22,12 +23,15 @@ def command(
     seed: Seed = 0,
     truncation: Annotated[float, typer.Option(help="In (0, 1]; less is more typical and less varied.")] = 1.0,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Make new images."""
     import aegan
 
     model = aegan.load(run, device)
+    check_out(out, n, model.spec)
     wanted: str | int | None = (
         int(label) if label is not None and label.isdigit() and label not in model.spec.classes else label
     )
-    write_items(out, model.sample(n, seed=seed, label=wanted, truncation=truncation))
+    facts = write_items(out, model.sample(n, seed=seed, label=wanted, truncation=truncation))
+    answer(facts, wrote(facts), as_json)

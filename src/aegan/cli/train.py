@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_first, is_rank, launch
+from aegan.names import printable, quoted
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
@@ -30,6 +32,7 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
     evaluate: Annotated[bool, typer.Option(help="Score the model and write report.html afterwards.")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
@@ -40,19 +43,19 @@ def command(
     given = _given(context)
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
+        _only(given, {"out", "device", "devices", "resume", "evaluate", "as_json"}, "A resumed run keeps its settings")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            {"out", "device", "devices", "config_file", "evaluate", "dry_run", "as_json"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
         config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
     if dry_run:
-        _describe(config, options if repeat is None else repeat.options)
+        _describe(config, options if repeat is None else repeat.options, as_json)
         return
     if config.devices < 1:
         raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
@@ -63,13 +66,22 @@ def command(
     try:
         run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
     except Interrupted as stop:
-        display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {config.out}")
+        go_on = f"aegan train --resume --out {quoted(str(config.out))}"
+        display.say(f"Stopped at step {stop.step}. Go on with: {go_on}")
+        if as_json and is_first():
+            answer({"run": config.out, "finished": False, "step": stop.step, "resume": go_on}, "", True)
         raise typer.Exit(128 + stop.signum) from None
     except LostRank as lost:
-        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {config.out}") from lost
-    display.say(f"model   {run.path / 'model'}")
+        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {quoted(str(config.out))}") from lost
+    display.say(f"model   {printable(str(run.path / 'model'))}")
     if evaluate:
-        display.say(f"report  {run.path / 'report.html'}")
+        display.say(f"report  {printable(str(run.path / 'report.html'))}")
+    if as_json and is_first():
+        last = next(line for line in reversed(run.log) if line.get("event") == "done")
+        facts = {"run": run.path, "finished": True, "step": last["step"], "seconds": last["seconds"]}
+        facts |= {"images": last["images"], "model": run.path / "model"}
+        facts["report"] = run.path / "report.html" if evaluate else None
+        answer({**facts, "evaluation": run.evaluation if evaluate else None}, "", True)
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -89,38 +101,48 @@ def _only(given: set[str], allowed: set[str], why: str) -> None:
         raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
 
 
-def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
+def _describe(config: RunConfig, options: Mapping[str, Any], as_json: bool) -> None:
     """What --dry-run prints: data, networks, stages, every hyper-parameter."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from aegan.data import open_data
     from aegan.run import resolve
     from aegan.strategies import Stage
 
-    console = Console()
     data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True, stream=config.stream)
     settings = resolve(config, data, options)
     strategy = settings.strategy()
     spec = data.spec
-    console.print(
-        f"[bold]{data.name}[/]: {len(data.train)} to train on, {len(data.held_out)} held out, shape {spec.shape}"
-    )
-    networks = strategy.build(spec)
-    console.print(
-        f"[bold]{strategy.name}[/], preset {settings.run.preset}: "
-        + ", ".join(
-            f"{k} {sum(p.numel() for p in net.parameters()) / 1e3:,.0f}k weights" for k, net in networks.items()
-        )
-    )
-    table = Table("stage", "share", "trains")
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)
-    for s in stages:
-        what = ", ".join(f"{p.name}({'+'.join(p.trains)})" for p in s.phases) if isinstance(s, Stage) else "fitted"
-        table.add_row(s.name, f"{s.share / shares:.0%}", what)
-    console.print(table)
-    for f in dataclasses.fields(strategy):
-        console.print(
-            f"  {f.name} = {getattr(strategy, f.name)}  [dim]{f.metadata.get('help', '')}[/]", highlight=False
-        )
+    facts: dict[str, Any] = {
+        "data": {"name": data.name, "train": len(data.train), "held_out": len(data.held_out), "shape": spec.shape},
+        "strategy": strategy.name,
+        "preset": settings.run.preset,
+        "weights": {k: sum(p.numel() for p in net.parameters()) for k, net in strategy.build(spec).items()},
+        "stages": [
+            {
+                "name": s.name,
+                "share": s.share / shares,
+                "trains": {p.name: p.trains for p in s.phases} if isinstance(s, Stage) else {},
+            }
+            for s in stages
+        ],
+        "options": {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)},
+        "settings": dataclasses.asdict(settings.run),
+    }
+    table = Table("stage", "share", "trains")
+    for s in facts["stages"]:
+        what = ", ".join(f"{name}({'+'.join(trained)})" for name, trained in s["trains"].items()) or "fitted"
+        table.add_row(s["name"], f"{s['share']:.0%}", what)
+    d, bold = facts["data"], "bold"
+    meaning = {f.name: f.metadata.get("help", "") for f in dataclasses.fields(strategy)}
+    weights = ", ".join(f"{k} {n / 1e3:,.0f}k weights" for k, n in facts["weights"].items())
+    shown = [
+        Text.assemble((d["name"], bold), f": {d['train']} to train on, {d['held_out']} held out, shape {d['shape']}"),
+        Text.assemble((strategy.name, bold), f", preset {facts['preset']}: {weights}"),
+        table,
+        *(Text.assemble(f"  {k} = {v}  ", (meaning[k], "dim")) for k, v in facts["options"].items()),
+    ]
+    answer(facts, shown, as_json)

@@ -19,6 +19,7 @@ from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
+from aegan.places import expanded
 
 Array = NDArray[Any]
 
@@ -94,7 +95,7 @@ class Source:
                 for i in range(len(part.items))
             ]
             return
-        path = Path(source).expanduser()
+        path = expanded(source)
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)

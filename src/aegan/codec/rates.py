@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from aegan.codec.files import compress, decompress
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 
 if TYPE_CHECKING:
@@ -237,8 +237,8 @@ class _Distance:
 def write_curves(curves: Curves, folder: Path) -> None:
     """`rates.json` and `index.html`."""
     content = {**asdict(curves), "compared": curves.compared()}
-    write_atomically(folder / "rates.json", (json.dumps(content, indent=1) + "\n").encode())
-    write_atomically(folder / "index.html", page(curves).encode())
+    write_text(folder / "rates.json", json.dumps(content, indent=1) + "\n")
+    write_text(folder / "index.html", page(curves))
 
 
 def page(curves: Curves) -> str:

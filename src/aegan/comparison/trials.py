@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 
 Status = Literal["finished", "diverged", "crashed"]
@@ -93,7 +93,7 @@ class Trial:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(dataclasses.asdict(self), indent=1) + "\n").encode())
+        write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Trial | None:
@@ -197,7 +197,7 @@ def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "AEGAN_TENSORBOARD": "0"}
     order = job.order if device is None else {**job.order, "config": {**job.order["config"], "device": device}}
     job.folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(job.folder / "order.json", (json.dumps(order, indent=1) + "\n").encode())
+    write_text(job.folder / "order.json", json.dumps(order, indent=1) + "\n")
     with open(job.folder / "output.txt", "ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "aegan.comparison.worker", str(job.folder)],

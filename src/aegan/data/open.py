@@ -26,6 +26,7 @@ from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError, unknown
+from aegan.places import expanded
 
 Array = NDArray[Any]
 Source = str | os.PathLike[str] | Array
@@ -55,7 +56,7 @@ def open_data(
         channels: 1 (grey) or 3 (colour); by default colour, unless every image is grey.
         labels: False leaves labels out; with an array, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
-        cache_dir: where decoded images are kept; by default `$AEGAN_CACHE`, or `~/.cache/aegan`.
+        cache_dir: where decoded images are kept; by default see `aegan.places.cache_root`.
         progress: show a progress bar while decoding.
         stream: "on" keeps no decoded images but decodes them whenever they are asked for; "off" never does; "auto" does
             so for tar and parquet shards of more than 4 GB of pixels.
@@ -87,7 +88,7 @@ def open_data(
             f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
             "Fetch or mount the shards, and name their folder.",
         )
-    path = Path(source).expanduser()
+    path = expanded(source)
     name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
     try:
         if suffix in (".npy", ".npz") and path.is_file():

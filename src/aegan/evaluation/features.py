@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,14 +15,15 @@ from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
 from aegan.metrics import Extractor
+from aegan.places import cache_root
 
 MOST = 2**31  # bytes of the whole cache; the files that were used longest ago make room
 Progress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
-    """$AEGAN_CACHE/features, or ~/.cache/aegan/features."""
-    return Path(os.environ.get("AEGAN_CACHE") or Path.home() / ".cache" / "aegan") / "features"
+    """`features` in the folder of caches, see `cache_root`."""
+    return cache_root() / "features"
 
 
 def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -> Tensor:

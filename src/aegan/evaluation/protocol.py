@@ -265,7 +265,7 @@ def _result(task: Task, subject: Subject, seed: int, seconds: float) -> Evaluati
 @contextmanager
 def _steps(shown: bool) -> Iterator[Steps]:
     """Names the step under way and counts its items, on stderr."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False, markup=False)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
