@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aegan.config import RunConfig
+from aegan.config import Fit, RunConfig
+from aegan.data.format import read_size, size_text
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
@@ -25,7 +26,12 @@ def fit(
     out: str | Path | None = None,
     minutes: float | None = None,
     steps: int | None = None,
-    size: int | None = None,
+    size: int | str | tuple[int, int] | None = None,
+    fit: Fit = "crop",
+    background: str = "white",
+    transparent: bool = False,
+    grey: bool = False,
+    mirror: bool = False,
     seed: int = 0,
     preset: str | None = None,
     batch_size: int | None = None,
@@ -39,6 +45,7 @@ def fit(
     logger: str = "auto",
     guard: Literal["auto", "warn", "off"] = "auto",
     early_stop: Literal["auto", "on", "off"] = "auto",
+    threads: int | Literal["auto"] | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -48,7 +55,12 @@ def fit(
         strategy: see `aegan strategies`.
         out: folder for the run; default: a new one under `runs/`.
         minutes, steps: the budget, one of them; default 3 minutes.
-        size: side of the square training images.
+        size: of the training images: a side, "WIDTHxHEIGHT", or (width, height), multiples of 8; default: suggested.
+        fit: images of another shape are cropped to the middle ("crop"), given a margin ("pad"), or distorted ("stretch").
+        background: colour under see-through images and of the margin: a name, "#rrggbb", or "r,g,b".
+        transparent: learn see-through images as such; samples are then uint8 (N, H, W, 4), RGBA.
+        grey: train on grey images.
+        mirror: show each training image mirrored left to right half of the time.
         seed: of everything random.
         preset, options: numbers for the strategy: a named set, and single ones over it.
         batch_size: examples per step.
@@ -62,6 +74,8 @@ def fit(
             tensorboard where it is installed.
         guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
         early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
+        threads: that compute; "auto": fewer while other programs are busy; default: that with a budget of minutes, else
+            torch's own number.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -69,8 +83,10 @@ def fit(
     source = data if isinstance(data, np.ndarray) else str(data)
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
-        minutes=minutes, steps=steps, size=size, seed=seed, preset=preset, batch_size=batch_size, device=device,
-        precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
+        preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
+        grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        threads=None if threads is None else str(threads),
     )  # fmt: skip
     display = Display(quiet=not progress)
     if resume and out is None:

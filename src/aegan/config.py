@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 import typing
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 SMALL = 1000  # training images, below which `early_stop` and `augment` are on unless they are told otherwise
 Device = str
+Fit = Literal["crop", "pad", "stretch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -35,7 +37,22 @@ class RunConfig:
     out: str | None = option(None, "folder for the run; default: runs/DATA-STRATEGY")
     minutes: float | None = option(None, "budget in minutes of training, decoding and evaluation not counted [3]")
     steps: int | None = option(None, "budget in steps instead of minutes: repeats exactly on the same machine")
-    size: int | None = option(None, "side of the square training images in pixels; default: suggested by the data")
+    size: int | str | None = option(
+        None, "of the training images in pixels: a side (64) or WIDTHxHEIGHT (96x64); default: suggested by the data"
+    )
+    fit: Fit = option(
+        "crop", "images of another shape are cropped to the middle, padded with the background, or stretched"
+    )
+    background: str = option(
+        "white", "colour under see-through images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b"
+    )
+    transparent: bool = option(
+        False, "learn and make see-through images (RGBA) instead of laying them on the background"
+    )
+    grey: bool = option(False, "train on grey images, whatever the data's colours")
+    mirror: bool = option(
+        False, "show each training image mirrored left to right half of the time; held-out images stay as they are"
+    )
     seed: int = option(0, "seed of everything random")
     preset: str | None = option(
         None, "named numbers for the strategy; see `aegan presets`; default: by the data's size"
@@ -44,6 +61,11 @@ class RunConfig:
     device: Device = option("auto", "cpu, cuda, cuda:1, mps, or auto")
     devices: int = option(1, "processes on this machine, one a device; more machines: see docs/scale.md")
     precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
+    threads: str | None = option(
+        None,
+        "threads that compute, of each process: a number, or auto: fewer while other programs are busy; default: auto with "
+        "--minutes, with --steps one for each core",
+    )
     checkpoint_every: float = option(60.0, "seconds between checkpoints")
     data_dir: str | None = option(None, "where the files of a built-in name lie, if not in their usual place")
     stream: Literal["auto", "on", "off"] = option(
@@ -66,12 +88,34 @@ class RunConfig:
         "networks of your own, FILE.py:FUNCTION: from a data spec to {'E': module, 'G': ..., 'D': ...}, any of them",
     )
 
+    @property
+    def channels(self) -> int | None:
+        """Of the training images: 4, 1, or None: as the data suggests.
+
+        Raises:
+            UserError: alpha and grey at once.
+        """
+        return channels_of(self.transparent, self.grey)
+
+
+def channels_of(transparent: bool, grey: bool) -> int | None:
+    """Channels of images that are asked for so: 4, 1, or None: as the data suggests.
+
+    Raises:
+        UserError: both at once.
+    """
+    if transparent and grey:
+        raise UserError("Both --transparent and --grey were given.", "Give one of them.")
+    return 4 if transparent else 1 if grey else None
+
 
 def coerce(kind: Any, value: Any, key: str) -> Any:
     """`value` (a YAML or command-line value) as the annotated type `kind`, or a UserError that names both.
 
     >>> coerce(float, "1e-3", "lr"), coerce(int | None, None, "n"), coerce(bool, "yes", "ema")
     (0.001, None, True)
+    >>> coerce(int | str | None, "64", "size"), coerce(int | str | None, "96x64", "size")
+    (64, '96x64')
     >>> coerce(tuple[float, float], [0, 0.99], "betas")
     (0.0, 0.99)
     """
@@ -79,7 +123,11 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None or (isinstance(value, str) and value.lower() in {"none", "null"}):
             return None
-        return coerce(next(a for a in args if a is not type(None)), value, key)
+        *others, last = [a for a in args if a is not type(None)]
+        for each in others:
+            with contextlib.suppress(UserError):
+                return coerce(each, value, key)
+        return coerce(last, value, key)
     if origin is Literal:
         if value not in args:
             raise unknown(f"value of '{key}'", str(value), [str(a) for a in args])

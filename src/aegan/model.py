@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aegan.config import as_plain, with_options
 from aegan.data import DataSpec
+from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
@@ -197,7 +198,8 @@ class Model:
             kind, options = migrated_options(config["strategy"], config["options"], str(folder), config.get("aegan"))
             chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
             s = config["spec"]
-            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"])
+            how = ImageFormat.of(fit=s.get("fit", "crop"), background=s.get("background", WHITE))  # older files: none
+            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"], how.fit, how.background)
             nets = chosen.build(spec)
             if own:
                 nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
@@ -237,7 +239,7 @@ class Model:
         if tuple(items.shape[1:]) != wanted or (spec.is_image and items.dtype != np.uint8):
             raise UserError(
                 f"This model takes {'uint8 ' if spec.is_image else ''}{('N', *wanted)}, got {items.dtype} {items.shape}.",
-                "aegan.open_data(..., size=, channels=) converts.",
+                "aegan.data.open_like(images, model.spec) converts.",
             )
 
     def _labels(self, n: int, label: str | int | Sequence[int] | None) -> Tensor | None:
@@ -292,7 +294,7 @@ def write_model(
         "aegan": __version__,
         "strategy": strategy.name,
         "options": as_plain(dataclasses.asdict(strategy)),
-        "spec": {"shape": list(spec.shape), "classes": list(spec.classes), "count": spec.count},
+        "spec": as_plain(dataclasses.asdict(spec)),
         "mean": None if mean is None else np.asarray(mean, float).tolist(),
         "scale": None if scale is None else float(scale),
         "notes": as_plain(notes),

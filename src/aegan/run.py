@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aegan.config import RunConfig, as_plain, read_preset, with_options
+from aegan.cores import asked_threads, at_most
 from aegan.data import Data, DataSpec, open_data
+from aegan.data.format import size_text
 from aegan.engine import Engine
 from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
@@ -26,6 +28,7 @@ from aegan.engine.ranks import Ranks, start
 from aegan.engine.running import Counters
 from aegan.engine.schedule import Plan
 from aegan.engine.state import sweep, write_text
+from aegan.engine.thread_record import Record, computing_with
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
 from aegan.model import Model, check_seed, write_model
@@ -119,11 +122,13 @@ class RunSettings:
         run: the command's settings.
         options: every hyper-parameter of the strategy.
         plans: steps of each stage, known once they are planned.
+        threads: that it computed with, step by step.
     """
 
     run: RunConfig
     options: dict[str, Any]
     plans: dict[str, Plan] = dataclasses.field(default_factory=dict)
+    threads: Record = dataclasses.field(default_factory=Record)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -135,6 +140,7 @@ class RunSettings:
                     "format": FORMAT,
                     "run": dataclasses.asdict(self.run),
                     "options": self.options,
+                    "threads": self.threads.to_plain(),
                     "plans": plans,
                 }
             )
@@ -142,7 +148,7 @@ class RunSettings:
 
     def decisive(self) -> dict[str, Any]:
         """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
-        free = {"out", "device", "devices", "checkpoint_every", "logger", "data_dir"}
+        free = {"out", "device", "devices", "threads", "checkpoint_every", "logger", "data_dir"}
         run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
         options = dataclasses.asdict(
             self.strategy()
@@ -178,11 +184,12 @@ class RunSettings:
                 )
             run, options = dict(content["run"]), dict(content["options"])
             plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
+            threads = Record.from_plain(content.get("threads"))
             named = run.get("strategy", RunConfig.strategy)
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path) from error
-        return cls(with_options(RunConfig(), run, "a run"), options, plans)
+        return cls(with_options(RunConfig(), run, "a run"), options, plans, threads)
 
     def strategy(self) -> Strategy:
         """The strategy with these options."""
@@ -190,8 +197,15 @@ class RunSettings:
 
     def open_data(self, progress: bool = False) -> Data:
         """The data, as it was trained on."""
-        r = self.run
-        return open_data(r.data, size=r.size, data_dir=r.data_dir, progress=progress, stream=r.stream)
+        return open_asked(self.run, progress=progress)
+
+
+def open_asked(config: RunConfig, source: str | Array | None = None, progress: bool = True) -> Data:
+    """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
+    return open_data(
+        config.data if source is None else source, size=config.size, channels=config.channels, fit=config.fit,
+        background=config.background, data_dir=config.data_dir, progress=progress, stream=config.stream,
+    )  # fmt: skip
 
 
 def _damaged(path: Path) -> UserError:
@@ -212,6 +226,7 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
         if value is not None and not 0 < value < math.inf:
             raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
     check_seed(config.seed)
+    asked_threads(config.threads)
     chosen_loggers(config.logger)
     kind = strategy(config.strategy)
     spec = data.spec
@@ -229,7 +244,8 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
-    run = dataclasses.replace(config, minutes=minutes, preset=name, size=spec.size if spec.is_image else config.size)
+    size = size_text((spec.height, spec.width)) if spec.is_image else None
+    run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
 
 
@@ -297,6 +313,7 @@ def train(
         UserError: a setting cannot be used, or another process trains in this folder.
     """
     with contextlib.ExitStack() as held:
+        held.enter_context(at_most(asked_threads(config.threads)))
         return _train(config, options, source, resume, repeat, evaluate, display or Display(), networks, held)
 
 
@@ -331,6 +348,9 @@ def _train(
         _hold(run_folder(config), resume, held)
         settings, data, resume = _settled(config, options, source=source, resume=resume, repeat=repeat)
     folder = Path(settings.run.out or "")
+    threads = asked_threads(settings.run.threads)
+    held.enter_context(at_most(threads))
+    held.enter_context(computing_with(threads))  # the evaluation too
     chosen = settings.strategy()
     own = own_networks(settings.run, networks, data.spec)
 
@@ -341,16 +361,17 @@ def _train(
             write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
 
     engine = Engine(
-        chosen, data, settings.run, folder, plans=settings.plans or None, display=display,
+        chosen, data, settings.run, folder, plans=settings.plans or None,
+        threads=settings.threads if settings.threads.changes else None, display=display,
         save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
         settings=settings.decisive(), ranks=ranks,
     )  # fmt: skip
-    if not resume and ranks.first:
+    if ranks.first and (not resume or config.threads is not None):
         settings.write(folder / "config.yaml")
     outcome = engine.run(resume)
     if not ranks.first:
         return Run(folder, config.device, own, elsewhere=True)
-    dataclasses.replace(settings, plans=outcome.plans).write(folder / "config.yaml")
+    dataclasses.replace(settings, plans=outcome.plans, threads=outcome.threads).write(folder / "config.yaml")
     run = Run(folder, config.device, own)
     if evaluate:
         from aegan.evaluation import evaluate_run
@@ -384,7 +405,7 @@ def _settled(
     if resume:
         settings = Run(folder).config
         kept = dataclasses.replace(settings.run, device=config.device, devices=config.devices, out=str(folder))
-        settings = dataclasses.replace(settings, run=kept)
+        settings = dataclasses.replace(settings, run=_with_threads(kept, config.threads))
         data = _opened(settings, source)
         # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
         steps = (line.get("step") for line in read_log(folder / "log.jsonl"))
@@ -394,19 +415,22 @@ def _settled(
             f"{folder} already holds a run; nothing was changed.",
             f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
         )
-    data = open_data(
-        config.data if source is None else source, size=config.size, data_dir=config.data_dir, progress=True,
-        stream=config.stream,
-    )  # fmt: skip
+    data = open_asked(config, source)
     settings = resolve(config, data, options)
     if repeat is not None:
-        settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans)
+        # other threads than the run had are its own choice again
+        threads = repeat.threads if config.threads == repeat.run.threads else Record()
+        settings = dataclasses.replace(settings, options=repeat.options, plans=repeat.plans, threads=threads)
     return dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder))), data, False
+
+
+def _with_threads(run: RunConfig, threads: str | None) -> RunConfig:
+    return run if threads is None else dataclasses.replace(run, threads=threads)
 
 
 def _opened(settings: RunSettings, source: str | Array | None) -> Data:
     """The data of settled settings; arrays are given anew."""
-    return open_data(source) if source is not None and not isinstance(source, str) else settings.open_data(True)
+    return open_asked(settings.run, None if isinstance(source, str) else source)
 
 
 def _check_same(data: Data, ranks: Ranks) -> None:

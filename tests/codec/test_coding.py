@@ -75,7 +75,7 @@ def test_pixels_come_back(channels: int, joint: bool) -> None:
     for tile, (rows, cols) in zip(tiles, sizes, strict=True):
         tile[rows:], tile[:, cols:] = 0, 0
     words = pixel_words(density, tiles, sizes, joint)  # type: ignore[arg-type]
-    back = words_to_pixels(words, density, 8, channels, sizes, joint)  # type: ignore[arg-type]
+    back = words_to_pixels(words, density, (8, 8), channels, sizes, joint)  # type: ignore[arg-type]
     assert np.array_equal(back, tiles)
 
 

@@ -338,14 +338,15 @@ def test_names_that_meet(tmp_path: Path) -> None:
 # --- tiles ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("tile", [(16, 16), (8, 24)])
 @pytest.mark.parametrize("size", [(16, 16), (1, 1), (17, 5), (33, 48)])
-def test_tiles_join_again(size: tuple[int, int]) -> None:
+def test_tiles_join_again(size: tuple[int, int], tile: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
-    tiles = cut(pixels, 16)
+    tiles = cut(pixels, tile)
     assert np.array_equal(joined(tiles, *size), pixels)
-    assert len(extents(*size, 16)) == len(tiles) and extents(*size, 16).prod(1).sum() == size[0] * size[1]
-    (top, bottom), (left, right) = margins(*size, 16)
-    assert (size[0] + top + bottom) % 16 == (size[1] + left + right) % 16 == 0 and abs(top - bottom) < 2
+    assert len(extents(*size, tile)) == len(tiles) and extents(*size, tile).prod(1).sum() == size[0] * size[1]
+    (top, bottom), (left, right) = margins(*size, tile)
+    assert (size[0] + top + bottom) % tile[0] == (size[1] + left + right) % tile[1] == 0 and abs(top - bottom) < 2
 
 
 def test_a_zip_and_memory(colour: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from aegan.data import build, inspect_data, open_data
 from aegan.data import cache as cache_module
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 from aegan.errors import UserError
 
@@ -26,9 +27,9 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     decode = build.decode
 
-    def counted(raw: bytes, size: int, channels: int | None, name: str) -> Any:
+    def counted(raw: bytes, wanted: ImageFormat, name: str) -> Any:
         names.append(name)
-        return decode(raw, size, channels, name)
+        return decode(raw, wanted, name)
 
     monkeypatch.setattr(build, "decode", counted)
     return names

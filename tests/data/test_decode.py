@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aegan.data.decode import Skip, decode, quiet, read_image
+from aegan.data.decode import Decoded, Skip, quiet, read_image
+from aegan.data.decode import decode as decode_to
+from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 
 from .conftest import picture
@@ -21,6 +23,10 @@ def stored(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -> Decoded:
+    return decode_to(raw, ImageFormat.of(size, channels), name)
 
 
 RGB = picture(1, 32)
@@ -204,13 +210,10 @@ def test_small_images_are_enlarged_and_nearly_fitting_ones_padded(tmp_path: Path
 
 def test_one_file_for_a_model(tmp_path: Path) -> None:
     Image.fromarray(RGB).save(tmp_path / "x.png")
-    assert (read_image(tmp_path / "x.png", 32, 3) == RGB).all() and read_image(tmp_path / "x.png", 16, 1).shape == (
-        16,
-        16,
-        1,
-    )
+    small = read_image(tmp_path / "x.png", ImageFormat.of(16, 1))
+    assert (read_image(tmp_path / "x.png", ImageFormat.of(32, 3)) == RGB).all() and small.shape == (16, 16, 1)
     (tmp_path / "y.png").write_text("words")
     with pytest.raises(UserError, match=r"y\.png can't be used: damaged"):
-        read_image(tmp_path / "y.png", 32, 3)
+        read_image(tmp_path / "y.png", ImageFormat.of(32, 3))
     with pytest.raises(UserError, match=r"z\.png can't be read"):
-        read_image(tmp_path / "z.png", 32, 3)
+        read_image(tmp_path / "z.png", ImageFormat.of(32, 3))

@@ -264,7 +264,7 @@ def test_a_wrong_name(pictures: MakeFolder, tmp_path: Path, name: str, what: str
         (30, None, r"multiple of 8\.\nThe nearest is 32"),
         (-8, None, "The nearest is 8"),
         (10**9, None, "The nearest is 4096"),
-        (None, 4, r"Ask for 1 \(grey\) or 3"),
+        (None, 2, r"Ask for 1 \(grey\), 3"),
     ],
 )
 def test_impossible_shapes(size: int | None, channels: int | None, why: str) -> None:

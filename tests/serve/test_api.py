@@ -82,10 +82,11 @@ def test_a_walk_goes_straight_from_code_to_code(client: Any, play: Any) -> None:
 
 def test_an_image_is_encoded_as_the_model_sees_it(client: Any, play: Any, folder: Path) -> None:
     from aegan.data.decode import read_image
+    from aegan.data.format import ImageFormat
 
     path = next(folder.rglob("*.png"))
     found = client.post("/api/encode", content=path.read_bytes()).json()
-    seen = read_image(path, 16, 3)
+    seen = read_image(path, ImageFormat((16, 16), 3))
     assert np.array_equal(decoded(found["seen"]), seen)
     back = play.model.reconstruct(seen[None])[0]
     assert np.array_equal(decoded(found["reconstruction"]), back)

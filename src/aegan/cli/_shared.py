@@ -9,10 +9,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from aegan.config import coerce
 from aegan.errors import UserError
 from aegan.names import FreshNames, printable, safe
 
@@ -29,6 +30,20 @@ DataPath = Annotated[
         metavar="DATA", help="Folder, .zip, .tar shards, .npy/.npz, parquet, or a built-in name.", show_default=False
     ),
 ]
+Size = Annotated[str | None, typer.Option(help="Of the images in pixels: a side (64) or WIDTHxHEIGHT (96x64).")]
+Fitted = Annotated[
+    str,
+    typer.Option(
+        metavar="[crop|pad|stretch]",
+        help="Images of another shape are cropped, padded with the background, or stretched.",
+    ),
+]
+Background = Annotated[
+    str,
+    typer.Option(help="Colour under see-through images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b."),
+]
+Transparent = Annotated[bool, typer.Option("--transparent", help="Keep alpha (RGBA).")]
+Grey = Annotated[bool, typer.Option("--grey", help="Use grey images, whatever the data's colours.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
 Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any that is free.")]
@@ -61,14 +76,19 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         for f in dataclasses.fields(cls):
             kind: Any = typer.Argument if f.name == argument else typer.Option
             extra = {"metavar": "DATA"} if f.name == argument else {}
-            annotation = Annotated[hints[f.name], kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type,name-defined]
+            hint = hints[f.name]
+            if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then told in one line
+                extra, hint = {"metavar": f"[{'|'.join(get_args(hint))}]"}, str
+            elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
+                hint = str | None
+            annotation = Annotated[hint, kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type]
             parameters.append(
                 inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)
             )
         parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
 
         def filled(**values: Any) -> None:
-            mine = {f.name: values.pop(f.name) for f in dataclasses.fields(cls)}
+            mine = {f.name: coerce(hints[f.name], values.pop(f.name), f.name) for f in dataclasses.fields(cls)}
             command(cls(**mine), **values)
 
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -81,12 +101,9 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
 
 def open_for(model: Model, source: str) -> Data:
     """Data in the shape that a model takes."""
-    from aegan.data import open_data
+    from aegan.data import open_like
 
-    spec: DataSpec = model.spec
-    if spec.is_vector:
-        return open_data(source)
-    return open_data(source, size=spec.size, channels=spec.channels, progress=True)
+    return open_like(source, model.spec, progress=True)
 
 
 def whole(data: Data) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
@@ -152,36 +169,49 @@ def check_out(out: Path, n: int, spec: DataSpec, *, columns: int | None = None) 
 
 
 def write_items(
-    out: Path, items: NDArray[Any], *, columns: int | None = None, names: list[str] | None = None
+    out: Path,
+    items: NDArray[Any],
+    *,
+    columns: int | None = None,
+    names: list[str] | None = None,
+    background: tuple[int, int, int] = (255, 255, 255),
 ) -> dict[str, Any]:
     """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
+
+    Alpha is kept but in .jpg, which has none: there it is laid on the background, and said.
 
     Args:
         out: where to, as `check_out` lets pass.
         items: images uint8 (N, H, W, C) or vectors (N, D).
         columns: images in a row of a picture; None: as suits.
         names: of files in a folder, without their own folders and suffixes; None: numbers.
+        background: what alpha is laid on.
 
     Returns:
-        what was written: `wrote`, where, and `count`.
+        what was written: `wrote`, where, `count`, and `laid_on`, the background where there was alpha; else None.
     """
+    from aegan.data.format import colour_text
     from aegan.report.fitting import fitted
     from aegan.report.grids import grid, scatter
 
     images, suffix = items.ndim == 4, out.suffix.lower()
+    opaque = suffix in PICTURES and PICTURES[suffix] == "JPEG" and images and items.shape[3] == 4
     if suffix == ".npz":
         write_arrays(out, **{"images" if images else "vectors": items})
+    elif suffix in PICTURES and images:
+        layout = fitted(len(items), items.shape[1:3], suffix, columns)
+        write_picture(out, grid(items, layout.columns, scale=layout.scale, alpha=background if opaque else "kept"))
     elif suffix in PICTURES:
-        layout = fitted(len(items), items.shape[1:3], suffix, columns) if images else None
-        write_picture(out, scatter(items) if layout is None else grid(items, layout.columns, scale=layout.scale))
+        write_picture(out, scatter(items))
     else:
         _write_folder(out, items, names)
-    return {"wrote": str(out), "count": len(items)}
+    return {"wrote": str(out), "count": len(items), "laid_on": colour_text(background) if opaque else None}
 
 
 def wrote(facts: dict[str, Any]) -> str:
     """What `write_items` returns, in words."""
-    return f"wrote {facts['count']} to {printable(facts['wrote'])}"
+    laid = f", laid on {facts['laid_on']}: JPEG has no alpha" if facts["laid_on"] else ""
+    return f"wrote {facts['count']} to {printable(facts['wrote'])}{laid}"
 
 
 def _write_folder(out: Path, items: NDArray[Any], names: list[str] | None) -> None:

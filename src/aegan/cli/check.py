@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aegan.cli._output import AsJson, answer
-from aegan.cli._shared import DataPath
+from aegan.cli._output import AsJson, answer, say
+from aegan.cli._shared import PICTURES, Background, DataPath, Fitted, Grey, Size, Transparent, write_picture
+from aegan.config import channels_of
+from aegan.errors import UserError
+from aegan.names import printable
 
-EXAMPLE = "Example: aegan check photos/"
+EXAMPLE = "Example: aegan check photos/ --sheet seen.png"
 
 
 def command(
     data: DataPath,
-    size: Annotated[int | None, typer.Option(help="Side of the training images in pixels.")] = None,
+    size: Size = None,
+    fit: Fitted = "crop",
+    background: Background = "white",
+    transparent: Transparent = False,
+    grey: Grey = False,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw some images as the model will see them.")
+    ] = None,
     data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what would be trained on, and what is wrong with it."""
-    from aegan.data import inspect_data
+    from aegan.data import open_data
 
-    found = inspect_data(data, size=size, data_dir=data_dir, progress=True)
+    if sheet is not None and sheet.suffix.lower() not in PICTURES:
+        raise UserError(f"A contact sheet is a picture, not {sheet.suffix or 'a folder'}.", "Example: --sheet seen.png")
+    opened = open_data(
+        data, size=size, channels=channels_of(transparent, grey), fit=fit, background=background, data_dir=data_dir,
+        progress=True,
+    )  # fmt: skip
+    found = opened.inspection
+    if sheet is not None:
+        from aegan.report.sheet import contact_sheet
+
+        write_picture(sheet, contact_sheet(opened))
     answer(found.as_dict(), found.lines(), as_json)
+    if sheet is not None:
+        say(f"sheet   {printable(str(sheet))}", aside=as_json)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer
-from aegan.cli._shared import DataPath, Device
+from aegan.cli._shared import Background, DataPath, Device, Fitted, Grey, Size, Transparent
+from aegan.config import Fit, coerce
 
 EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 --minutes 3 --out comparison"
 
@@ -35,7 +36,14 @@ def command(
         typer.Option("--set", metavar="[STRATEGY.]KEY=VALUE", help="An option of one, or of all that have it."),
     ] = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search for better rates first, for each strategy.")] = 0,
-    size: Annotated[int | None, typer.Option(help="Side of the square training images in pixels.")] = None,
+    size: Size = None,
+    fit: Fitted = "crop",
+    background: Background = "white",
+    transparent: Transparent = False,
+    grey: Grey = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Show each training image mirrored half of the time.")
+    ] = False,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step, for all.")] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
     count: Annotated[int | None, typer.Option(min=2, help="Samples of the evaluation.")] = None,
@@ -58,7 +66,8 @@ def command(
     folder = out or Path("comparisons") / (shortened(Path(data).stem, 200) or "data")
     try:
         found = compare(
-            data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, classes=classes,
+            data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=coerce(Fit, fit, "fit"),
+            background=background, transparent=transparent, grey=grey, mirror=mirror, classes=classes,
             batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs, extractor=extractor,
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip

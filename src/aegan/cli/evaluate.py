@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aegan.cli._output import PRINT, answer, say
-from aegan.cli._shared import Device
+from aegan.cli._shared import Device, Size
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan evaluate runs/photos, or of any origin: aegan evaluate their_samples/ --against photos/"
@@ -35,7 +35,7 @@ def command(
         int | None, typer.Option(min=2, help="Samples, and real examples for the perfect values; default 2000.")
     ] = None,
     reference: Annotated[int, typer.Option(min=2, help="Training examples to compare with.")] = 10000,
-    size: Annotated[int | None, typer.Option(help="Side at which images are compared.")] = None,
+    size: Size = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")

@@ -45,8 +45,8 @@ def command(
                 "This model makes vectors, not images.", "Leave --from and --to out: it walks between samples."
             )
         ends = {
-            "start": read_image(start, spec.size, spec.channels)[None],
-            "end": read_image(end, spec.size, spec.channels)[None],
+            "start": read_image(start, spec.format)[None],
+            "end": read_image(end, spec.format)[None],
         }
     moving = out.suffix.lower() == ".gif"
     if moving and not model.spec.is_image:
@@ -67,5 +67,5 @@ def command(
             {"wrote": str(out), "frames": len(frames)}, f"wrote {len(frames)} frames to {printable(str(out))}", as_json
         )
     else:
-        facts = write_items(out, items, columns=columns)
+        facts = write_items(out, items, columns=columns, background=model.spec.background)
         answer(facts, wrote(facts), as_json)

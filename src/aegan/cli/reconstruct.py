@@ -38,7 +38,7 @@ def command(
     back = model.reconstruct(items)
     if row is not None:
         pairs = [np.concatenate([items[i : i + row], back[i : i + row]]) for i in range(0, len(items), row)]
-        facts = write_items(out, np.concatenate(pairs), columns=row)
+        facts = write_items(out, np.concatenate(pairs), columns=row, background=model.spec.background)
     else:
-        facts = write_items(out, back, names=names)
+        facts = write_items(out, back, names=names, background=model.spec.background)
     answer(facts, wrote(facts), as_json)

@@ -33,5 +33,6 @@ def command(
     wanted: str | int | None = (
         int(label) if label is not None and label.isdigit() and label not in model.spec.classes else label
     )
-    facts = write_items(out, model.sample(n, seed=seed, label=wanted, truncation=truncation))
+    items = model.sample(n, seed=seed, label=wanted, truncation=truncation)
+    facts = write_items(out, items, background=model.spec.background)
     answer(facts, wrote(facts), as_json)

@@ -68,4 +68,4 @@ def command(
         write_rows(out, columns)
         say(f"wrote {len(order)} scores to {printable(str(out))}", aside=as_json)
     if grid is not None:
-        say(wrote(write_items(grid, items[order[:64]])), aside=as_json)
+        say(wrote(write_items(grid, items[order[:64]], background=model.spec.background)), aside=as_json)

@@ -71,7 +71,8 @@ def command(
         write_rows(json, columns)
         say(f"wrote {len(found)} neighbours to {printable(str(json))}")
     if out is not None:
-        say(wrote(write_items(out, np.concatenate([query, items[found]]))), aside=as_json)
+        facts = write_items(out, np.concatenate([query, items[found]]), background=model.spec.background)
+        say(wrote(facts), aside=as_json)
 
 
 def _label(row: dict[str, Any]) -> list[str]:
@@ -85,7 +86,7 @@ def _query(model: Model, path: Path) -> NDArray[Any]:
     if model.spec.is_image:
         from aegan.data.decode import read_image
 
-        return read_image(path, model.spec.size, model.spec.channels)[None]
+        return read_image(path, model.spec.format)[None]
     try:
         vector = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as why:

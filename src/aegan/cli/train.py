@@ -43,17 +43,24 @@ def command(
     given = _given(context)
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate", "as_json"}, "A resumed run keeps its settings")
+        _only(
+            given,
+            {"out", "device", "devices", "threads", "resume", "evaluate", "as_json"},
+            "A resumed run keeps its settings",
+        )
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run", "as_json"},
+            {"out", "device", "devices", "threads", "config_file", "evaluate", "dry_run", "as_json"},
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
+        config = dataclasses.replace(
+            repeat.run, out=config.out, device=config.device, devices=config.devices,
+            threads=config.threads or repeat.run.threads,
+        )  # fmt: skip
     if dry_run:
         _describe(config, options if repeat is None else repeat.options, as_json)
         return
@@ -106,11 +113,10 @@ def _describe(config: RunConfig, options: Mapping[str, Any], as_json: bool) -> N
     from rich.table import Table
     from rich.text import Text
 
-    from aegan.data import open_data
-    from aegan.run import resolve
+    from aegan.run import open_asked, resolve
     from aegan.strategies import Stage
 
-    data = open_data(config.data, size=config.size, data_dir=config.data_dir, progress=True, stream=config.stream)
+    data = open_asked(config)
     settings = resolve(config, data, options)
     strategy = settings.strategy()
     spec = data.spec

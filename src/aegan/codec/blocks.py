@@ -9,6 +9,7 @@ are those of the model, and of single planes.
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from aegan.codec.coding import Damaged, code_words, pixel_words, words_to_codes, words_to_pixels
 from aegan.codec.fixed import UNIT
 from aegan.codec.pictures import FILE, MOST_PIXELS, PLANES, Picture, count_tiles, cut, extents, joined, margins
+from aegan.data.fit import with_channels
 from aegan.errors import UserError
 from aegan.networks.entropy import steps_of
 
@@ -46,7 +48,8 @@ class Blocks:
     """
 
     def __init__(self, model: Model, step: int) -> None:
-        self.model, self.step, self.side = model, step, model.spec.size
+        self.model, self.step = model, step
+        self.tile = (model.spec.height, model.spec.width)
         self.channels = model.spec.channels
         needed = "H" if step else "Q"
         if needed not in model.networks or not model.spec.is_image:
@@ -63,7 +66,7 @@ class Blocks:
         if picture.mode == FILE:
             return height
         planes = max(picture.pixels.shape[2], self.channels if self.step else 1)
-        return count_tiles(height, width, self.side) * self.side**2 * planes
+        return count_tiles(height, width, self.tile) * math.prod(self.tile) * planes
 
     def packed(self, pictures: Sequence[tuple[int, Picture]]) -> bytes:
         """The block of some images, as (place in the names, image)."""
@@ -116,41 +119,45 @@ class Blocks:
     def _believe(self, rows: list[tuple[int, int, str, str]]) -> None:
         """Refuses tables that no writer makes: a small file must not ask for all memory."""
         pixels = [height * width * PLANES[mode] for height, width, mode, _ in rows]
-        tiled = sum(count_tiles(h, w, self.side) for h, w, *_ in rows) * self.side**2 * max(3, self.channels)
-        if max(pixels, default=0) > 4 * MOST_PIXELS or (len(rows) > 1 and tiled > 8 * VALUES + 4 * self.side**2):
+        one = math.prod(self.tile)
+        tiled = sum(count_tiles(h, w, self.tile) for h, w, *_ in rows) * one * max(3, self.channels)
+        if max(pixels, default=0) > 4 * MOST_PIXELS or (len(rows) > 1 and tiled > 8 * VALUES + 4 * one):
             raise Damaged("a table of too many pixels")
 
     # --- lossy --------------------------------------------------------------------------------------------------------
 
     def _lossy(self, pictures: Sequence[Picture]) -> Array:
-        tiles = [np.zeros((0, self.side, self.side, self.channels), np.uint8)]
+        tiles = [np.zeros((0, *self.tile, self.channels), np.uint8)]
         for picture in pictures:
-            grown = np.pad(picture.pixels, (*margins(*picture.size, self.side), (0, 0)), mode="edge")
-            tiles += [cut(planes, self.side) for planes in self._as_trained(grown)]
+            grown = np.pad(picture.pixels, (*margins(*picture.size, self.tile), (0, 0)), mode="edge")
+            tiles += [cut(planes, self.tile) for planes in self._as_trained(grown)]
         codes = self.model.encode(np.concatenate(tiles))
         s = torch.full((len(codes),), self.step / UNIT)
         k = steps_of(torch.from_numpy(codes), s, self.model.strategy.offset)  # type: ignore[attr-defined]
         return code_words(self.density, self.step, k.numpy().astype(np.int64))
 
     def _as_trained(self, pixels: Array) -> list[Array]:
-        """Grey for a colour model is three times itself; colours for a grey one are three images."""
-        if pixels.shape[2] == self.channels:
-            return [pixels]
-        return [np.repeat(pixels, 3, 2)] if pixels.shape[2] == 1 else [pixels[:, :, c : c + 1] for c in range(3)]
+        """Grey for a colour model is three times itself; colours for a grey one are three images; all is opaque to one of
+        see-through images."""
+        if self.channels == 1:
+            return [pixels[:, :, c : c + 1] for c in range(pixels.shape[2])]
+        return [with_channels(pixels, self.channels)]
 
     def _from_codes(self, words: Array, rows: Sequence[tuple[int, int, str, str]]) -> list[Array]:
         sets = [3 if mode == "RGB" and self.channels == 1 else 1 for _, _, mode, _ in rows]
-        counts = [n * count_tiles(h, w, self.side) for n, (h, w, *_) in zip(sets, rows, strict=True)]
+        counts = [n * count_tiles(h, w, self.tile) for n, (h, w, *_) in zip(sets, rows, strict=True)]
         k = words_to_codes(words, self.density, self.step, sum(counts))
         tiles = self.model.decode((k * (self.step / UNIT)).astype(np.float32))
         out, at = [], 0
         for n, count, (height, width, mode, _) in zip(sets, counts, rows, strict=True):
-            (top, bottom), (left, right) = margins(height, width, self.side)
+            (top, bottom), (left, right) = margins(height, width, self.tile)
             grown = (height + top + bottom, width + left + right)
             each = np.split(tiles[at : at + count], n)
             pixels = np.concatenate([joined(t, *grown) for t in each], 2)[top : top + height, left : left + width]
-            if mode == "L" and pixels.shape[2] == 3:
-                pixels = np.rint(pixels.mean(2, keepdims=True)).astype(np.uint8)
+            if mode == "L" and pixels.shape[2] >= 3:
+                pixels = np.rint(pixels[:, :, :3].mean(2, keepdims=True)).astype(np.uint8)
+            elif mode == "RGB":
+                pixels = pixels[:, :, :3]
             out.append(np.ascontiguousarray(pixels))
             at += count
         return out
@@ -159,17 +166,17 @@ class Blocks:
 
     def _joint(self, mode: str) -> int:
         """How many of an image's planes are coded together, as those of the training images."""
-        return 3 if self.channels == 3 and mode.startswith("RGB") else 0
+        return 3 if self.channels >= 3 and mode.startswith("RGB") else 0
 
     def _lossless(self, pictures: Sequence[Picture]) -> tuple[Array, Array]:
         joint, single, joint_sizes, single_sizes = [], [], [], []
         for picture in pictures:
-            first, size = self._joint(picture.mode), extents(*picture.size, self.side)
+            first, size = self._joint(picture.mode), extents(*picture.size, self.tile)
             if first:
-                joint.append(cut(picture.pixels[:, :, :first], self.side))
+                joint.append(cut(picture.pixels[:, :, :first], self.tile))
                 joint_sizes.append(size)
             for c in range(first, picture.pixels.shape[2]):
-                single.append(cut(picture.pixels[:, :, c : c + 1], self.side))
+                single.append(cut(picture.pixels[:, :, c : c + 1], self.tile))
                 single_sizes.append(size)
         return self._pixel_words(joint, joint_sizes, True), self._pixel_words(single, single_sizes, False)
 
@@ -179,7 +186,7 @@ class Blocks:
         return pixel_words(self.density, np.concatenate(tiles), np.concatenate(sizes), joint)
 
     def _from_pixels(self, joint: Array, single: Array, rows: Sequence[tuple[int, int, str, str]]) -> list[Array]:
-        sizes = [extents(h, w, self.side) for h, w, *_ in rows]
+        sizes = [extents(h, w, self.tile) for h, w, *_ in rows]
         first = [self._joint(mode) for _, _, mode, _ in rows]
         together = iter(self._pixels(joint, 3, [s for s, f in zip(sizes, first, strict=True) if f], True))
         alone = [s for s, f, row in zip(sizes, first, rows, strict=True) for _ in range(f, PLANES[row[2]])]
@@ -194,7 +201,7 @@ class Blocks:
     def _pixels(self, words: Array, channels: int, sizes: list[Array], joint: bool) -> list[Array]:
         if not sizes:
             return []
-        tiles = words_to_pixels(words, self.density, self.side, channels, np.concatenate(sizes), joint)
+        tiles = words_to_pixels(words, self.density, self.tile, channels, np.concatenate(sizes), joint)
         return np.split(tiles, np.cumsum([len(s) for s in sizes])[:-1])
 
 

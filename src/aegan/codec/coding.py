@@ -134,29 +134,37 @@ def pixel_words(density: PixelDensity, tiles: Array, sizes: Array, joint: bool) 
 
     Args:
         density: the trained one.
-        tiles: uint8 (N, side, side, C).
+        tiles: uint8 (N, H, W, C).
         sizes: (N, 2), rows and columns of each tile that count.
         joint: the channels are those that the density was trained on; else each is coded alone.
     """
     words = Words()
-    _walk_pixels(words, density, tiles.shape[1], tiles.shape[3], sizes, joint, tiles)
+    _walk_pixels(words, density, tiles.shape[1:3], tiles.shape[3], sizes, joint, tiles)
     return words.done()
 
 
-def words_to_pixels(words: Array, density: PixelDensity, side: int, channels: int, sizes: Array, joint: bool) -> Array:
+def words_to_pixels(
+    words: Array, density: PixelDensity, tile: tuple[int, int], channels: int, sizes: Array, joint: bool
+) -> Array:
     """What `pixel_words` was given; 0 outside of each tile's size.
 
     Raises:
         Damaged: the words were written by another density, or are no such words.
     """
     with _reading():
-        return _walk_pixels(Words(words), density, side, channels, sizes, joint, None)
+        return _walk_pixels(Words(words), density, tile, channels, sizes, joint, None)
 
 
 def _walk_pixels(
-    words: Words, density: PixelDensity, side: int, channels: int, sizes: Array, joint: bool, tiles: Array | None
+    words: Words,
+    density: PixelDensity,
+    tile: tuple[int, ...],
+    channels: int,
+    sizes: Array,
+    joint: bool,
+    tiles: Array | None,
 ) -> Array:
-    fixed = FixedPixelDensity(density, channels, side, len(sizes))
+    fixed = FixedPixelDensity(density, channels, tile, len(sizes))
     rows, cols = (int(v) for v in sizes.max(0))
     same = bool((sizes == sizes[0]).all())
     for c, row, col in np.ndindex(channels, rows, cols):

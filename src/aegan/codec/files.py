@@ -103,7 +103,7 @@ def compress(
     """
     step = 0 if lossless else step_of(model, quality)
     blocks = Blocks(model, step)
-    images = Source(source, exact=lossless)
+    images = Source(source, lossless, model.spec.format)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = part_of(out)
     count = pixels = 0

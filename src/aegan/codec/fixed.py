@@ -186,14 +186,14 @@ class FixedPixelDensity:
     Args:
         density: the trained one.
         planes: C of the images.
-        side: of the square images, pixels.
+        size: (H, W) of the images, pixels.
         n: images.
     """
 
-    def __init__(self, density: PixelDensity, planes: int, side: int, n: int) -> None:
-        self.side = side
+    def __init__(self, density: PixelDensity, planes: int, size: tuple[int, ...], n: int) -> None:
+        self.height, self.width = size
         self.nets = [FixedNet(net) for net in density.nets]  # type: ignore[arg-type]
-        self.values = np.zeros((planes, side + 2 * REACH, side + 2 * REACH, n), np.uint8)
+        self.values = np.zeros((planes, self.height + 2 * REACH, self.width + 2 * REACH, n), np.uint8)
 
     def outputs(self, c: int, row: int, col: int, who: Array | slice, joint: bool) -> tuple[Array, Array]:
         """The logit of "it is zero", (n,), in units of 2^-24, and what makes a `Mixture`, (5, n).
@@ -209,7 +209,7 @@ class FixedPixelDensity:
             read += [self.values[b, r + dy, q + dx, who] for b in range(c) for dy, dx in OTHER]
         inputs = np.empty((len(read) + 2, len(read[0])))
         np.stack(read, out=inputs[:-2], casting="unsafe")
-        inputs[-2:] = np.array([[place(row, self.side)], [place(col, self.side)]])
+        inputs[-2:] = np.array([[place(row, self.height)], [place(col, self.width)]])
         out = self.nets[c if joint else 0](inputs)
         return out[0], out[1:]
 
@@ -218,6 +218,6 @@ class FixedPixelDensity:
         self.values[c, row + REACH, col + REACH, who] = levels
 
     def images(self) -> Array:
-        """uint8 (N, side, side, C) of what is known."""
-        inner = slice(REACH, REACH + self.side)
-        return np.ascontiguousarray(self.values[:, inner, inner].transpose(3, 1, 2, 0))
+        """uint8 (N, H, W, C) of what is known."""
+        inner = self.values[:, REACH : REACH + self.height, REACH : REACH + self.width]
+        return np.ascontiguousarray(inner.transpose(3, 1, 2, 0))

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from aegan.data import arrays, builtin
 from aegan.data.decode import MOST_BYTES, Skip, eight_bits, open_image, quiet
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
 from aegan.data.spec import Numbered
@@ -22,6 +23,7 @@ from aegan.errors import UserError
 from aegan.places import expanded
 
 Array = NDArray[Any]
+Sides = tuple[int, int]  # height and width
 
 PLANES = {"1": 1, "L": 1, "P": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 FILE = "file"  # the mode of what is kept as the file it was
@@ -70,7 +72,8 @@ class Source:
 
     Args:
         source: as for `aegan.open_data`.
-        exact: modes and pixels stay as they are; else images come as L or RGB, as for training.
+        exact: modes and pixels stay as they are; else images come as L, RGB or RGBA, as for training.
+        wanted: the form that the model was trained on, of which the size is of no account here.
 
     Attributes:
         names: of all of them, in order.
@@ -80,8 +83,8 @@ class Source:
         UserError: nothing usable there, or vectors.
     """
 
-    def __init__(self, source: str, exact: bool) -> None:
-        self.exact, self.skipped = exact, dict[str, str]()
+    def __init__(self, source: str, exact: bool, wanted: ImageFormat) -> None:
+        self.exact, self.wanted, self.skipped = exact, wanted, dict[str, str]()
         self.names: Sequence[str]
         self._each: Iterator[Array] | None = None
         if source in builtin.NAMES:
@@ -107,11 +110,13 @@ class Source:
                     f"{source} holds {stored.dtype}, and lossless means 8-bit pixels.",
                     "Leave --lossless out, or store uint8.",
                 )
-            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how)[0])
+            alpha = stored.shape[1 if how.first else -1] in (2, 4) and len(stored.shape) == 4
+            kept = ImageFormat(channels=4) if exact and alpha else wanted
+            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, kept)[0])
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
-            found = files_in(path, printable(source))
+            found = files_in(path, printable(source), everything=True)
         except OSError as why:
             raise UserError(f"{source} can't be read: {why.strerror or why}.", "Check its permissions.") from why
         if not found.total:
@@ -131,7 +136,7 @@ class Source:
                     raw = entry.read(MOST_BYTES + 1)
                     if len(raw) > MOST_BYTES:
                         raise Skip("too large")
-                    yield i, _decode(raw, entry.name, self.exact)
+                    yield i, _decode(raw, entry.name, None if self.exact else self.wanted)
                 except Skip as why:
                     self.skipped[entry.name] = str(why)
 
@@ -146,22 +151,24 @@ def _of_array(item: Array) -> Picture:
     return Picture({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[item.shape[2]], np.ascontiguousarray(item))
 
 
-def _decode(raw: bytes, name: str, exact: bool) -> Picture:
-    """One stored image; metadata other than its orientation is left out.
+def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:
+    """One stored image, exactly where no form is wanted; metadata other than its orientation is left out.
 
     Raises:
         Skip: it can't be decoded.
     """
     image = open_image(io.BytesIO(raw), name)
     try:
-        if exact and (image.mode not in PLANES or (image.format != "MPO" and getattr(image, "n_frames", 1) > 1)):
+        if wanted is None and (
+            image.mode not in PLANES or (image.format != "MPO" and getattr(image, "n_frames", 1) > 1)
+        ):
             return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         if image.width * image.height > MOST_PIXELS:
             raise Skip("too many pixels")
-        if not exact:
-            image = eight_bits(image)[0]
+        if wanted is not None:
+            image = eight_bits(image, wanted)[0]
         return _exact(image)
     except Skip:
         raise
@@ -187,36 +194,36 @@ def _exact(image: Image.Image) -> Picture:
 # --- tiles --------------------------------------------------------------------------------------------------------------
 
 
-def count_tiles(height: int, width: int, side: int) -> int:
+def count_tiles(height: int, width: int, tile: Sides) -> int:
     """Of one plane or of one set of planes."""
-    return -(-height // side) * -(-width // side)
+    return -(-height // tile[0]) * -(-width // tile[1])
 
 
-def cut(pixels: Array, side: int) -> Array:
-    """Tiles uint8 (n, side, side, C) of pixels (h, w, C), row by row; what is missing at the far edges is zero."""
+def cut(pixels: Array, tile: Sides) -> Array:
+    """Tiles uint8 (n, *tile, C) of pixels (h, w, C), row by row; what is missing at the far edges is zero."""
     height, width, channels = pixels.shape
-    rows, cols = -(-height // side), -(-width // side)
-    whole = np.zeros((rows * side, cols * side, channels), np.uint8)
+    tall, wide = tile
+    rows, cols = -(-height // tall), -(-width // wide)
+    whole = np.zeros((rows * tall, cols * wide, channels), np.uint8)
     whole[:height, :width] = pixels
-    return whole.reshape(rows, side, cols, side, channels).swapaxes(1, 2).reshape(-1, side, side, channels)
+    return whole.reshape(rows, tall, cols, wide, channels).swapaxes(1, 2).reshape(-1, tall, wide, channels)
 
 
 def joined(tiles: Array, height: int, width: int) -> Array:
     """The image of (h, w, C) that was `cut`."""
-    side, channels = tiles.shape[1], tiles.shape[3]
-    rows, cols = -(-height // side), -(-width // side)
-    whole = tiles.reshape(rows, cols, side, side, channels).swapaxes(1, 2).reshape(rows * side, cols * side, channels)
+    _, tall, wide, channels = tiles.shape
+    rows, cols = -(-height // tall), -(-width // wide)
+    whole = tiles.reshape(rows, cols, tall, wide, channels).swapaxes(1, 2).reshape(rows * tall, cols * wide, channels)
     return np.ascontiguousarray(whole[:height, :width])
 
 
-def extents(height: int, width: int, side: int) -> Array:
+def extents(height: int, width: int, tile: Sides) -> Array:
     """Rows and columns of each tile that lie in the image, (n, 2)."""
-    tall = np.minimum(side, height - np.arange(0, height, side))
-    wide = np.minimum(side, width - np.arange(0, width, side))
+    tall, wide = (np.minimum(t, n - np.arange(0, n, t)) for n, t in zip((height, width), tile, strict=True))
     return np.stack(np.meshgrid(tall, wide, indexing="ij"), -1).reshape(-1, 2)
 
 
-def margins(height: int, width: int, side: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pixels to add above and below, left and right, until the sides are multiples of `side`: as much on both sides."""
-    tall, wide = -height % side, -width % side
+def margins(height: int, width: int, tile: Sides) -> tuple[Sides, Sides]:
+    """Pixels to add above and below, left and right, until the sides are multiples of the tile's: as much on both sides."""
+    tall, wide = -height % tile[0], -width % tile[1]
     return (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2)

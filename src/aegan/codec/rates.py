@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from aegan.codec.files import compress, decompress
+from aegan.data.format import size_text
+from aegan.data.inspection import size_shown
 from aegan.engine.state import write_text
 from aegan.errors import UserError
 
@@ -71,14 +73,14 @@ class Curves:
     """All points, and what they were measured on.
 
     Args:
-        data, images, side, channels: of the originals.
+        data, images, side, channels: of the originals; side as `--size` takes it.
         extractor: of the feature distance; "" if there was none.
         points: in the order measured.
     """
 
     data: str
     images: int
-    side: int
+    side: int | str
     channels: int
     extractor: str
     points: tuple[Point, ...]
@@ -113,13 +115,18 @@ def rate_distortion(
 
     Args:
         model: trained by the strategy `codec`.
-        images: uint8 (N, S, S, C), of the model's size.
+        images: uint8 (N, H, W, C), of the model's size.
         data: what to call them.
         extractor: for the feature distance.
         say: is told of each point.
     """
     if len(images) < 2:
         raise UserError("Rates need at least two images.", "Give more.")
+    if images.shape[3] == 4:
+        raise UserError(
+            "Rates are compared with JPEG's, which has no alpha, and this model makes see-through images.",
+            "Train the codec without --transparent.",
+        )
     distance = None if extractor is None else _Distance(extractor, images)
     points = []
     for codec, packing, setting, size, back, t_in, t_out in _all(model, images):
@@ -141,7 +148,7 @@ def rate_distortion(
         quality = "lossless" if point.psnr is None else f"{point.psnr:.2f} dB"
         say(f"{codec:6s} {packing:9s} {setting:>8s}  {point.bits_per_pixel:6.3f} bits a pixel  {quality}")
     named = "" if extractor is None else extractor.describe()["name"]
-    return Curves(data, len(images), images.shape[1], images.shape[3], named, tuple(points))
+    return Curves(data, len(images), size_text(images.shape[1:3]), images.shape[3], named, tuple(points))
 
 
 def _all(model: Model, images: Array) -> Iterator[tuple[str, str, str, int, Array, float, float]]:
@@ -187,7 +194,7 @@ def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tupl
     )
     seconds = time.perf_counter() - middle
     if packing == "mosaic":
-        back = _apart(back[0], len(images), images.shape[1])
+        back = _apart(back[0], images.shape)
     return sum(map(len, stored)), back, middle - start, seconds
 
 
@@ -196,25 +203,25 @@ def _columns(n: int) -> int:
 
 
 def _mosaic(images: Array) -> Array:
-    n, side, _, channels = images.shape
+    n, height, width, channels = images.shape
     columns = _columns(n)
     rows = -(-n // columns)
-    whole = np.zeros((rows * columns, side, side, channels), np.uint8)
+    whole = np.zeros((rows * columns, height, width, channels), np.uint8)
     whole[:n] = images
-    return (
-        whole.reshape(rows, columns, side, side, channels).swapaxes(1, 2).reshape(rows * side, columns * side, channels)
-    )
+    grid = whole.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, channels)
 
 
-def _apart(mosaic: Array, n: int, side: int) -> Array:
-    columns, channels = mosaic.shape[1] // side, mosaic.shape[2]
-    return mosaic.reshape(-1, side, columns, side, channels).swapaxes(1, 2).reshape(-1, side, side, channels)[:n]
+def _apart(mosaic: Array, shape: tuple[int, ...]) -> Array:
+    n, height, width, channels = shape
+    grid = mosaic.reshape(-1, height, mosaic.shape[1] // width, width, channels).swapaxes(1, 2)
+    return grid.reshape(-1, height, width, channels)[:n]
 
 
 def _ms_ssim(back: Array, images: Array) -> float | None:
     from aegan.metrics.similarity import ms_ssim
 
-    return None if images.shape[1] < 22 else float(ms_ssim(back, images).mean())
+    return None if min(images.shape[1:3]) < 22 else float(ms_ssim(back, images).mean())
 
 
 class _Distance:
@@ -267,7 +274,7 @@ def page(curves: Curves) -> str:
         if series:
             charts.append(line_chart(Chart(title, series, x_title="bits a pixel, all bytes counted")))
     what = (
-        f"{curves.images:,} images of {curves.side}x{curves.side} pixels of {curves.data}. Files: every image is a file of "
+        f"{curves.images:,} images of {size_shown(curves.side)} pixels of {curves.data}. Files: every image is a file of "
         "its own, as those codecs are used. Mosaic: all images as one picture, so that they share one header. Ours is one "
         "file of all of them; the model itself is not counted, as the others' programs are not."
     )

@@ -13,9 +13,11 @@ from rich.console import Console
 from aegan.comparison.page import write_page
 from aegan.comparison.results import Results
 from aegan.comparison.settings import Settings, keep, order
-from aegan.comparison.trials import Job, Trial, cores, run_jobs
+from aegan.comparison.trials import Job, Trial, run_jobs
 from aegan.config import as_plain
-from aegan.data import Data, open_data
+from aegan.cores import usable
+from aegan.data import Data
+from aegan.data.format import Fit, read_size, size_text
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError
 from aegan.metrics import extractor as load_extractor
@@ -29,7 +31,12 @@ def compare(
     seeds: int = 3,
     minutes: float | None = None,
     steps: int | None = None,
-    size: int | None = None,
+    size: int | str | tuple[int, int] | None = None,
+    fit: Fit = "crop",
+    background: str = "white",
+    transparent: bool = False,
+    grey: bool = False,
+    mirror: bool = False,
     classes: bool = False,
     batch_size: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -52,7 +59,7 @@ def compare(
         out: DIR, for the runs and the results.
         seeds: trials of each strategy.
         minutes, steps: the budget of each trial, one of them. With steps, all have one batch size.
-        size: side of the training images.
+        size, fit, background, transparent, grey, mirror: of the training images, as `fit` takes them.
         classes: use class labels. By default none does, because some strategies cannot.
         batch_size: examples a step; by default with minutes each strategy's own, with steps the control's.
         options: of single strategies by name, and under "" for all that have them. Sizes of networks are those of the
@@ -72,12 +79,14 @@ def compare(
     if isinstance(data, np.ndarray):
         data = _saved(data, folder)
     asked = Settings(
-        data=str(data), strategies=tuple(strategies), seeds=seeds, minutes=minutes, steps=steps, size=size,
-        classes=classes, batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
+        data=str(data), strategies=tuple(strategies), seeds=seeds, minutes=minutes, steps=steps,
+        size=None if size is None else size_text(read_size(size)), fit=fit, background=background,
+        transparent=transparent, grey=grey, mirror=mirror, classes=classes,
+        batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
         count=count, device=device, precision=precision, data_dir=data_dir,
     )  # fmt: skip
     at_once, devices = _slots(jobs, device)
-    opened = open_data(asked.data, size=size, data_dir=data_dir, progress=progress)
+    opened = asked.open_data(progress)
     if opened.spec.is_image:
         # one that is missing is told before hours of training
         load_extractor(extractor, str(pick_device(device)), data=opened)
@@ -122,8 +131,8 @@ def _job(settings: Settings, name: str, seed: int, options: Mapping[str, Any], f
 def _slots(jobs: int | None, device: str) -> tuple[int, list[str]]:
     """Trials at once, and the devices to give out."""
     gpus = torch.cuda.device_count() if device == "auto" and torch.cuda.is_available() else 0
-    if jobs is not None and not 1 <= jobs <= max(cores(), gpus):
-        raise UserError(f"--jobs is {jobs}; this machine can run 1 to {max(cores(), gpus)} trials at once.")
+    if jobs is not None and not 1 <= jobs <= max(usable(), gpus):
+        raise UserError(f"--jobs is {jobs}; this machine can run 1 to {max(usable(), gpus)} trials at once.")
     devices = [f"cuda:{i}" for i in range(gpus)] if gpus > 1 else []
     return jobs or max(1, gpus), devices
 

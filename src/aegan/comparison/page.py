@@ -15,7 +15,7 @@ from aegan.comparison.statistics import least_p, middle
 from aegan.comparison.summary import Summary, failures, percent, scaled, spread
 from aegan.engine.state import write_text
 from aegan.report.html import document, picture, section
-from aegan.report.words import plural, show
+from aegan.report.words import plural, processor, show
 from aegan.strategies import strategies
 
 WIDEST = 640  # pixels of an embedded picture
@@ -53,8 +53,9 @@ def render(results: Results) -> str:
 def _lead(results: Results) -> str:
     s, d, m = results.settings, results.data, results.machine
     shape = d.get("shape") or []
-    what = f"images of {shape[1]}×{shape[2]}" if len(shape) == 3 else "vectors"
-    where = m.get("gpu") or f"{m.get('cores', '?')} CPU cores"
+    what = f"images of {shape[2]}×{shape[1]}" if len(shape) == 3 else "vectors"
+    used = [(0, int(m["threads"]))] if m.get("threads") else []
+    where = m.get("gpu") or processor(used, m.get("cores")) or "a CPU"
     labels = "with class labels" if s.classes else "without class labels, since some strategies cannot use them"
     return (
         f"Every strategy was trained with {s.budget} and {plural(s.seeds, 'seed')}, on the same {d.get('train', 0):,} "
@@ -314,6 +315,10 @@ def command(results: Results) -> str:
     words = ["aegan compare", s.data, "--strategies", ",".join(s.strategies), f"--seeds {s.seeds}"]
     words.append(f"--minutes {s.minutes:g}" if s.minutes is not None else f"--steps {s.steps}")
     words += [f"--size {s.size}"] if s.size else []
+    words += [f"--fit {s.fit}"] if s.fit != "crop" else []
+    words += [f"--background {s.background}"] if s.background != "white" else []
+    flags = {"--transparent": s.transparent, "--grey": s.grey, "--mirror": s.mirror}
+    words += [flag for flag, on in flags.items() if on]
     words += ["--classes"] if s.classes else []
     words += [f"--batch-size {s.batch_size}"] if s.batch_size else []
     words += [f"--tune {s.tune}"] if s.tune else []

@@ -11,7 +11,6 @@ from aegan.comparison.settings import Settings, order
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import run_jobs
 from aegan.config import with_options
-from aegan.data import open_data
 from aegan.errors import UserError
 from aegan.run import resolve
 from aegan.strategies import strategy
@@ -51,7 +50,7 @@ def search(
         UserError: Optuna is not installed.
     """
     optuna = _optuna()
-    data = open_data(settings.data, size=settings.size, data_dir=settings.data_dir)
+    data = settings.open_data()
     start = searched(name, resolve(settings.config(name, SEED, folder), data, options).options)
     start = {k: v for k, v in start.items() if k not in settings.options.get(name, {})}
     # a search that is continued asks the same questions, since the sampler is seeded and finished trials are kept

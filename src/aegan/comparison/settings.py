@@ -13,11 +13,12 @@ from typing import Any
 from aegan.comparison.trials import Job
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec
+from aegan.data.format import Fit
 from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.evaluation.task import LEAST
 from aegan.model import check_seed
-from aegan.run import resolve
+from aegan.run import open_asked, resolve
 from aegan.strategies import strategies, strategy
 
 CONTROL = "gan"
@@ -34,7 +35,7 @@ class Settings:
         strategies: names.
         seeds: trials of each strategy have the seeds 0 to seeds − 1.
         minutes, steps: the budget of each trial, one of them.
-        size: side of the training images.
+        size, fit, background, transparent, grey, mirror: of the training images, as `aegan train` takes them.
         classes: train with class labels; every strategy must be able to.
         batch_size: examples a step; with a budget in steps the same for all, or a step would not be a unit.
         options: what was set, by strategy; "" are those for all that have the option.
@@ -48,7 +49,12 @@ class Settings:
     seeds: int = 3
     minutes: float | None = None
     steps: int | None = None
-    size: int | None = None
+    size: int | str | None = None
+    fit: Fit = "crop"
+    background: str = "white"
+    transparent: bool = False
+    grey: bool = False
+    mirror: bool = False
     classes: bool = False
     batch_size: int | None = None
     options: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
@@ -94,9 +100,14 @@ class Settings:
         """The settings of one trial. Nothing is set back or stopped early: what a strategy does by itself is compared."""
         return RunConfig(
             data=self.data, strategy=name, out=str(out), minutes=self.minutes, steps=self.steps, size=self.size,
+            fit=self.fit, background=self.background, transparent=self.transparent, grey=self.grey, mirror=self.mirror,
             seed=seed, batch_size=self.batch_size, device=self.device, precision=self.precision,  # type: ignore[arg-type]
             data_dir=self.data_dir, classes=self.classes, guard="warn", early_stop="off",
         )  # fmt: skip
+
+    def open_data(self, progress: bool = False) -> Data:
+        """The data of every trial."""
+        return open_asked(self.config(self.strategies[0], 0, Path("unused")), progress=progress)
 
     def chosen(self, name: str, spec: DataSpec) -> dict[str, Any]:
         """The options of a strategy: sizes as the control has them, then what was set for all, then for it alone."""
@@ -120,7 +131,7 @@ class Settings:
         for key in self.options.get("", {}):
             if not any(key in {f.name for f in dataclasses.fields(strategy(n))} for n in self.strategies):
                 raise UserError(f"None of the strategies has an option '{key}'.", "See: aegan strategies NAME")
-        spec = data.spec if self.classes else DataSpec(data.spec.shape, (), data.spec.count)
+        spec = data.spec if self.classes else dataclasses.replace(data.spec, classes=())
         if self.classes and not data.spec.classes:
             raise UserError(f"{data.name} has no classes.", "Leave --classes out.")
         for name in self.strategies:
@@ -181,7 +192,8 @@ def keep(settings: Settings, fingerprint: str, folder: Path) -> Settings:
     mine = {**settings.as_dict(), "fingerprint": fingerprint}
     if path.exists():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            since = {f.name: f.default for f in dataclasses.fields(Settings) if f.default is not dataclasses.MISSING}
+            before = {**since, **json.loads(path.read_text(encoding="utf-8"))}  # an older file lacks what came later
             named = tuple(before["strategies"])
             seeds = int(before["seeds"])
         except (OSError, ValueError, KeyError, TypeError) as error:

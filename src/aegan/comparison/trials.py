@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from aegan.cores import usable
 from aegan.engine.state import write_text
 from aegan.errors import UserError
 
@@ -183,14 +184,9 @@ def run_jobs(
     return [trial for job in jobs if (trial := job.done) is not None]
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes]:
     """A process of its own session: Ctrl-C reaches this process alone, which then stops the trials one by one."""
-    threads = str(max(1, cores() // at_once))
+    threads = str(max(1, usable() // at_once))
     limit = os.environ.get("OMP_NUM_THREADS", "")
     if limit.isdigit():
         threads = str(min(int(threads), int(limit)))

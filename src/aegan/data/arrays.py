@@ -15,6 +15,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from aegan.data.files import check_directory
+from aegan.data.fit import laid_on, with_channels
+from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 
 Array = NDArray[Any]
@@ -187,8 +189,8 @@ def plan(stored: Stored) -> Plan:
     return Plan(False, first, factor, shift, (f"{kind} ({dtype}) are taken as of the range {taken}", *notes))
 
 
-def examples(chunk: Array, how: Plan) -> tuple[Array, int]:
-    """A chunk as images uint8 (n, H, W, C), C = 1 or 3, or vectors float32 (n, D); and how many were see-through."""
+def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
+    """A chunk as images uint8 (n, H, W, C), C = 1, 3 or, if wanted, 4, or vectors float32 (n, D); how many see-through."""
     if how.vectors:
         return np.ascontiguousarray(chunk, np.float32), 0
     if how.first:
@@ -198,10 +200,12 @@ def examples(chunk: Array, how: Plan) -> tuple[Array, int]:
     if chunk.ndim == 3:
         chunk = chunk[..., None]
     if chunk.shape[3] in (1, 3):
-        return chunk, 0
-    colour, alpha = chunk[..., :-1].astype(np.uint32), chunk[..., -1:].astype(np.uint32)
-    on_white = (colour * alpha + 255 * (255 - alpha) + 127) // 255
-    return on_white.astype(np.uint8), int((alpha < 255).any(axis=(1, 2, 3)).sum())
+        return with_channels(chunk, 4) if wanted.channels == 4 else chunk, 0
+    colour, alpha = chunk[..., :-1], chunk[..., -1:]
+    clear = int((alpha < 255).any(axis=(1, 2, 3)).sum())
+    if wanted.channels == 4:
+        return np.concatenate([with_channels(colour, 3), alpha], -1), clear
+    return laid_on(colour, alpha, wanted.background), clear
 
 
 def _range(stored: Stored) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.fit import with_channels
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data, DataSpec, FileNames, Numbered, Split
 from aegan.data.split import duplicates, held_out
@@ -32,7 +33,7 @@ class Draft:
     """Examples not yet divided.
 
     Args:
-        rows: images uint8 (N, S, S, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D).
+        rows: images uint8 (N, H, W, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D).
         hashes: content hashes, uint8 (N, 16).
         labels: int64 (N,), or None.
         classes: class names.
@@ -85,7 +86,7 @@ def to_disk(draft: Draft, folder: Path) -> None:
     row = (*draft.rows.shape[1:3], channels) if draft.rows.ndim == 4 else draft.rows.shape[1:]
     meta: dict[str, Any] = {}
     if isinstance(draft.rows, Streamed):
-        meta["stream"] = {"size": row[0], "asked": draft.rows.asked, "channels": channels}
+        meta["stream"] = {"wanted": asdict(draft.rows.wanted), "channels": channels}
         draft.rows.write_files(folder)
     for part, here in zip(PARTS, places, strict=True):
         cache.write_split(
@@ -125,7 +126,9 @@ def from_disk(final: Path, name: str, source: str) -> Data | None:
         if f"{part}-items" in arrays
     }
     if "stream" in meta:
-        streamed = Streamed.read(final, arrays, "train", **meta["stream"])
+        streamed = Streamed.read(
+            final, arrays, "train", ImageFormat.from_plain(meta["stream"]["wanted"]), meta["stream"]["channels"]
+        )
         if not streamed.sound(arrays["train-hashes"]):
             return None
         items["train"] = cast(Array, streamed)
@@ -179,7 +182,9 @@ def _data(
             digest.update(np.ascontiguousarray(split.labels).data)
     mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
     train, held = (replace(split, mean=mean, scale=scale) for split in splits)
-    return Data(name, source, DataSpec(shape, classes, len(train)), train, held, found, digest.hexdigest(), mean, scale)
+    how = ImageFormat.of(fit=found.fit, background=found.background)
+    spec = DataSpec(shape, classes, len(train), how.fit, how.background)
+    return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
 
 
 def _chunks(places: Array, rows: Array) -> Iterator[Array]:

@@ -18,10 +18,15 @@ from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
+from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
-from aegan.data.files import Entry, Found, Skips, Stretch, class_depth, folder_labels
-from aegan.data.fit import of_images, suggest, told
+from aegan.data.files import Entry, Found, Skips, Stretch
+from aegan.data.fit import of_images, seen_through, suggest, told
+from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection
+from aegan.data.labels import number_labels
+from aegan.data.litter import RUN, TOOLS
+from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
 from aegan.data.stream import PACK, Places, workers
@@ -41,8 +46,7 @@ def open_found(
     found: Found,
     name: str,
     source: str,
-    size: int | None,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     cache_dir: str | None,
     progress: bool,
@@ -61,19 +65,29 @@ def open_found(
     """
     if not found.total:
         raise _nothing(found.skips, source)
-    with quiet():
-        side = size or suggest(_short_side(found.sample))
-    pixels = found.likely * side * side * (channels or 3)
+    if wanted.size is None:
+        with quiet():
+            wanted = replace(wanted, size=(suggest(_short_side(found.sample)),) * 2)
+    height, width = wanted.sides
+    pixels = found.likely * height * width * (wanted.channels or 3)
     streamed = stream == "on" or (stream == "auto" and bool(found.shards) and pixels > MOST_PIXELS_KEPT)
-    key = cache.key_of(found.key, side, channels, labelled, *(["stream"] if streamed else []))
+    key = cache.key_of(found.key, wanted, labelled, *(["stream"] if streamed else []))
     # as decoded, and again in order; or, streamed, the index alone
     need = found.likely * PLACE_BYTES if streamed else 2 * pixels
 
     def make(folder: Path, advance: Advance) -> Draft:
         with quiet():
-            return _decode_all(found, source, folder, side, channels, labelled, advance, streamed)
+            return _decode_all(found, source, folder, wanted, labelled, advance, streamed)
 
-    return cached(key, name, source, need, found.total, make, cache_dir, progress)
+    data = cached(key, name, source, need, found.total, make, cache_dir, progress)
+    return replace(data, inspection=_with_results(data.inspection, found.skips))
+
+
+def _with_results(inspection: Inspection, skips: Skips) -> Inspection:
+    """The inspection of a cache, with the folders of runs as they are now: a run inside the data changes no image."""
+    now = {why: each for why, each in skips.found().items() if why in (RUN, TOOLS)}
+    others = {why: each for why, each in inspection.skipped.items() if why not in (RUN, TOOLS)}
+    return replace(inspection, skipped={**others, **now})
 
 
 def cached(
@@ -133,12 +147,11 @@ class Tally:
         self.animated += one.animated
         self.flat += one.flat
 
-    def inspection(self, size: int, channels: int | None, notes: Sequence[str]) -> Inspection:
+    def inspection(self, wanted: ImageFormat, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
-        lines = told(widths, heights, size)
+        lines = told(widths, heights, wanted) + seen_through(self.transparent, len(widths), wanted)
         for n, what in (
-            (self.transparent, "partly transparent: laid on white"),
             (self.animated, "of several frames: the first is used"),
             (self.flat, "all of one colour"),
         ):
@@ -147,9 +160,11 @@ class Tally:
             kind="images",
             count=len(widths),
             held_out=0,
-            size=size,
+            size=size_text(wanted.sides),
             suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
-            channels=channels or (3 if self.colour else 1),
+            fit=wanted.fit,
+            background=colour_text(wanted.background),
+            channels=wanted.channels or (3 if self.colour else 1),
             widths=_spread(widths),
             heights=_spread(heights),
             modes=dict(self.modes.most_common()),
@@ -161,8 +176,7 @@ def _decode_all(
     found: Found,
     source: str,
     folder: Path,
-    size: int,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     advance: Advance,
     streamed: bool = False,
@@ -177,7 +191,7 @@ def _decode_all(
 
     def names() -> Iterator[str]:
         with places, open(raw, "wb") as file:
-            for entry, stored, result in _results(found.entries, size, channels, keep=streamed):
+            for entry, stored, result in _results(found.entries, wanted, keep=streamed):
                 advance(1)
                 if isinstance(result, str):
                     found.skips.add(entry.name, result)
@@ -197,53 +211,27 @@ def _decode_all(
     notes = list(found.notes)
     labels: Array | None = None
     classes: tuple[str, ...] = ()
-    depth = found.class_depth
-    if found.shards == "tar" and all(mark == -1 for mark in marks):
-        depth = class_depth([name.partition("/")[2] for name in kept])
-        depth = depth + 1 if depth >= 0 else depth  # the first part of the name is the shard's
-        notes += ["the sub-folders are taken as classes"] if depth > 0 else []
-    if labelled and depth >= 0:
-        labels, classes = folder_labels(kept, depth)
-    elif labelled and found.labelled and any(mark != -1 for mark in marks):
-        labels, classes, said = number_labels(marks, found.classes)
+    origin = found.origin.labels_from
+    if not labelled:
+        origin = "none: left out as asked"
+    elif any(mark is not None for mark in marks):
+        labels, classes, said = number_labels(marks, found.origin.classes)
+        if labels is None:
+            notes = [note for note in notes if note != LABELS_FROM.format(origin)]
+            origin = f"none: {said[0]}"
         notes += said
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = tally.inspection(size, channels, notes)
+    inspection = replace(tally.inspection(wanted, notes), labels_from=origin)
     rows: Array
     if streamed:
-        rows = cast(Array, places.streamed(size, channels))
+        rows = cast(Array, places.streamed(wanted))
     else:
-        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), size, size, channels or 3))
+        rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), *wanted.sides, wanted.channels or 3))
     return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
 
 
-def number_labels(
-    marks: Sequence[Any] | Array, classes: tuple[str, ...]
-) -> tuple[Array | None, tuple[str, ...], list[str]]:
-    """Labels of any kind as numbers from 0.
-
-    Args:
-        marks: a number or a name for each example; -1: none.
-        classes: names by number, where the source has them.
-
-    Returns:
-        (int64 (N,) or None, class names, notes).
-
-    >>> number_labels(["b", "a", "b", "b"], ())
-    (array([1, 0, 1, 1]), ('a', 'b'), [])
-    """
-    if missing := sum(mark == -1 for mark in marks):
-        return None, (), [f"labels are left out: {missing:,} of {len(marks):,} examples have none"]
-    if classes and all(isinstance(mark, int | np.integer) and 0 <= mark < len(classes) for mark in marks):
-        return np.array(marks, np.int64), classes, []
-    values, labels = np.unique(np.array(marks), return_inverse=True)
-    if len(values) < 2 or len(values) * 2 > len(marks):
-        return None, (), [f"labels are left out: {len(values):,} different ones for {len(marks):,} examples"]
-    return labels.astype(np.int64).ravel(), tuple(str(value) for value in values), []
-
-
 def _results(
-    entries: Iterable[Entry], size: int, channels: int | None, keep: bool = False
+    entries: Iterable[Entry], wanted: ImageFormat, keep: bool = False
 ) -> Iterator[tuple[Entry, bytes, Decoded | str]]:
     """(entry, what is stored, image or reason to skip it) of every entry, in order, decoded by several threads.
 
@@ -255,7 +243,7 @@ def _results(
     """
 
     def work(some: list[Entry]) -> list[tuple[Entry, bytes, Decoded | str]]:
-        return [(entry, *_one(entry, size, channels, keep and not isinstance(entry.read, Stretch))) for entry in some]
+        return [(entry, *_one(entry, wanted, keep and not isinstance(entry.read, Stretch))) for entry in some]
 
     pool = ThreadPoolExecutor(workers(), thread_name_prefix="decode")
     try:
@@ -270,12 +258,12 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _one(entry: Entry, size: int, channels: int | None, keep: bool) -> tuple[bytes, Decoded | str]:
+def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Decoded | str]:
     try:
         raw = entry.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
             raise Skip(too_large())
-        return raw if keep else b"", decode(raw, size, channels, entry.name)
+        return raw if keep else b"", decode(raw, wanted, entry.name)
     except Skip as why:
         return b"", str(why)
     except MemoryError:
@@ -302,8 +290,14 @@ def _nothing(skips: Skips, source: str) -> UserError:
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
     names = [name for each in found.values() for name in each.names]
-    other = next((name for name in names if name.lower().endswith((".npy", ".npz", ".zip", ".parquet"))), "")
-    fix = f"To use {other}, name that file itself." if other else "Name a folder of images."
+    inner = next((name for name in names if suffix_of(name) in {*ARCHIVES, ".npy", ".npz", ".parquet"}), "")
+    fix = "Name a folder of images."
+    if inner and (suffix_of(source) in ARCHIVES or suffix_of(inner) in ARCHIVES - {".zip", ".tar"}):
+        fix = f"Unpack {inner}, and name the folder that comes out."
+    elif inner:
+        fix = f"To use {inner}, name that file itself."
+    if ABSENT in found:
+        fix = "Put the parquet file beside them, so that its paths lead to them, or name their folder."
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)

@@ -1,4 +1,4 @@
-"""One stored image, of whatever kind, to square 8-bit pixels; or the reason why not."""
+"""One stored image, of whatever kind, to 8-bit pixels of the form wanted; or the reason why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from aegan.data.fit import fit
+from aegan.data.fit import fit, with_channels
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.split import content_hash, is_grey
 from aegan.errors import UserError
@@ -62,7 +63,7 @@ class Decoded:
     """One image as a model will see it, and what it was.
 
     Args:
-        pixels: uint8 (S, S, C).
+        pixels: uint8 (H, W, C).
         digest: its `content_hash`.
         width, height: as stored, upright, pixels.
         mode: as stored, Pillow's name.
@@ -124,13 +125,12 @@ def open_image(file: BinaryIO, name: str = "") -> Image.Image:
     return image
 
 
-def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -> Decoded:
-    """Decodes, turns upright, lays on white what is see-through, brings to 8 bits and to size × size.
+def decode(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded:
+    """Decodes, turns upright, lays on the background what is see-through, brings to 8 bits and to the size wanted.
 
     Args:
         raw: the file's bytes.
-        size: side of the result, pixels.
-        channels: 1 or 3; None gives 3.
+        wanted: the form of the result, of a known size; channels of None give 3.
         name: the file's name, for its suffix.
 
     Raises:
@@ -138,46 +138,47 @@ def decode(raw: bytes, size: int, channels: int | None = None, name: str = "") -
     """
     image = open_image(io.BytesIO(raw), name)
     mode = image.mode
-    plain, width, height, transparent, animated = _square(image, size, channels)
+    plain, width, height, transparent, animated = _shaped(image, wanted)
     if plain.ndim == 2:
         grey, plain = True, plain[:, :, None]
     else:
         grey = is_grey(plain)
     digest, flat = content_hash(plain), bool((plain == plain[0, 0]).all())
-    return Decoded(_full(plain, channels), digest, width, height, mode, grey, transparent, animated, flat)
+    return Decoded(_full(plain, wanted), digest, width, height, mode, grey, transparent, animated, flat)
 
 
-def decode_pixels(raw: bytes, size: int, channels: int | None = None, name: str = "") -> Array:
-    """The pixels that `decode` gives, uint8 (S, S, C), and nothing else: half of its time, for what was once inspected.
+def decode_pixels(raw: bytes, wanted: ImageFormat, name: str = "") -> Array:
+    """The pixels that `decode` gives, uint8 (H, W, C), and nothing else: half of its time, for what was once inspected.
 
     Raises:
         Skip: it can't be decoded.
     """
-    plain = _square(open_image(io.BytesIO(raw), name), size, channels)[0]
-    return _full(plain[:, :, None] if plain.ndim == 2 else plain, channels)
+    plain = _shaped(open_image(io.BytesIO(raw), name), wanted)[0]
+    return _full(plain[:, :, None] if plain.ndim == 2 else plain, wanted)
 
 
-def _full(plain: Array, channels: int | None) -> Array:
-    return np.repeat(plain, 3, axis=2) if plain.shape[2] == 1 and channels != 1 else plain
+def _full(plain: Array, wanted: ImageFormat) -> Array:
+    return with_channels(plain, wanted.channels or 3, wanted.background)
 
 
-def _square(image: Image.Image, size: int, channels: int | None) -> tuple[Array, int, int, bool, bool]:
-    """(pixels (S, S) or (S, S, 3), width and height upright, whether see-through, whether animated) of an opened image."""
+def _shaped(image: Image.Image, wanted: ImageFormat) -> tuple[Array, int, int, bool, bool]:
+    """(pixels (H, W[, C]), width and height upright, whether see-through, whether animated) of an opened image."""
     try:
         animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # MPO: a photo and its preview
         width, height = image.size
         if image.format == "JPEG" and image.mode in ("RGB", "L"):
-            image.draft(
-                None, (2 * size, 2 * size)
-            )  # decodes at 1/2, 1/4 or 1/8 where that is still twice the size wanted
+            # decodes at 1/2, 1/4 or 1/8 where that is still twice the size wanted, whichever way up
+            image.draft(None, (2 * max(wanted.sides),) * 2)
         image.load()
         if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
             width, height = height, width
         ImageOps.exif_transpose(image, in_place=True)
-        plain, transparent = eight_bits(image)
-        if channels == 1 and plain.mode != "L":
+        plain, transparent = eight_bits(image, wanted)
+        if wanted.channels == 1 and plain.mode != "L":
             plain = plain.convert("L")
-        return np.asarray(fit(plain, size)), width, height, transparent, animated
+        if wanted.channels == 4 and plain.mode != "RGBA":  # before a margin comes, which is see-through
+            plain = plain.convert("RGBA")
+        return fit(plain, wanted), width, height, transparent, animated
     except Skip:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
@@ -188,8 +189,8 @@ def _square(image: Image.Image, size: int, channels: int | None) -> tuple[Array,
         raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why
 
 
-def read_image(path: str | os.PathLike[str], size: int, channels: int) -> Array:
-    """One image file as a model of that size and those channels takes it: uint8 (size, size, channels).
+def read_image(path: str | os.PathLike[str], wanted: ImageFormat) -> Array:
+    """One image file as a model of that form takes it: uint8 (H, W, C).
 
     Raises:
         UserError: it can't be read, or isn't an image.
@@ -197,23 +198,25 @@ def read_image(path: str | os.PathLike[str], size: int, channels: int) -> Array:
     shown = printable(str(path))
     try:
         with open(path, "rb") as file, quiet():
-            return decode(file.read(MOST_BYTES), size, channels, shown).pixels
+            return decode(file.read(MOST_BYTES), wanted, shown).pixels
     except OSError as error:
         raise UserError(f"{shown} can't be read: {error.strerror or error}.", "Name an image file.") from error
     except Skip as error:
         raise UserError(f"{shown} can't be used: {error}.", "Name another image file.") from error
 
 
-def eight_bits(image: Image.Image) -> tuple[Image.Image, bool]:
-    """A loaded image in mode L or RGB, and whether some of it was see-through."""
+def eight_bits(image: Image.Image, wanted: ImageFormat) -> tuple[Image.Image, bool]:
+    """A loaded image in mode L or RGB, or RGBA where alpha is wanted and there; and whether some of it was see-through."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_scaled(np.asarray(image), sixteen=image.mode != "F" and image.format == "PNG")), False
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] == 255:
             return image.convert("RGB"), False
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB"), True
+        if wanted.channels == 4:
+            return image, True
+        background = Image.new("RGBA", image.size, (*wanted.background, 255))
+        return Image.alpha_composite(background, image).convert("RGB"), True
     if image.mode in ("L", "RGB"):
         return image, False
     return image.convert("L" if image.mode == "1" else "RGB"), False

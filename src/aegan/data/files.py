@@ -1,32 +1,28 @@
-"""Images in a folder or a zip archive: what is there, what may be read, and which classes the sub-folders make."""
+"""Images in a folder or a zip archive: what is there, and what may be read."""
 
 from __future__ import annotations
 
 import hashlib
-import posixpath
-import re
 import stat
 import threading
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from aegan.data.decode import SUFFIXES, Skip
+from aegan.data.choosing import ARCHIVES, Choice, choose, facts_of, label_files, suffix_of
+from aegan.data.decode import MOST_BYTES, SUFFIXES, Skip
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
-from aegan.data.listing import Listed, hidden, unfit
+from aegan.data.labels import Label
+from aegan.data.listing import EMPTY_FOLDER, Listed, hidden, unfit
+from aegan.data.zipnames import zip_names
 from aegan.errors import UserError
 
-Array = NDArray[Any]
-
-TRAINING, OTHER_SPLITS = {"train", "training"}, {"test", "testing", "val", "valid", "validation", "dev", "eval"}
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
 MOST_DIRECTORY = 2**28  # bytes of a zip's list of members, which is read whole: two to four million of them
-IN_CLASSES = 0.9  # the share of the images that must lie in sub-folders for these to be classes
+RULES = b"2"  # by which files become data and get labels: a change of these makes older caches stale
+MOST_COMPARED = 2**20  # files that are compared with those they may be copies of
 
 
 class Skips:
@@ -54,12 +50,25 @@ class Entry:
     Args:
         name: its path inside the source, with forward slashes.
         read: gives at most so many of its bytes; raises `Skip`.
-        label: a class number or name, where the source has one; -1: none.
+        label: a class number or name, where the source has one.
     """
 
     name: str
     read: Callable[[int], bytes]
-    label: int | str = -1
+    label: Label | None = None
+
+
+@dataclass
+class Origin:
+    """Where the labels of a source come from; of shards it is known once they are read.
+
+    Args:
+        labels_from: in words; "none: " and why.
+        classes: class names by number, where the source has them.
+    """
+
+    labels_from: str = ""
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,13 +82,11 @@ class Found:
         total: how many there are.
         likely: how many of them are images by their names.
         skips: what has been left out so far.
-        class_depth: the classes are the folders so deep under the source, counted from 0; -1: the folders aren't classes.
         notes: what was decided about the source.
-        classes: class names by number, where the source has them.
-        labelled: entries carry labels.
+        origin: where its labels come from.
         shards: "tar" or "parquet" where the images lie in a few large files, whose name begins the names of the images;
-            such a source is read lazily, so `total` and `likely` are estimates for tars, and `skips` grows while it is
-            read.
+            such a source is read lazily, so `total` and `likely` are estimates for tars, and `skips`, `notes` and `origin`
+            are complete once it has been read.
     """
 
     key: str
@@ -88,10 +95,8 @@ class Found:
     total: int
     likely: int
     skips: Skips
-    class_depth: int = -1
     notes: list[str] = field(default_factory=list)
-    classes: tuple[str, ...] = ()
-    labelled: bool = False
+    origin: Origin = field(default_factory=Origin)
     shards: Literal["", "tar", "parquet"] = ""
 
 
@@ -125,8 +130,11 @@ def spread(entries: Sequence[Entry], most: int = 1_000) -> list[Entry]:
     return [entries[i * len(entries) // most] for i in range(most)] if len(entries) > most else list(entries)
 
 
-def in_folder(root: Path, listing: Iterable[Listed]) -> Found:
+def in_folder(root: Path, listing: Iterable[Listed], everything: bool = False) -> Found:
     """The images under a folder, of its listing.
+
+    Args:
+        everything: all of them, whatever splits, classes or copies the folders may be.
 
     The key hashes path, size and time of change of every file, not the contents: reading 100 GB to learn that nothing
     has changed would take longer than training. Contents are hashed when they are decoded, and it is those hashes that
@@ -135,18 +143,23 @@ def in_folder(root: Path, listing: Iterable[Listed]) -> Found:
     have one size.
     """
     skips, found = Skips(), []
-    key = hashlib.blake2b(str(root.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
+    key = hashlib.blake2b(RULES + str(root.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
     for each in listing:
         if each.why:
             skips.add(each.name, each.why)
+            if each.why == EMPTY_FOLDER:  # which may be meant as a class
+                key.update(f"{each.name}/".encode("utf-8", "surrogateescape"))
         else:
             key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
             found.append(Entry(each.name, Stretch(each.path, 0, each.size)))
-    return _chosen(found, skips, key.hexdigest())
+    return _found(found, skips, key.hexdigest(), root.resolve().name, everything)
 
 
-def in_zip(path: Path) -> Found:
+def in_zip(path: Path, everything: bool = False) -> Found:
     """The images in a zip archive, read where they are: nothing is unpacked, so no name in it can lead anywhere.
+
+    Args:
+        everything: as for `in_folder`.
 
     Raises:
         UserError: not a zip archive, or a damaged one.
@@ -154,16 +167,19 @@ def in_zip(path: Path) -> Found:
     check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
-        members, lock = (
-            sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename),
-            threading.Lock(),
-        )
+        names, guessed = zip_names(archive.infolist())
+        members = [(n.replace("\\", "/"), m) for n, m in zip(names, archive.infolist(), strict=True)]
+        lock = threading.Lock()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as why:
         raise UserError(f"{path} is not a whole zip archive ({why}).", "Fetch or pack it again.") from why
     skips, found = Skips(), []
-    key = hashlib.blake2b(str(path.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
-    for member in members:
-        name = member.filename.replace("\\", "/")
+    key = hashlib.blake2b(RULES + str(path.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
+    folders = {above for name, _ in members for above in _above(name)}
+    full = {above for name, _ in members if not name.endswith("/") for above in _above(name)}
+    for each in sorted(folders - full):
+        if not hidden(PurePosixPath(each).parts):
+            skips.add(each, EMPTY_FOLDER)
+    for name, member in sorted((m for m in members if not m[0].endswith("/")), key=lambda m: m[0]):
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
             skips.add(name, "path that leads out of the archive")
@@ -180,7 +196,18 @@ def in_zip(path: Path) -> Found:
         else:
             key.update(f"{name}\0{member.file_size}\0{member.CRC}\0".encode("utf-8", "surrogateescape"))
             found.append(Entry(name, _MemberReader(archive, member, lock)))
-    return _chosen(found, skips, key.hexdigest())
+    out = _found(found, skips, key.hexdigest(), path.resolve().stem, everything)
+    if guessed:
+        out.notes.append(guessed)
+    return out
+
+
+def _above(name: str) -> Iterator[str]:
+    """The folders that a path lies in."""
+    at = name.find("/")
+    while at >= 0:
+        yield name[:at]
+        at = name.find("/", at + 1)
 
 
 def check_directory(path: Path) -> None:
@@ -205,78 +232,56 @@ def check_directory(path: Path) -> None:
         )
 
 
-def folder_labels(names: Sequence[str], depth: int) -> tuple[Array | None, tuple[str, ...]]:
-    """The class of each image: the folder it lies in, so deep under the source.
+def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: bool) -> Found:
+    """Of all files those to train on, with their labels."""
+    choice = Choice.all() if everything else _choice(found, title)
+    used = []
+    for entry in found:
+        if entry.name in choice.used:
+            continue
+        label, why = choice.of(entry.name)
+        if why:
+            skips.add(entry.name, why)
+        else:
+            used.append(replace(entry, label=label))
+    likely = [e for e in used if suffix_of(e.name) in SUFFIXES]
+    origin = Origin(choice.labels_from, choice.classes)
+    return Found(key, used, spread(likely or used), len(used), len(likely), skips, choice.notes, origin)
 
-    Returns:
-        (labels int64 (N,), class names); (None, ()) where there are fewer than two classes.
 
-    >>> folder_labels(["pets/cat/1.png", "pets/dog/2.png", "pets/cat/3.png"], depth=1)
-    (array([0, 1, 0]), ('cat', 'dog'))
-    """
-    own = [name.split("/")[depth] for name in names]
-    classes = sorted(set(own), key=_natural)
-    number = {name: i for i, name in enumerate(classes)}
-    return (
-        (np.array([number[name] for name in own], np.int64), tuple(map(printable, classes)))
-        if len(classes) > 1
-        else (None, ())
+def _choice(found: Sequence[Entry], title: str) -> Choice:
+    by_name = {entry.name: entry for entry in found}
+    return choose(
+        lambda: [e.name for e in found if suffix_of(e.name) in SUFFIXES or not suffix_of(e.name)],
+        facts_of(by_name),
+        label_files(by_name, lambda name: by_name[name].read),
+        title,
+        lambda again: copies(again, by_name),
     )
 
 
-def class_depth(names: Sequence[str]) -> int:
-    """How deep under the source, counted from 0, the folders lie that are classes; -1: the folders are no classes.
+def copies(again: Mapping[str, str], entries: Mapping[str, Entry]) -> frozenset[str]:
+    """Of the files in some folders those that stand, byte for byte, under the same name in the other folders.
 
-    >>> class_depth(["a/1.png", "b/1.png", "a/2.png", "b/2.png"]), class_depth(["1.png", "2.png"])
-    (0, -1)
+    Args:
+        again: the folders, with the other one of each.
+        entries: files by their paths.
     """
-    depth = wrappers(names)
-    deeper = [name for name in names if name.count("/") > depth]
-    classes = {name.split("/")[depth] for name in deeper}
-    fit = len(classes) >= 2 and len(deeper) >= IN_CLASSES * len(names) and 2 * len(classes) <= len(names)
-    return depth if fit else -1
+    out = set[str]()
+    for name, entry in entries.items():
+        folder, _, base = name.rpartition("/")
+        other = again.get(folder)
+        twin = entries.get(f"{other}/{base}" if other else base) if other is not None else None
+        if twin and len(out) < MOST_COMPARED and suffix_of(base) not in ARCHIVES and _equal(entry, twin):
+            out.add(name)
+    return frozenset(out)
 
 
-def _chosen(found: list[Entry], skips: Skips, key: str) -> Found:
-    """Of all files those to train on: of the training split where there are several, of the classes where there are any."""
-    notes = []
-    images = [entry.name for entry in found if _suffix(entry.name) in SUFFIXES]
-    depth = wrappers(images)
-    tops = {name.split("/")[depth].lower() for name in images if name.count("/") > depth}
-    if tops & TRAINING and tops & OTHER_SPLITS and tops <= TRAINING | OTHER_SPLITS:
-        here = [e for e in found if any(part.lower() in TRAINING for part in e.name.split("/")[: depth + 1])]
-        for name in sorted({e.name for e in found} - {e.name for e in here}):
-            skips.add(name, "of another split than train")
-        found, images = here, [n for n in images if any(p.lower() in TRAINING for p in n.split("/")[: depth + 1])]
-        notes.append("only the folder 'train' is used: name another folder to use that one")
-        depth = wrappers(images)
-    in_folders = class_depth(images) >= 0
-    if in_folders:
-        for entry in [e for e in found if e.name.count("/") <= depth]:
-            skips.add(entry.name, "outside the class folders")
-        found = [e for e in found if e.name.count("/") > depth]
-        notes.append("the sub-folders are taken as classes")
-    likely = [e for e in found if _suffix(e.name) in SUFFIXES]
-    return Found(
-        key, found, spread(likely or found), len(found), len(likely), skips, depth if in_folders else -1, notes
-    )
-
-
-def wrappers(names: Sequence[str]) -> int:
-    """How many folders, from the outermost, hold all of these."""
-    if not names:
-        return 0
-    first, last = min(names).split("/")[:-1], max(names).split("/")[:-1]
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-
-
-def _suffix(name: str) -> str:
-    return posixpath.splitext(name)[1].lower()
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts 2 before 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+def _equal(a: Entry, b: Entry) -> bool:
+    try:
+        return a.read(MOST_BYTES) == b.read(MOST_BYTES)
+    except Skip:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,22 @@
-"""From an image of any size to a square of the training size: crop, then pad or resample."""
+"""From an image of any size to the training size: crop, resample, then a margin."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from aegan.errors import UserError
+from aegan.data.format import WHITE, ImageFormat, colour_text
 
 Array = NDArray[Any]
 
-SIZES = (8, 16, 24, 32, 48, 64, 96, 128, 256)  # of which one is suggested; networks halve the side three times
+SIZES = (8, 16, 24, 32, 48, 64, 96, 128, 256)  # of which one is suggested
 USUAL_MOST = 64  # the largest suggested: a laptop copes, and whoever wants more asks for it
-NEAR = 7 / 8  # an image of at least this share of the size is padded, not enlarged: 28×28 becomes 32×32 pixel for pixel
-GREATEST = 4_096  # the largest size that can be asked for
+NEAR = 7 / 8  # of at least this share of the size, an image gets a margin, no enlarging: 28×28 becomes 32×32
+NOTABLE = 0.05  # share of images that are see-through from which it may be meant
 
 
 def suggest(short_side: float) -> int:
@@ -30,69 +31,149 @@ def suggest(short_side: float) -> int:
     return max((size for size in SIZES if size * NEAR <= short_side and size <= USUAL_MOST), default=SIZES[0])
 
 
-def check_size(size: int | None, channels: int | None) -> None:
-    """Refuses sizes and channels that no network here can take.
+@dataclass(frozen=True)
+class Placing:
+    """How an image of one size is brought to another.
 
-    Raises:
-        UserError: size not a multiple of 8 from 8 to 4,096, or channels neither 1 nor 3.
+    Args:
+        box: (left, top, right, bottom) of what is kept of it.
+        inner: (height, width) to which that is resampled.
+        size: (H, W) of the result; what `inner` lacks becomes a margin, the image in its middle.
     """
-    if size is not None and (size < SIZES[0] or size % 8 or size > GREATEST):
-        near = min(max(SIZES[0], round(size / 8) * 8), GREATEST)
-        raise UserError(f"Images can't be {size}×{size}: the size must be a multiple of 8.", f"The nearest is {near}.")
-    if channels not in (None, 1, 3):
-        raise UserError(f"Images can't have {channels} channels.", "Ask for 1 (grey) or 3 (colour).")
+
+    box: tuple[int, int, int, int]
+    inner: tuple[int, int]
+    size: tuple[int, int]
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is resampled."""
+        left, top, right, bottom = self.box
+        return (bottom - top, right - left) == self.inner
+
+    @property
+    def edges(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The margin above and below, left and right."""
+        return tuple((r // 2, r - r // 2) for r in (s - i for s, i in zip(self.size, self.inner, strict=True)))  # type: ignore[return-value]
 
 
-def fit(image: Image.Image, size: int) -> Image.Image:
-    """The central square of an image, at size × size.
+def place(width: int, height: int, wanted: ImageFormat) -> Placing:
+    """What `fit` does to an image of this size.
+
+    >>> place(200, 100, ImageFormat((64, 96)))
+    Placing(box=(25, 0, 175, 100), inner=(64, 96), size=(64, 96))
+    >>> place(200, 100, ImageFormat((64, 96), fit="pad"))
+    Placing(box=(0, 0, 200, 100), inner=(48, 96), size=(64, 96))
+    """
+    h, w = wanted.sides
+    whole = (0, 0, width, height)
+    if wanted.fit == "stretch":
+        return Placing(whole, (h, w), (h, w))
+    if wanted.fit == "pad":
+        scale = min(w / width, h / height)
+        if 1 <= scale <= 1 / NEAR:  # slightly too small, or just right: pixel for pixel
+            return Placing(whole, (height, width), (h, w))
+        return Placing(whole, (min(max(1, round(height * scale)), h), min(max(1, round(width * scale)), w)), (h, w))
+    wide, tall = width, height
+    if width * h > height * w:
+        wide = max(1, round(height * w / h))
+    elif width * h < height * w:
+        tall = max(1, round(width * h / w))
+    left, top = (width - wide) // 2, (height - tall) // 2
+    box = (left, top, left + wide, top + tall)
+    near = h * NEAR <= tall <= h and w * NEAR <= wide <= w
+    return Placing(box, (tall, wide) if near else (h, w), (h, w))
+
+
+def fit(image: Image.Image, wanted: ImageFormat) -> Array:
+    """An image of mode L, RGB or RGBA at the size wanted, uint8 (H, W) or (H, W, C).
 
     Larger ones are averaged down with an antialiasing Lanczos filter; those slightly too small get a margin of their
-    own border pixels; smaller ones are enlarged.
+    own border pixels, or with "pad" of the background; smaller ones are enlarged. With alpha, colours count by their
+    alpha when they are averaged, the margin is see-through, and what is wholly see-through has the background's colour.
     """
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    if size * NEAR <= side < size:
-        return Image.fromarray(_margin(np.asarray(image.crop(box)), size))
-    if side == size:
-        return image if image.size == (size, size) else image.crop(box)
-    # reducing_gap: shrink by whole boxes first, Lanczos only from 3 × size: as good to the eye, several times as fast
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    how = place(*image.size, wanted)
+    if how.plain:
+        image = image if how.box == (0, 0, *image.size) else image.crop(how.box)
+    else:
+        # reducing_gap: shrink by whole boxes first, Lanczos only from 3 × size: as good to the eye, several times as fast
+        image = image.resize(how.inner[::-1], Image.Resampling.LANCZOS, box=how.box, reducing_gap=3.0)
+    return _finished(np.asarray(image)[None], how, wanted)[0]
 
 
-def fit_all(images: Array, size: int) -> Array:
-    """`fit` for images that share one shape: uint8 (N, H, W, C) to (N, size, size, C)."""
+def fit_all(images: Array, wanted: ImageFormat) -> Array:
+    """`fit` for images that share one shape: uint8 (N, h, w, C) to (N, H, W, C)."""
     n, h, w, c = images.shape
-    side = min(h, w)
-    top, left = (h - side) // 2, (w - side) // 2
-    images = images[:, top : top + side, left : left + side]
-    if side == size:
-        return np.ascontiguousarray(images)
-    if size * NEAR <= side < size:
-        before = (size - side) // 2
-        edge = (before, size - side - before)
-        return np.pad(images, ((0, 0), edge, edge, (0, 0)), mode="edge")
-    out = np.empty((n, size, size, c), np.uint8)
-    for i, image in enumerate(images):
-        small = fit(Image.fromarray(image[:, :, 0] if c == 1 else image), size)
-        out[i] = np.asarray(small).reshape(size, size, c)
+    if not n:
+        return np.empty((0, *wanted.sides, c), np.uint8)
+    how = place(w, h, wanted)
+    left, top, right, bottom = how.box
+    if how.plain:
+        return np.ascontiguousarray(_finished(images[:, top:bottom, left:right], how, wanted))
+    done = [fit(Image.fromarray(image[:, :, 0] if c == 1 else image), wanted) for image in images]
+    return np.stack(done).reshape(n, *how.size, -1)
+
+
+def _finished(pixels: Array, how: Placing, wanted: ImageFormat) -> Array:
+    """Pixels (N, h, w) or (N, h, w, C) with their margin."""
+    alpha = pixels.ndim == 4 and pixels.shape[3] == 4
+    if how.inner != how.size:
+        pixels = _on_margin(pixels, how, wanted) if wanted.fit == "pad" else _border_repeated(pixels, how)
+    if alpha and not pixels[..., 3].all():
+        pixels = np.array(pixels)
+        pixels[..., :3][pixels[..., 3] == 0] = wanted.background
+    return pixels
+
+
+def _border_repeated(pixels: Array, how: Placing) -> Array:
+    return np.pad(pixels, ((0, 0), *how.edges, *((0, 0),) * (pixels.ndim - 3)), mode="edge")
+
+
+def _on_margin(pixels: Array, how: Placing, wanted: ImageFormat) -> Array:
+    grey = pixels.ndim == 3 or pixels.shape[3] == 1
+    if grey and wanted.channels != 1 and len(set(wanted.background)) > 1:  # grey images on a coloured margin
+        pixels, grey = np.repeat(pixels.reshape(*pixels.shape[:3], 1), 3, axis=3), False
+    fill = (luma(wanted.background),) if grey else (*wanted.background, 0)[: pixels.shape[3]]
+    out = np.empty((len(pixels), *how.size, *pixels.shape[3:]), np.uint8)
+    out[:] = fill
+    (above, _), (before, _) = how.edges
+    out[:, above : above + how.inner[0], before : before + how.inner[1]] = pixels
     return out
 
 
-def told(widths: Array, heights: Array, size: int, times: int = 1) -> list[str]:
+def told(widths: Array, heights: Array, wanted: ImageFormat, times: int = 1) -> list[str]:
     """What `fit` does to images of such widths and heights, in words; each stands for so many of them.
 
-    >>> told(np.array([28, 28, 40]), np.array([28, 28, 40]), 32)
+    >>> told(np.array([28, 28, 40]), np.array([28, 28, 40]), ImageFormat((32, 32)))
     ['1 image is larger than 32×32: reduced', '2 images are slightly smaller than 32×32: the border is repeated']
     """
-    short = np.minimum(widths, heights)
-    done = (
-        (widths != heights, "not square: cropped to the central square"),
-        (short > size, f"larger than {size}×{size}: reduced"),
-        ((short < size) & (short >= size * NEAR), f"slightly smaller than {size}×{size}: the border is repeated"),
-        (short < size * NEAR, f"smaller than {size}×{size}: enlarged, so blurred"),
-    )
-    return [line for which, what in done for line in of_images(int(which.sum()) * times, len(short) * times, what)]
+    height, width = wanted.sides
+    size = f"{width}×{height}"
+    counts = dict.fromkeys(("shape", "reduced", "near", "enlarged"), 0)
+    sizes, numbers = np.unique(np.stack([widths, heights], 1), axis=0, return_counts=True)
+    for (w, h), n in zip(sizes.tolist(), numbers.tolist(), strict=True):
+        how = place(w, h, wanted)
+        left, top, right, bottom = how.box
+        counts["shape"] += n * (w * height != h * width)
+        inner, before = how.inner[0] * how.inner[1], (bottom - top) * (right - left)
+        counts["reduced"] += n * (inner < before)
+        counts["enlarged"] += n * (inner > before)
+        short = [inside < side for inside, side in zip(how.inner, how.size, strict=True)]
+        counts["near"] += n * (how.plain and (all if wanted.fit == "pad" else any)(short))
+    square = height == width
+    done = {
+        "crop": "cropped to the " + ("central square" if square else "middle"),
+        "pad": "a margin is added",
+        "stretch": "stretched",
+    }
+    margin = "a margin is added" if wanted.fit == "pad" else "the border is repeated"
+    lines = {
+        "shape": f"not {'square' if square else f'{size} in shape'}: {done[wanted.fit]}",
+        "reduced": f"larger than {size}: reduced",
+        "near": f"slightly smaller than {size}: {margin}",
+        "enlarged": f"smaller than {size}: enlarged, so blurred",
+    }
+    return [line for key, what in lines.items() for line in of_images(counts[key] * times, len(widths) * times, what)]
 
 
 def of_images(n: int, count: int, what: str) -> list[str]:
@@ -102,17 +183,42 @@ def of_images(n: int, count: int, what: str) -> list[str]:
     return [f"1 image is {what}" if n == 1 else f"{'all' if n == count else f'{n:,}'} images are {what}"]
 
 
-def with_channels(images: Array, channels: int) -> Array:
-    """Images uint8 (..., H, W, C), C = 1 or 3, with the channels asked for: repeated, or weighted to luma (ITU-R 601)."""
+def seen_through(n: int, count: int, wanted: ImageFormat) -> list[str]:
+    """What is done where n of so many images are partly transparent, and what could be."""
+    if wanted.channels == 4:
+        none = ["no image is see-through: --transparent adds a channel that is always full"]
+        return of_images(n, count, "partly transparent: alpha is kept") or none
+    hint = "; --transparent keeps alpha" if n >= count * NOTABLE else ""
+    return of_images(n, count, f"partly transparent: laid on {colour_text(wanted.background)}{hint}")
+
+
+def with_channels(images: Array, channels: int, background: tuple[int, int, int] = WHITE) -> Array:
+    """Images uint8 (..., H, W, C), C = 1, 3 or 4, with the channels asked for.
+
+    Grey is repeated; colour is weighted to luma (ITU-R 601); without alpha it becomes 255; alpha goes by laying the
+    image on the background.
+    """
     if images.shape[-1] == channels:
         return images
+    if images.shape[-1] == 4:
+        return with_channels(laid_on(images[..., :3], images[..., 3:], background), channels)
+    if channels == 4:
+        return np.concatenate([with_channels(images, 3), np.full_like(images[..., :1], 255)], -1)
     if channels == 3:
         return np.repeat(images, 3, axis=-1)
     weights = np.array([299, 587, 114], np.uint32)
     return ((images @ weights + 500) // 1000).astype(np.uint8)[..., None]
 
 
-def _margin(pixels: Array, size: int) -> Array:
-    before = (size - pixels.shape[0]) // 2
-    edge = (before, size - pixels.shape[0] - before)
-    return np.pad(pixels, (edge, edge) + ((0, 0),) * (pixels.ndim - 2), mode="edge")
+def luma(colour: tuple[int, int, int]) -> int:
+    """The grey of a colour."""
+    return int(with_channels(np.array(colour, np.uint8), 1)[0])
+
+
+def laid_on(colour: Array, alpha: Array, background: tuple[int, int, int]) -> Array:
+    """Straight colour uint8 (..., C), C = 1 or 3, over a background by its alpha (..., 1); grey stays grey on grey."""
+    back = np.array(background, np.uint32)
+    if colour.shape[-1] == 1 and len(set(background)) == 1:
+        back = back[:1]
+    a = alpha.astype(np.uint32)
+    return ((colour.astype(np.uint32) * a + back * (255 - a) + 127) // 255).astype(np.uint8)

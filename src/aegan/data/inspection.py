@@ -12,6 +12,15 @@ REASONS_SHOWN = 8
 NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
 
 
+def size_shown(size: int | str | None) -> str:
+    """A size for people.
+
+    >>> size_shown(64), size_shown("96x64")
+    ('64×64', '96×64')
+    """
+    return size.replace("x", "×") if isinstance(size, str) else f"{size}×{size}"
+
+
 @dataclass(frozen=True)
 class Skipped:
     """Files left out for one reason.
@@ -33,21 +42,23 @@ class Inspection:
         kind: "images" or "vectors".
         count: examples that can be used, held-out ones included.
         held_out: of these, how many are kept for evaluation.
-        size: side of the square images a model will see, pixels; None for vectors.
+        size: of the images a model will see, as `--size` takes it: 64, or "96x64" (width, height); None for vectors.
         suggested_size: the side chosen where none is asked for; None for vectors.
-        channels: 1 (grey) or 3 (colour); D for vectors.
+        channels: 1 (grey), 3 (colour) or 4 (with alpha); D for vectors.
+        fit, background: what is done to images of another shape, and the colour of margins and under see-through images.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
         classes: name of each class, with the count of its examples; empty where there are no labels.
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
         notes: what was done to the data, and what deserves a thought before training on it.
+        labels_from: where the labels come from: "sub-folders", a file and its column; or "none: " and why.
     """
 
     kind: str
     count: int
     held_out: int
-    size: int | None
+    size: int | str | None
     suggested_size: int | None
     channels: int
     widths: tuple[int, ...] = ()
@@ -57,6 +68,9 @@ class Inspection:
     duplicates: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fit: str = "crop"
+    background: str = "white"
+    labels_from: str = ""
 
     @property
     def skipped_count(self) -> int:
@@ -87,8 +101,8 @@ class Inspection:
     def lines(self) -> list[str]:
         """The same for people, one fact a line."""
         if self.kind == "images":
-            colour = "grey" if self.channels == 1 else "colour"
-            out = [f"{self.count:,} images, used as {colour} {self.size}×{self.size}"]
+            colour = {1: "grey", 3: "colour", 4: "colour with alpha"}[self.channels]
+            out = [f"{self.count:,} images, used as {colour} {size_shown(self.size)}"]
             if self.widths:
                 (w0, w1, w2), (h0, h1, h2) = self.widths, self.heights
                 same = (w0, h0) == (w2, h2)

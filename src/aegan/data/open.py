@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,16 +16,19 @@ from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
-from aegan.data.build import Advance, Stream, cached, number_labels, open_found
+from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
+from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import Found, in_folder, in_zip
-from aegan.data.fit import check_size, fit_all, of_images, suggest, told, with_channels
+from aegan.data.fit import fit_all, seen_through, suggest, told, with_channels
+from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
 from aegan.data.inspection import Inspection, printable
+from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
-from aegan.data.spec import Data, Numbered
+from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError, unknown
 from aegan.places import expanded
@@ -32,14 +37,17 @@ Array = NDArray[Any]
 Source = str | os.PathLike[str] | Array
 
 IN_MEMORY = 2**30  # bytes up to which an array that is in memory stays there; a larger one goes through the cache
+ONLY_IMAGES = "Leave size, channels, fit and background out."
 KINDS = "a folder of images, a .zip or .tar of one, an .npy, .npz or .parquet file"
 
 
 def open_data(
     source: Source,
     *,
-    size: int | None = None,
+    size: Size | None = None,
     channels: int | None = None,
+    fit: str = "crop",
+    background: Colour = WHITE,
     labels: Any = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,
@@ -52,8 +60,13 @@ def open_data(
         source: a folder of images (its sub-folders are classes), a .zip of one, an .npy or .npz file, a parquet file or a
             folder of them, tar shards (a .tar, a folder of them, a pattern {000..099}.tar, a list of them in a .txt or
             .list file), a NumPy array, or a built-in name (`aegan.data.builtin.NAMES`).
-        size: side of the square images, pixels, a multiple of 8; by default what suits the source, at most 64.
-        channels: 1 (grey) or 3 (colour); by default colour, unless every image is grey.
+        size: side of square images, "WIDTHxHEIGHT" or (width, height), pixels, multiples of 8; by default a square that
+            suits the source, of at most 64.
+        channels: 1 (grey), 3 (colour) or 4 (with alpha); by default colour, unless every image is grey.
+        fit: what happens to images of another aspect ratio: "crop" keeps the centre, "pad" adds a margin, "stretch"
+            distorts.
+        background: what see-through images are laid on, and the colour of the margin: a name, "#rrggbb", "r,g,b", or
+            three numbers.
         labels: False leaves labels out; with an array, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
         cache_dir: where decoded images are kept; by default see `aegan.places.cache_root`.
@@ -64,23 +77,23 @@ def open_data(
     Raises:
         UserError: nothing usable there; says what, where, and what to do.
 
-    >>> open_data("fashion").spec.shape
-    (1, 32, 32)
+    >>> open_data("fashion").spec.shape, open_data("fashion", size="24x16").spec.shape
+    ((1, 32, 32), (1, 16, 24))
     """
-    check_size(size, channels)
+    wanted = ImageFormat.of(size, channels, fit, background)
     if stream not in get_args(Stream):
         raise unknown("value of 'stream'", str(stream), get_args(Stream))
     labelled = labels is not False
     given = None if labels is None or isinstance(labels, bool) else labels
     if isinstance(source, str) and source in builtin.NAMES:
         _no_labels(given, f"'{source}'")
-        return _builtin(source, size, channels, labelled, data_dir)
+        return _builtin(source, wanted, labelled, data_dir)
     if not isinstance(source, str | os.PathLike):
         try:
             stored = arrays.from_array(np.asarray(source))
         except (ValueError, TypeError) as why:  # a ragged list; a tensor on a GPU
             raise UserError(f"This can't be made an array: {why}.", f"Give a NumPy array, or name {KINDS}.") from why
-        return _array(stored, "array", size, channels, labelled, given, cache_dir, progress)
+        return _array(stored, "array", wanted, labelled, given, cache_dir, progress)
     if not os.fspath(source):  # to Path, the current folder
         raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
     if remote(os.fspath(source)):
@@ -93,19 +106,21 @@ def open_data(
     try:
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
-            return _array(stored, name, size, channels, labelled, given, cache_dir, progress, shown)
+            return _array(stored, name, wanted, labelled, given, cache_dir, progress, shown)
         found = files_in(path, shown)
     except OSError as why:
         raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
     _no_labels(given, shown)
-    return open_found(found, name, shown, size, channels, labelled, cache_dir, progress, stream)
+    return open_found(found, name, shown, wanted, labelled, cache_dir, progress, stream)
 
 
 def inspect_data(
     source: Source,
     *,
-    size: int | None = None,
+    size: Size | None = None,
     channels: int | None = None,
+    fit: str = "crop",
+    background: Colour = WHITE,
     labels: Any = None,
     data_dir: str | None = None,
     cache_dir: str | None = None,
@@ -117,6 +132,8 @@ def inspect_data(
         source,
         size=size,
         channels=channels,
+        fit=fit,
+        background=background,
         labels=labels,
         data_dir=data_dir,
         cache_dir=cache_dir,
@@ -125,20 +142,41 @@ def inspect_data(
     ).inspection
 
 
-def _builtin(name: str, size: int | None, channels: int | None, labelled: bool, data_dir: str | None) -> Data:
+def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data:
+    """Data in the form that a model of this spec takes.
+
+    Raises:
+        UserError: as `open_data`.
+    """
+    if spec.is_vector:
+        return open_data(source, progress=progress)
+    wanted = spec.format
+    return open_data(
+        source,
+        size=size_text(wanted.sides),
+        channels=wanted.channels,
+        fit=wanted.fit,
+        background=wanted.background,
+        progress=progress,
+    )
+
+
+def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | None) -> Data:
     one = builtin.NAMES[name]
     parts = [part for part in one.read(data_dir) if part is not None]
     rows, labels = np.concatenate([p.items for p in parts]), np.concatenate([p.labels for p in parts])
     held = None if len(parts) == 1 else np.arange(len(rows)) >= len(parts[0].items)
     names = Numbered(np.concatenate([np.arange(len(p.items)) for p in parts]))
-    if rows.ndim == 2 and (size or channels):
-        raise UserError(f"'{name}' is made of points, not images.", "Leave size and channels out.")
+    if rows.ndim == 2 and _of_images(wanted):
+        raise UserError(f"'{name}' is made of points, not images.", ONLY_IMAGES)
     native = rows.shape[1]
     if rows.ndim == 4:
-        rows = with_channels(fit_all(rows, size or native), channels or rows.shape[-1])
+        wanted = wanted if wanted.size else replace(wanted, size=(native, native))
+        rows = fit_all(with_channels(rows, wanted.channels or rows.shape[-1]), wanted)
     sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
-    found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1])
+    found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1], wanted)
     classes = one.classes if labelled else ()
+    found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
     return in_memory(draft, name, name)
 
@@ -146,8 +184,7 @@ def _builtin(name: str, size: int | None, channels: int | None, labelled: bool, 
 def _array(
     stored: arrays.Stored,
     name: str,
-    size: int | None,
-    channels: int | None,
+    wanted: ImageFormat,
     labelled: bool,
     given: Any,
     cache_dir: str | None,
@@ -156,21 +193,23 @@ def _array(
 ) -> Data:
     """The `Data` of an array: in memory if it was and is small, else through the cache."""
     how = arrays.plan(stored)
-    if how.vectors and (size or channels):
+    if how.vectors and _of_images(wanted):
         raise UserError(
-            f"{stored.where} holds vectors, not images (shape {stored.shape}).", "Leave size and channels out."
+            f"{stored.where} holds vectors, not images (shape {stored.shape}).",
+            ONLY_IMAGES,
         )
     labels, classes, said = _labels(stored, given, labelled)
     sides = () if how.vectors else stored.shape[2:4] if how.first else stored.shape[1:3]
-    side = size or (suggest(min(sides)) if sides else 0)
+    if sides and wanted.size is None:
+        wanted = replace(wanted, size=(suggest(min(sides)),) * 2)
     total = stored.shape[0]
 
     def make(folder: Path | None, advance: Advance) -> Draft:
         pieces, hashes, transparent, colour, row = [], [], 0, False, (0,)
         for chunk in stored.rows():
-            items, clear = arrays.examples(chunk, how)
-            items = items if how.vectors else fit_all(items, side)
-            items = with_channels(items, channels) if channels else items
+            items, clear = arrays.examples(chunk, how, wanted)
+            items = items if how.vectors else fit_all(items, wanted)
+            items = with_channels(items, wanted.channels) if wanted.channels else items
             hashes.append(content_hashes(items))
             transparent, row = transparent + clear, items.shape[1:]
             colour = colour or bool((items != items[..., :1]).any())
@@ -182,19 +221,19 @@ def _array(
             advance(len(items))
         dtype = np.float32 if how.vectors else np.uint8
         rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", dtype, "r", shape=(total, *row))
-        notes = (*how.notes, *said, *of_images(transparent, total, "partly transparent: laid on white"))
-        depth = row[0] if how.vectors else channels or (3 if colour else 1)
-        found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth)
+        notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
+        depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
+        found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
+        found = replace(found, labels_from=_labels_from(stored, given, labels is not None, labelled))
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
-    need = (
-        total * (4 * stored.shape[1] if how.vectors else side * side * (channels or 3)) * 2
-    )  # once as read, once in order
+    each = 4 * stored.shape[1] if how.vectors else math.prod(wanted.sides) * (wanted.channels or 3)
+    need = 2 * total * each  # once as read, once in order
     if not stored.mark and need <= 2 * IN_MEMORY:
         return in_memory(make(None, lambda _: None), name, source)
     mark = stored.mark or _digest(stored)
     fixed = None if labels is None else hashlib.blake2b(labels.tobytes(), digest_size=16).hexdigest()
-    return cached(key_of(mark, side, channels, fixed, classes), name, source, need, total, make, cache_dir, progress)
+    return cached(key_of(mark, wanted, fixed, classes), name, source, need, total, make, cache_dir, progress)
 
 
 def _inspection(
@@ -204,24 +243,32 @@ def _inspection(
     native: int | None,
     notes: Sequence[str],
     channels: int,
+    wanted: ImageFormat,
 ) -> Inspection:
     """What can be told of an array of examples; images are all of one size, `sides` = (H, W) as stored."""
     modes = {stored: len(rows)}
     if rows.ndim == 2:
         return Inspection("vectors", len(rows), 0, None, None, channels, modes=modes, notes=tuple(notes))
-    size, (height, width) = rows.shape[1], sides
+    height, width = sides
     return Inspection(
         kind="images",
         count=len(rows),
         held_out=0,
-        size=size,
+        size=size_text(wanted.sides),
         suggested_size=native or suggest(min(sides)),
+        fit=wanted.fit,
+        background=colour_text(wanted.background),
         channels=channels,
         widths=(width,) * 3,
         heights=(height,) * 3,
         modes=modes,
-        notes=(*notes, *told(np.array([width]), np.array([height]), size, len(rows))),
+        notes=(*notes, *told(np.array([width]), np.array([height]), wanted, len(rows))),
     )
+
+
+def _of_images(wanted: ImageFormat) -> bool:
+    """Whether something was asked for that only images have."""
+    return wanted != ImageFormat()
 
 
 def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | None, tuple[str, ...], list[str]]:
@@ -230,12 +277,21 @@ def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | 
     if values is None or not labelled:
         return None, (), []
     values = np.asarray(values)
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
     if values.shape != stored.shape[:1] or values.dtype.kind not in "uibUS":
         raise UserError(
             f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
             f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
         )
     return number_labels(values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes)
+
+
+def _labels_from(stored: arrays.Stored, given: Any, used: bool, labelled: bool) -> str:
+    if used:
+        return "the labels given" if given is not None else f"the labels stored in {stored.where}"
+    there = given is not None or stored.labels is not None
+    return "none: left out as asked" if not labelled else "none: see the notes" if there else "none: there are none"
 
 
 def _digest(stored: arrays.Stored) -> str:
@@ -245,29 +301,36 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
-def files_in(path: Path, shown: str) -> Found:
-    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded."""
+def files_in(path: Path, shown: str, everything: bool = False) -> Found:
+    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded.
+
+    Args:
+        everything: all of them; else those to train on, with their labels.
+    """
     if not path.exists():
         if (shards := named_shards(str(path))) is not None:
-            return in_tars(shards)
+            return in_tars(shards, everything=everything)
         raise _missing(path, shown)
     if path.is_dir():
         listing = list(walk(path))
         if _mostly(".tar", listing):
-            return in_tars([], listing)
-        return in_parquet(path, listing) if _mostly(".parquet", listing) else in_folder(path, listing)
+            return in_tars([], listing, everything)
+        read = in_parquet if _mostly(".parquet", listing) else in_folder
+        return read(path, listing, everything)
     suffix = path.suffix.lower()
     if suffix in (".parquet", ".zip"):
-        return in_parquet(path) if suffix == ".parquet" else in_zip(path)
+        return in_parquet(path, (), everything) if suffix == ".parquet" else in_zip(path, everything)
     if suffix == ".tar":
-        return in_tars([path])
+        return in_tars([path], everything=everything)
     if suffix in (".txt", ".list"):
-        return in_tars(listed_shards(path))
+        return in_tars(listed_shards(path), everything=everything)
     if path.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
         raise UserError(
             f"{shown} is a compressed tar, and shards are read where they are.",
             "Unpack it (gunzip), and name the .tar.",
         )
+    if suffix in ARCHIVES:
+        raise UserError(f"{shown} is an archive of a kind that is not read.", "Unpack it, and name the folder.")
     raise UserError(f"{shown} is a {path.suffix or 'plain'} file.", f"Name {KINDS}.")
 
 

@@ -1,20 +1,33 @@
-"""Images in parquet files, laid out as the Hugging Face hub does: an `image` column of {bytes, path}, a `label` column."""
+"""Images in parquet files, laid out as the Hugging Face hub does: an `image` column of {bytes, path}, a `label` column.
+
+Rows may name files instead of holding them: these are read where they lie, below the folder of the parquet file.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from aegan.data.decode import Skip, too_large
-from aegan.data.files import OTHER_SPLITS, TRAINING, Entry, Found, Skips
-from aegan.data.listing import Listed
+from aegan.data.choosing import LABELS_FROM, suffix_of
+from aegan.data.decode import SUFFIXES, Skip, too_large
+from aegan.data.files import RULES, Entry, Found, Origin, Skips, Stretch
+from aegan.data.inspection import printable
+from aegan.data.labels import label_of, label_rank, plain
+from aegan.data.layout import SPLIT
+from aegan.data.listing import Listed, hidden, walk
+from aegan.data.matching import FILE_COLUMNS, SPLIT_COLUMNS
+from aegan.data.splitnames import split_name, trains
 from aegan.errors import UserError
 
 MOST_GROUP = 2**32  # bytes of a row group, decompressed
+ABSENT = "the file that the row names is not below the folder of the parquet file"
+PATHS_PROBED = 64  # rows in which a column of text must name images to be one of paths
 ROWS = 64  # read at a time: memory holds this many stored images
 
 
@@ -23,13 +36,32 @@ class _Bytes:
     raw: Any
 
     def __call__(self, most: int) -> bytes:
-        if not self.raw:
-            raise Skip("no bytes in the row")
         return bytes(self.raw[:most])
 
 
-def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
+class Columns(NamedTuple):
+    """The columns of a parquet file that are used.
+
+    Args:
+        image: of images: encoded bytes, {bytes, path}, or paths.
+        label: of labels, or "".
+        split: of splits, or "".
+        classes: class names by number, where the file has them.
+        unused: the others.
+    """
+
+    image: str
+    label: str = ""
+    split: str = ""
+    classes: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = False) -> Found:
     """The images of a parquet file, or of all those in a folder; of its training split where there are several.
+
+    Args:
+        everything: those of all splits.
 
     Raises:
         UserError: pyarrow is missing, a file is damaged, or there is no column of images.
@@ -38,45 +70,72 @@ def in_parquet(path: Path, listing: Iterable[Listed] = ()) -> Found:
         import pyarrow.parquet as pq
     except ImportError as why:
         raise UserError(f"Reading {path} needs pyarrow, which is missing.", "pip install pyarrow") from why
-    skips, notes = Skips(), []
+    skips, notes = Skips(), list[str]()
     files = [Path(each.path) for each in listing if each.suffix == ".parquet" and may_read(each)] or [path]
-    if chosen := training(files):
-        for other in sorted(set(files) - set(chosen)):
-            skips.add(other.name, "of another split than train")
-        notes.append(f"only the {len(chosen)} files of the split 'train' are used: name another file to use that one")
+    if not everything and (chosen := training(files)):
+        notes.append(held_files(files, chosen, skips))
         files = chosen
-    key = hashlib.blake2b(digest_size=16)
-    total, columns = 0, ("", "")
-    classes: tuple[str, ...] = ()
+    key = hashlib.blake2b(RULES, digest_size=16)
+    total, columns = 0, Columns("")
+    splits: Counter[str] = Counter()
     for file in files:
         try:
             # resolved, because the hub's own cache is a folder of links
             status = file.resolve().stat()
             with pq.ParquetFile(file) as opened:
-                before, (columns, classes) = columns, _columns(opened.schema_arrow, file)
-                if before not in (columns, ("", "")):
+                before, columns = columns, _columns(opened, file)
+                if before.image and before != columns:
                     raise UserError(
                         f"{file} has other columns than the files before it.", "Name one file or folder of a kind."
                     )
                 _check_groups(opened.metadata, file)
                 total += opened.metadata.num_rows
+                if columns.split and not everything:
+                    splits.update(map(str, opened.read(columns=[columns.split]).column(0).to_pylist()))
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(f"{file} is not a whole parquet file ({_first_line(why)}).", "Fetch it again.") from why
         key.update(f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    rows = _Rows(tuple(files), columns[0], columns[1], lambda file: pq.ParquetFile(file))
+    use = trains(splits)
+    if use:
+        held = ", ".join(f"'{printable(name)}' {n:,}" for name, n in sorted(splits.items()) if name not in use)
+        notes.append(f"only the rows of the split {', '.join(sorted(use))} are used; held back: {held}")
+        total = sum(splits[name] for name in use)
+    said = f"column '{printable(columns.label)}'" if columns.label else "none: no column of labels"
+    if columns.label:
+        notes.append(LABELS_FROM.format(said))
+    if columns.unused:
+        shown = ", ".join(map(printable, columns.unused[:6])) + (", …" if len(columns.unused) > 6 else "")
+        notes.append(f"not used: the column{'s' if len(columns.unused) > 1 else ''} {shown}")
+    root = path if path.is_dir() else path.parent
+    rows = _Rows(tuple(files), columns, lambda file: pq.ParquetFile(file), root, frozenset(use), skips)
     step = max(1, len(files) // 8)
-    sample = [entry for file in files[::step] for entry in rows.of(file, most=ROWS)]
-    return Found(key.hexdigest(), rows, sample, total, total, skips, -1, notes, classes, bool(columns[1]), "parquet")
+    quiet = _Rows(rows.files, columns, rows.open, root, rows.use)
+    sample = [entry for file in files[::step] for entry in quiet.of(file, most=ROWS)]
+    if any(isinstance(entry.read, Stretch | _Nothing) for entry in sample):  # images beside the file may change alone
+        for each in walk(root):
+            if each.suffix in SUFFIXES and not each.why:
+                key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
+    return Found(
+        key.hexdigest(), rows, sample, total, total, skips, notes, Origin(said, columns.classes), shards="parquet"
+    )
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of some parquet files, read as they are asked for."""
+    """The rows of some parquet files, read as they are asked for.
+
+    Args:
+        root: the folder below which files that rows name may lie.
+        use: the splits to use; all, where there are none.
+        skips: counts the rows of other splits.
+    """
 
     files: Sequence[Path]
-    image: str
-    label: str
+    columns: Columns
     open: Callable[[Path], Any]
+    root: Path
+    use: frozenset[str] = frozenset()
+    skips: Skips = field(default_factory=Skips)
 
     def __iter__(self) -> Iterator[Entry]:
         for file in self.files:
@@ -84,24 +143,64 @@ class _Rows:
 
     def of(self, file: Path, most: int | None = None) -> Iterator[Entry]:
         """The rows of one file, or the first of them."""
-        columns, row = [each for each in (self.image, self.label) if each], 0
+        image, label, split = self.columns[:3]
+        row = 0
         try:
             with self.open(file) as opened:
-                for batch in opened.iter_batches(ROWS, columns=columns):
-                    images = batch.column(self.image).to_pylist()
-                    labels = batch.column(self.label).to_pylist() if self.label else [-1] * len(images)
-                    for image, label in zip(images, labels, strict=True):
-                        raw = image.get("bytes") if isinstance(image, dict) else image
-                        yield Entry(f"{file.name}/{row}", _Bytes(raw), -1 if label is None else label)
+                for batch in opened.iter_batches(ROWS, columns=[each for each in (image, label, split) if each]):
+                    images = batch.column(image).to_pylist()
+                    labels = batch.column(label).to_pylist() if label else [None] * len(images)
+                    parts = batch.column(split).to_pylist() if split else [None] * len(images)
+                    for stored, value, part in zip(images, labels, parts, strict=True):
+                        name = f"{file.name}/{row}"
                         row += 1
+                        if self.use and str(part) not in self.use:
+                            self.skips.add(name, SPLIT)
+                        else:
+                            yield Entry(name, self._reader(stored, file), label_of(value))
                         if row == most:
                             return
         except (OSError, ValueError) as why:
             raise UserError(f"{file} is damaged after row {row} ({_first_line(why)}).", "Fetch it again.") from why
 
+    def _reader(self, stored: Any, file: Path) -> Callable[[int], bytes]:
+        raw = stored.get("bytes") if isinstance(stored, dict) else stored
+        named = stored.get("path") if isinstance(stored, dict) else stored if isinstance(stored, str) else None
+        if raw and not isinstance(raw, str):
+            return _Bytes(raw)
+        if not named:
+            return _Nothing("neither an image nor the name of a file in the row")
+        found = file_below(named, file.parent, self.root)
+        return Stretch(found, 0, os.path.getsize(found)) if found else _Nothing(ABSENT)
 
-def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]:
-    """((column of images, column of labels or ""), class names) of a schema."""
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    why: str
+
+    def __call__(self, most: int) -> bytes:
+        raise Skip(self.why)
+
+
+def file_below(named: str, beside: Path, root: Path) -> str | None:
+    """The file that a row names: relative to the parquet file's folder, or to the data's; never outside these.
+
+    A path that was absolute on another machine is looked for by its last parts.
+    """
+    parts = [part for part in str(named).replace("\\", "/").split("/") if part not in ("", ".")]
+    if ".." in parts or hidden(parts[-1:]) or "\0" in str(named):
+        return None
+    for folder in dict.fromkeys((beside, root)):
+        real = os.path.join(os.path.realpath(folder), "")
+        for i in range(min(len(parts), 8)):
+            path = os.path.realpath(os.path.join(real, *parts[i:]))
+            if path.startswith(real) and os.path.isfile(path):
+                return path
+    return None
+
+
+def _columns(opened: Any, file: Path) -> Columns:
+    """The columns of an opened file that are used."""
     import pyarrow as pa
 
     def holds_images(kind: Any) -> bool:
@@ -109,14 +208,26 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
             return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
-    def holds_labels(kind: Any) -> bool:
-        return bool(pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    def is_text(kind: Any) -> bool:
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
-    images = [field.name for field in schema if holds_images(field.type)]
+    def holds_labels(kind: Any) -> bool:
+        if pa.types.is_dictionary(kind):
+            return holds_labels(kind.value_type)
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            return bool(pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type))
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        return bool(number or is_text(kind))
+
+    schema = opened.schema_arrow
+    images = [column.name for column in schema if holds_images(column.type)]
+    if not images:
+        images = _paths(opened, [column.name for column in schema if is_text(column.type)], file)
     if not images:
         raise UserError(
             f"{file} has no column of images; its columns: {', '.join(schema.names)}.",
-            "It needs a column 'image' of encoded files: binary, or a struct with a field 'bytes'.",
+            "It needs a column 'image' of encoded files (binary, or a struct with a field 'bytes'), or of the paths of "
+            "image files that lie beside it.",
         )
     image = "image" if "image" in images else images[0]
     features: dict[str, Any] = {}
@@ -126,9 +237,29 @@ def _columns(schema: Any, file: Path) -> tuple[tuple[str, str], tuple[str, ...]]
         except (ValueError, KeyError, TypeError, RecursionError):
             features = {}  # written by something else: the columns alone must do
     named = {name: f["names"] for name, f in features.items() if isinstance(f, dict) and f.get("_type") == "ClassLabel"}
-    usual = [name for name in ("label", "labels", "fine_label", "class") if name in schema.names]
-    label = next((n for n in (*usual, *named) if n in schema.names and holds_labels(schema.field(n).type)), "")
-    return (image, label), tuple(str(name) for name in named.get(label) or ())
+    others = [column.name for column in schema if column.name != image and holds_labels(column.type)]
+    split = next((name for name in others if plain(name) in SPLIT_COLUMNS), "")
+    usual = sorted((name for name in others if label_rank(name) >= 0), key=label_rank)
+    label = next(iter([*usual, *(name for name in named if name in others)]), "")
+    if not label:  # a single column that is left
+        left = [n for n in others if n != split and plain(n) not in FILE_COLUMNS and not n.startswith("__index")]
+        label = left[0] if len(left) == 1 and not pa.types.is_floating(schema.field(left[0]).type) else ""
+    unused = tuple(
+        name for name in schema.names if name not in (image, label, split) and not name.startswith("__index")
+    )
+    return Columns(image, label, split, tuple(str(name) for name in named.get(label) or ()), unused)
+
+
+def _paths(opened: Any, columns: Sequence[str], file: Path) -> list[str]:
+    """Of some columns of text the one that holds paths of images, if there is one."""
+    usual = sorted(columns, key=lambda name: plain(name) not in FILE_COLUMNS)
+    for batch in opened.iter_batches(PATHS_PROBED, columns=usual) if usual else []:
+        for name in usual:
+            values = [value for value in batch.column(name).to_pylist() if value]
+            if sum(suffix_of(value) in SUFFIXES for value in values) * 2 > len(values):
+                return [name]
+        break
+    return []
 
 
 def _check_groups(metadata: Any, file: Path) -> None:
@@ -148,12 +279,22 @@ def may_read(each: Listed) -> bool:
 
 def training(files: Sequence[Path]) -> list[Path]:
     """Of files named after several splits (train-00000-of-00002.parquet, test-…) those to train on; else none."""
-    stems = {file: file.stem.lower().split("-")[0] for file in files}
-    parents = {file: file.parent.name.lower() for file in files}
-    for names in (stems, parents):
-        if set(names.values()) & TRAINING and set(names.values()) & OTHER_SPLITS:
-            return [file for file in files if names[file] in TRAINING]
+    for names in ({file: file.stem for file in files}, {file: file.parent.name for file in files}):
+        if use := trains(names.values()):
+            return [file for file in files if names[file] in use]
     return []
+
+
+def held_files(files: Sequence[Path], chosen: Sequence[Path], skips: Skips) -> str:
+    """Counts the files of other splits than those chosen; the note on it."""
+    others = sorted(set(files) - set(chosen))
+    for other in others:
+        skips.add(other.name, SPLIT)
+    what = split_name(chosen[0].stem) or split_name(chosen[0].parent.name)
+    return (
+        f"only the {len(chosen)} files of the split '{what.kind if what else 'train'}' are used; {len(others)} are held "
+        "back (to use another file, name it)"
+    )
 
 
 def _first_line(why: Exception) -> str:

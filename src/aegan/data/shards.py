@@ -16,16 +16,21 @@ import os
 import posixpath
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
+from aegan.data.choosing import LABELS_FROM, choose, facts_of
 from aegan.data.decode import SUFFIXES
-from aegan.data.files import Entry, Found, Skips, Stretch
+from aegan.data.files import RULES, Entry, Found, Origin, Skips, Stretch, copies
 from aegan.data.inspection import printable
+from aegan.data.labels import Label, Vector, label_of
+from aegan.data.layout import STRAY
 from aegan.data.listing import Listed, hidden, unfit
-from aegan.data.parquet import may_read, training
+from aegan.data.parquet import held_files, may_read, training
+from aegan.data.tables import LabelFile, may_tell
 from aegan.errors import UserError
 
 BLOCK = tarfile.BLOCKSIZE
@@ -34,6 +39,7 @@ MOST_LABEL = 2**16  # bytes of a .cls or .json
 MOST_GROUP = 256  # members of one sample
 MOST_SHARDS = 1_000_000  # that a pattern may mean
 LABEL_KEYS = ("label", "cls", "class", "class_name", "class_label")
+SIDECAR = "the .cls or .json beside each image"
 SAMPLED = 8  # shards of which the first images tell the size
 
 
@@ -117,25 +123,26 @@ def remote(source: str) -> bool:
     return source.startswith("pipe:") or re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", source) is not None
 
 
-def in_tars(files: Iterable[Path], listing: Iterable[Listed] = ()) -> Found:
+def in_tars(files: Iterable[Path], listing: Iterable[Listed] = (), everything: bool = False) -> Found:
     """The images of some shards; or of those of a listing, of its training split where there are several.
+
+    Args:
+        everything: those of all splits, without labels.
 
     Raises:
         UserError: a shard is not there.
     """
-    skips, notes = Skips(), []
+    skips, notes = Skips(), list[str]()
     chosen = list(files)
     for each in listing:
         if each.suffix == ".tar" and may_read(each):
             chosen.append(Path(each.path))
         elif each.suffix in SUFFIXES:
             skips.add(each.name, "beside the shards")
-    if some := training(chosen):
-        for other in sorted(set(chosen) - set(some)):
-            skips.add(other.name, "of another split than train")
-        notes.append(f"only the {len(some)} shards of the split 'train' are used: name others to use those")
+    if not everything and (some := training(chosen)):
+        notes.append(held_files(chosen, some, skips))
         chosen = some
-    key, total = hashlib.blake2b(b"tar", digest_size=16), 0
+    key, total = hashlib.blake2b(b"tar" + RULES, digest_size=16), 0
     for file in chosen:
         try:
             status = file.stat()
@@ -149,23 +156,95 @@ def in_tars(files: Iterable[Path], listing: Iterable[Listed] = ()) -> Found:
     sample: list[Entry] = []
     seen = 0
     for file in dict.fromkeys(chosen[:: max(1, len(chosen) // SAMPLED)]):
-        first = list(itertools.islice(_Tars([file], Skips()), 1_000 // SAMPLED))
+        first = list(itertools.islice(_Images([file], Skips()), 1_000 // SAMPLED))
         sample += first
         # up to the end of the last image seen: what an image takes in the archive, header, label and all
         if first and isinstance(last := first[-1].read, Stretch):
             seen += last.offset + last.length
     likely = round(total * len(sample) / seen) if seen else 0
-    return Found(
-        key.hexdigest(), _Tars(chosen, skips), sample, max(likely, 1), likely, skips, -1, notes, (), True, "tar"
-    )
+    images: Iterable[Entry] = _Images(chosen, skips)
+    origin = Origin()
+    if not everything:
+        sidecar = any(entry.label is not None for entry in sample)
+        images = _Chosen(chosen, skips, notes, origin, sidecar)
+    return Found(key.hexdigest(), images, sample, max(likely, 1), likely, skips, notes, origin, shards="tar")
 
 
 @dataclass(frozen=True)
-class _Tars:
-    """The images of some shards, found as they are asked for; what is left out is added to `skips`."""
+class _Chosen:
+    """The images of some shards to train on, with their labels; what they are is decided when they are first asked for.
+
+    The headers are read once more for that. Names are kept only where a label file, or a folder that may be a copy, asks
+    for them: shards may hold more images than fit in memory as names.
+
+    Args:
+        notes, origin: are completed.
+        sidecar: the labels stand beside the images.
+    """
 
     files: Sequence[Path]
     skips: Skips
+    notes: list[str]
+    origin: Origin
+    sidecar: bool
+
+    def __iter__(self) -> Iterator[Entry]:
+        labels = list[LabelFile]()
+        facts = facts_of(self._names(labels))
+        title = self.files[0].stem if len(self.files) == 1 else self.files[0].resolve().parent.name
+        choice = choose(self._images, facts, [] if self.sidecar else labels, title, self._copies)
+        if self.sidecar:
+            choice.labels_from = SIDECAR
+            choice.notes = [*choice.layout.notes, LABELS_FROM.format(SIDECAR)]
+        self.notes.extend(choice.notes)
+        self.origin.labels_from, self.origin.classes = choice.labels_from, choice.classes
+        for entry in _Images(self.files, self.skips, choice.used):
+            label, why = choice.of(inner(entry.name))
+            if why and not (self.sidecar and why == STRAY):
+                self.skips.add(entry.name, why)
+            else:
+                yield entry if self.sidecar else replace(entry, label=label)
+
+    def _images(self) -> list[str]:
+        return [inner(entry.name) for entry in _Images(self.files, Skips())]
+
+    def _names(self, labels: list[LabelFile]) -> Iterator[str]:
+        """The names of all files; those that may hold labels are added to `labels`."""
+        for path in self.files:
+            with suppress(OSError), open(path, "rb") as file:
+                for member in members(file):
+                    if not member.why and not unfit(member.size, True):
+                        name = inner(f"/{member.name}")
+                        if may_tell(name) and not self.sidecar:
+                            labels.append(LabelFile(name, Stretch(str(path), member.offset, member.size)))
+                        yield name
+
+    def _copies(self, again: Mapping[str, str]) -> frozenset[str]:
+        folders = {*again, *again.values()}
+        entries = ((inner(entry.name), entry) for entry in _Images(self.files, Skips()))
+        return copies(again, {name: entry for name, entry in entries if posixpath.dirname(name) in folders})
+
+
+def inner(name: str) -> str:
+    """The path inside a shard, of an entry's name.
+
+    >>> inner("000.tar/./cats/1.png")
+    'cats/1.png'
+    """
+    return "/".join(part for part in name.partition("/")[2].split("/") if part not in ("", "."))
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of some shards, found as they are asked for; what can't be read is added to `skips`.
+
+    Args:
+        used: label files, which are no samples.
+    """
+
+    files: Sequence[Path]
+    skips: Skips
+    used: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Entry]:
         for file in self.files:
@@ -178,6 +257,8 @@ class _Tars:
                 group = _Sample("")
                 for member in members(file):
                     name = f"{shard}/{member.name}"
+                    if self.used and inner(name) in self.used:
+                        continue
                     if member.why:
                         self.skips.add(name, member.why)
                         continue
@@ -238,7 +319,7 @@ class _Sample:
 
     key: str
     images: list[Member] = field(default_factory=list)
-    label: int | str = -1
+    label: Label | None = None
     others: int = 0
 
     def add(self, member: Member, file: BinaryIO) -> None:
@@ -250,7 +331,7 @@ class _Sample:
         if suffix in (".cls", ".json") and member.size <= MOST_LABEL and not unfit(member.size, True):
             file.seek(member.offset)
             found = _label(suffix, file.read(member.size))
-            self.label = found if self.label == -1 or suffix == ".cls" else self.label
+            self.label = found if self.label is None or suffix == ".cls" else self.label
 
     def entries(self, shard: str, path: Path, skips: Skips) -> Iterator[Entry]:
         if not self.images and self.others:
@@ -273,19 +354,19 @@ def _key(name: str) -> str:
     return posixpath.join(folder, base.partition(".")[0])
 
 
-def _label(suffix: str, raw: bytes) -> int | str:
-    """What a .cls or .json says of the class: a number or a name; -1: nothing."""
+def _label(suffix: str, raw: bytes) -> Label | None:
+    """What a .cls or .json says of the class: a number or a name; None: nothing."""
     try:
         text = raw.decode("utf-8")
         value = text.strip() if suffix == ".cls" else json.loads(text)
     except (ValueError, RecursionError):
-        return -1
+        return None
     if isinstance(value, dict):
-        value = next((value[key] for key in LABEL_KEYS if key in value), -1)
-    if isinstance(value, str):
-        return int(value) if re.fullmatch(r"\d{1,9}", value) else printable(value[:200]) or -1
-    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
-    return value if whole else -1
+        value = next((value[key] for key in LABEL_KEYS if key in value), None)
+    label = label_of(value)
+    if isinstance(label, Vector):
+        return None
+    return int(label) if isinstance(label, str) and re.fullmatch(r"-?\d{1,9}", label) else label
 
 
 def _unsafe(name: str, info: tarfile.TarInfo) -> str:

@@ -1,4 +1,4 @@
-"""What a data set is, once opened: its shape, its two splits and where they came from. Imports numpy only."""
+"""What a data set is, once opened: its shape, its two splits and where they came from. Imports NumPy and Pillow only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.data.format import WHITE, Fit, ImageFormat
 from aegan.data.inspection import Inspection
 
 Array = NDArray[Any]
@@ -23,6 +24,7 @@ class DataSpec:
         shape: (C, H, W) of an image, or (D,) of a vector.
         classes: class names, index = label; empty where there are no labels.
         count: number of training examples.
+        fit, background: how images were brought to this shape; see `aegan.data.format.ImageFormat`.
 
     >>> DataSpec((1, 32, 32), ("cat", "dog"), 100).size
     32
@@ -31,6 +33,8 @@ class DataSpec:
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     count: int = 0
+    fit: Fit = "crop"
+    background: tuple[int, int, int] = WHITE
 
     @property
     def is_image(self) -> bool:
@@ -46,9 +50,24 @@ class DataSpec:
         return self.shape[0]
 
     @property
-    def size(self) -> int:
-        """H (= W) of an image; 1 for a vector."""
+    def height(self) -> int:
+        """H of an image; 1 for a vector."""
         return self.shape[1] if self.is_image else 1
+
+    @property
+    def width(self) -> int:
+        """W of an image; 1 for a vector."""
+        return self.shape[2] if self.is_image else 1
+
+    @property
+    def size(self) -> int:
+        """The longer side of an image; 1 for a vector."""
+        return max(self.height, self.width)
+
+    @property
+    def format(self) -> ImageFormat:
+        """The form of its images."""
+        return ImageFormat((self.height, self.width), self.channels, self.fit, self.background)
 
 
 class Numbered(Sequence[str]):

@@ -25,19 +25,21 @@ def content_hash(item: Array) -> bytes:
     """The hash of one image (H, W, C) uint8 or vector (D,), 16 bytes: equal pixels, equal hash.
 
     A colour image whose channels are equal hashes as the grey one: whether a set is stored grey or in colour does not
-    move an image from one split to the other.
+    move an image from one split to the other; nor does an alpha channel where nothing is see-through.
 
     >>> grey = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
     >>> content_hash(grey) == content_hash(np.repeat(grey, 3, axis=2))
     True
     """
+    if item.ndim == 3 and item.shape[2] == 4 and (item[:, :, 3] == 255).all():
+        item = item[:, :, :3]
     if item.ndim == 3 and item.shape[2] == 3 and is_grey(item):
         item = item[:, :, :1]
     return hashlib.blake2b(np.ascontiguousarray(item).tobytes(), digest_size=DIGEST).digest()
 
 
 def is_grey(pixels: Array) -> bool:
-    """Whether the three channels of (H, W, 3) are equal."""
+    """Whether the three colours of (H, W, 3 or 4) are equal."""
     return bool((pixels[:, :, 0] == pixels[:, :, 1]).all() and (pixels[:, :, 1] == pixels[:, :, 2]).all())
 
 

@@ -14,10 +14,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.cores import allowed
 from aegan.data import cache
 from aegan.data.decode import MOST_BYTES, Skip, decode_pixels
 from aegan.data.files import Stretch
 from aegan.data.fit import with_channels
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
@@ -31,9 +33,8 @@ MOST_WHOLE = 2**32  # bytes of pixels that may be asked for at once
 
 
 def workers() -> int:
-    """Threads that decode: the cores that this process may use, at most 16."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, usable)
+    """Threads that decode: the cores that this process may use, at most 16, and no more than `--threads`."""
+    return min(16, allowed())
 
 
 class Pending:
@@ -47,18 +48,17 @@ class Pending:
         self._parts = parts
 
     def result(self) -> Array:
-        """The images, uint8 (n, S, S, C); waits for them."""
+        """The images, uint8 (n, H, W, C); waits for them."""
         return np.concatenate([part.result() for part in self._parts])
 
 
 class Streamed:
-    """Images (N, S, S, C) that are read like an array, `items[index]`, and decoded at that moment.
+    """Images (N, H, W, C) that are read like an array, `items[index]`, and decoded at that moment.
 
     Args:
         files: the files they lie in; "" is the pack of the cache.
         which, offset, length: where each lies: number of the file, and bytes.
-        size: S.
-        asked: channels to decode to; None: 3.
+        wanted: the form to decode to, of a known size.
         channels: C, to which what was decoded is brought.
         pack: path of the pack.
     """
@@ -72,26 +72,23 @@ class Streamed:
         which: Array,
         offset: Array,
         length: Array,
-        size: int,
-        asked: int | None,
+        wanted: ImageFormat,
         channels: int,
         pack: Path,
     ) -> None:
         self.files, self.which, self.offset, self.length = files, which, offset, length
-        self.size, self.asked, self.channels, self.pack = size, asked, channels, pack
-        self.shape = (len(which), size, size, channels)
+        self.wanted, self.channels, self.pack = wanted, channels, pack
+        self.shape = (len(which), *wanted.sides, channels)
         # for good, since filters belong to the process and decoding goes on in threads; what Pillow has to say was of
         # interest when the images were first looked at
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     @classmethod
-    def read(
-        cls, folder: Path, arrays: Mapping[str, Array], part: str, size: int, asked: int | None, channels: int
-    ) -> Streamed:
+    def read(cls, folder: Path, arrays: Mapping[str, Array], part: str, wanted: ImageFormat, channels: int) -> Streamed:
         """What `write_files` and `write_places` wrote in a cache."""
         files = FileNames(arrays["files"], arrays["files-ends"])
         which, offset, length = (np.asarray(arrays[f"{part}-{key}"]) for key in ("which", "offset", "length"))
-        return cls(files, which, offset, length, size, asked, channels, folder / PACK)
+        return cls(files, which, offset, length, wanted, channels, folder / PACK)
 
     def write_files(self, folder: Path) -> None:
         """The names of the files, and the pack if there is one, which moves."""
@@ -147,7 +144,7 @@ class Streamed:
     def take(self, index: Array) -> Streamed:
         """Some of the images, still to be decoded."""
         places = self.which[index], self.offset[index], self.length[index]
-        return Streamed(self.files, *places, self.size, self.asked, self.channels, self.pack)
+        return Streamed(self.files, *places, self.wanted, self.channels, self.pack)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -163,7 +160,7 @@ class Streamed:
         path = self.files[int(self.which[i])] or str(self.pack)
         try:
             raw = Stretch(path, int(self.offset[i]), int(self.length[i]))(MOST_BYTES)
-            return with_channels(decode_pixels(raw, self.size, self.asked, path), self.channels)
+            return with_channels(decode_pixels(raw, self.wanted, path), self.channels)
         except Skip as why:
             raise UserError(
                 f"{printable(path)}, at byte {int(self.offset[i]):,}: an image that was whole is {why}.",
@@ -204,7 +201,7 @@ class Places:
         self._offset.append(offset)
         self._length.append(length)
 
-    def streamed(self, size: int, channels: int | None) -> Streamed:
+    def streamed(self, wanted: ImageFormat) -> Streamed:
         """The images."""
         places = np.array(self._which, np.int32), np.array(self._offset), np.array(self._length)
-        return Streamed(list(self._files), *places, size, channels, channels or 3, self.pack)
+        return Streamed(list(self._files), *places, wanted, wanted.channels or 3, self.pack)

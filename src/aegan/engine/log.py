@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,20 @@ class RunLog:
         path: the file.
         step: when resuming, lines behind this step are dropped, since those steps will be taken again. None: from the start.
         loggers: that hear of numbers and pictures too; `close` ends them.
+        ahead: lines behind that step which stay all the same.
     """
 
-    def __init__(self, path: Path, step: int | None = None, loggers: Loggers | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        step: int | None = None,
+        loggers: Loggers | None = None,
+        ahead: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self.path = path
         self._loggers = loggers or Loggers((), path.parent, print)
         if path.is_file():
-            kept = [line for line in read_log(path) if _taken_until(line, step or 0)]
+            kept = [line for line in read_log(path) if _taken_until(line, step or 0) or line in ahead]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)

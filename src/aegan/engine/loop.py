@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ import torch
 from torch import Tensor
 
 from aegan.config import SMALL, RunConfig, as_plain
+from aegan.cores import asked_threads
 from aegan.data.loader import Batch, Loader
-from aegan.data.spec import Data, DataSpec
+from aegan.data.spec import Data
 from aegan.doctor.care import Change, Visit, visit
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.guard import LOOK_EVERY, Guard
@@ -29,6 +31,10 @@ from aegan.engine.running import Counters, Running
 from aegan.engine.schedule import REPLAN_AT, Plan, Timing, plans_of_steps
 from aegan.engine.signals import Interrupted, Stop
 from aegan.engine.state import Checkpoints, load_random_state, random_state
+from aegan.engine.thread_record import EVENT as THREADS
+from aegan.engine.thread_record import Change as ThreadChange
+from aegan.engine.thread_record import Record, Threads, adapts
+from aegan.engine.threads import Turn
 from aegan.engine.view import DataView, to_device
 from aegan.engine.watch import Best, Watch, due
 from aegan.errors import UserError
@@ -47,6 +53,7 @@ class Outcome:
         notes: what the closed-form stages found, by stage.
         steps, seconds, images: what it took.
         plans: steps of each stage, by which the run can be repeated.
+        threads: that it computed with, step by step.
     """
 
     networks: Networks
@@ -55,6 +62,7 @@ class Outcome:
     seconds: float
     images: int
     plans: dict[str, Plan]
+    threads: Record
 
 
 class Engine:
@@ -66,6 +74,7 @@ class Engine:
         config: the run's settings; either `minutes` or `steps` is set.
         folder: RUN; exists and holds no other run.
         plans: steps of each stage from an earlier run, to repeat it; takes the place of minutes and steps.
+        threads: those of that run, step by step.
         display: shows progress.
         save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
         save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.watch`.
@@ -82,6 +91,7 @@ class Engine:
         folder: Path,
         *,
         plans: dict[str, Plan] | None = None,
+        threads: Record | None = None,
         display: Display | None = None,
         save_model: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         save_best: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
@@ -99,7 +109,7 @@ class Engine:
         narrow = config.precision == "auto" and data.spec.is_vector
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
         labelled = config.classes and strategy.uses_labels
-        self.spec = data.spec if labelled else DataSpec(data.spec.shape, (), data.spec.count)
+        self.spec = data.spec if labelled else replace(data.spec, classes=())
         self.stages = strategy.stages(self.spec)
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)
@@ -107,12 +117,18 @@ class Engine:
         self.notes: dict[str, dict[str, Any]] = {}
         self.plans = dict(plans or (plans_of_steps(self.stages, config.steps) if config.steps else {}))
         self.counters = Counters()
+        self.threads = Threads(
+            asked_threads(config.threads),
+            adapts=adapts(config, self.device, several=self.ranks.several, planned=bool(plans) and threads is None),
+            record=threads,
+        )
         self.stop = Stop()
         small = data.spec.is_image and len(data.train) < SMALL
         self.early_stop = small if config.early_stop == "auto" else config.early_stop == "on"
         self._good: State | None = None  # to go back to, where a later one proves to be ill
         self._good_written = -1
         self._saved_at = 0.0
+        self._threads_told = -60.0
 
         torch.manual_seed(config.seed)
         built = strategy.build(self.spec)
@@ -122,7 +138,7 @@ class Engine:
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
-        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, share=share)
+        self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, flip=config.mirror, share=share)
         shown = replace(data, spec=self.spec)
         self.pictures = Pictures(strategy, shown, self.device, folder / "samples") if self.ranks.first else None
 
@@ -141,11 +157,13 @@ class Engine:
         writes = self.ranks.first
         loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
         path = self.folder / "log.jsonl" if writes else Path(os.devnull)
-        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers)
+        ahead = self.threads.lines_ahead(read_log(path)) if resume and writes else []
+        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers, ahead)
         settings = {**asdict(self.config), "options": asdict(self.strategy)}
         loggers.begin(as_plain(settings), self.counters.step)
         self._began = time.monotonic() - self.counters.seconds
         try:
+            told = self.threads.start(self.counters.taken)
             self.log.write(
                 event="start",
                 resumed=resume,
@@ -153,6 +171,13 @@ class Engine:
                 processes=self.ranks.size,
                 **describe_machine(self.device),
             )
+            if told:
+                self._tell_threads(*told)
+            if self.threads.missing:
+                self.display.say(
+                    f"The run's record has {self.threads.missing} threads more than this machine has cores; it goes on "
+                    "with fewer, so weights may differ in their last bits."
+                )
             with self.stop.listening():
                 for i in range(self.counters.stage, len(self.stages)):
                     stage = self.stages[i]
@@ -182,10 +207,11 @@ class Engine:
             stage = self.stages[min(self.counters.stage, len(self.stages) - 1)]
             raise too_little(stage.name, self.counters.step) from error
         finally:
+            self.threads.restore()
             self.display.close()
             self.log.close()
         c = self.counters
-        return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans)
+        return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans, self.threads.record(c.taken))
 
     def _fit(self, stage: Fit) -> None:
         self._save(None)
@@ -227,12 +253,16 @@ class Engine:
         if self._good is None:
             self._keep_good(run)
         self.display.start(stage.name)
+        # a critic is penalised every 4th step
+        self.threads.begin(math.lcm(*(p.every for p in stage.phases), 4 if any(p.critic for p in stage.phases) else 1))
         (budget,) = self.ranks.of_first(self._stage_seconds() if not plan.knots else 0.0)
         timing = Timing(budget, c.stage_step)
         since = (time.monotonic(), c.images)
         while not plan.knots or c.stage_step < plan.total:
             if not plan.knots or timing.active:
                 self._replan(plan, timing)
+            if told := self.threads.before_step(c.taken):
+                self._tell_threads(*told)
             batch = to_device(self.loader.next(), self.device)
             at = Clock(c.stage_step, plan.progress(c.stage_step))
             for phase in stage.phases:
@@ -242,7 +272,9 @@ class Engine:
             run.ema.update()
             c.stage_step += 1
             c.step += 1
+            c.taken += 1
             c.images += len(batch.x) * self.ranks.size
+            self.threads.after_step()
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.gives_up:
                 self._not_finite(run)
@@ -268,6 +300,8 @@ class Engine:
             if self._seconds() - self._saved_at > self.config.checkpoint_every and run.guard.healthy:
                 self._save(run)
             self._check_stop(run)
+        if told := self.threads.end(c.taken):
+            self._tell_threads(*told)
         run.ema.adopt()
 
     def _turn(self, run: Running, phase: Phase, plan: Plan, batch: Batch, at: Clock) -> None:
@@ -357,6 +391,23 @@ class Engine:
                 event="plan", stage=self.stages[self.counters.stage].name, step=self.counters.step, knots=plan.knots
             )
 
+    # --- threads --------------------------------------------------------------------------------------------------
+
+    def _tell_threads(self, change: ThreadChange, turn: Turn) -> None:
+        """Another number of threads from the next step on, which is in force already."""
+        at = self.counters.step
+        speeds = {str(k): round(v * self.strategy.batch_size, 1) for k, v in turn.speeds.items()}
+        self.log.write(
+            event=THREADS, step=at, taken=change.taken, trial=change.trial,
+            **{"from": turn.origin, "to": turn.to}, **({"speeds": speeds} if speeds else {}),
+        )  # fmt: skip
+        if change.trial or self._seconds() < self._threads_told + 60:  # all changes are in the log
+            return
+        self._threads_told = self._seconds()
+        known = [f"{speeds[str(k)]:,.0f}" for k in (turn.to, turn.origin) if str(k) in speeds]
+        faster = f": {' instead of '.join(known)} images/s" if len(known) > 1 else ""
+        self.display.say(f"threads: {turn.to} instead of {turn.origin} from step {at}{faster}")
+
     # --- state ----------------------------------------------------------------------------------------------------
 
     def _start_stage(self, stage: Stage) -> Running:
@@ -370,6 +421,7 @@ class Engine:
         meta: dict[str, Any] = {
             "counters": asdict(c),
             "plans": {k: asdict(p) for k, p in self.plans.items()},
+            "threads": self.threads.record(c.taken).to_plain(),
             "loader": self.loader.state_dict(),
             "data": self.data.fingerprint,
             "notes": self.notes,
@@ -425,6 +477,8 @@ class Engine:
                 "Bring it back, or train in a new folder with --out.",
             )
         stage = self._adopt(tensors, meta)
+        log = [] if self.ranks.several else read_log(self.folder / "log.jsonl")
+        self.threads.resume(meta.get("threads"), log, self.counters.taken, self.counters.step)
         if self.ranks.first and stage:
             self._good = self.checkpoints.good(self.counters.step)
             if self._good is not None and self._good[1]["counters"]["stage"] != self.counters.stage:
@@ -434,7 +488,8 @@ class Engine:
 
     def _adopt(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
         """Takes a state; returns the tensors of the stage it stands in."""
-        vars(self.counters).update(meta["counters"])  # in place: the loop holds on to it
+        # in place: the loop holds on to it; checkpoints of older versions do not count what was taken back
+        vars(self.counters).update({"taken": meta["counters"]["step"], **meta["counters"]})
         self.notes = meta["notes"]
         self.watch.best = Best(**meta["best"]) if meta.get("best") else Best()
         self.plans = {k: Plan.from_plain(p) for k, p in meta["plans"].items()}
@@ -485,7 +540,7 @@ class Engine:
         self.plans = plans  # what the state knew of them may be less
         self.loader.load_state_dict(batches)
         c = self.counters
-        c.rollbacks, c.parts, c.seconds = at.rollbacks + 1, at.parts, seconds
+        c.rollbacks, c.parts, c.taken, c.seconds = at.rollbacks + 1, at.parts, at.taken, seconds
         c.rate_scale = at.rate_scale / (2 if change.what == "rates" else 1)
         c.critic_scale = at.critic_scale / (2 if change.what == "critic" else 1)
         torch.manual_seed(self.config.seed + 1000 * c.rollbacks)
@@ -551,10 +606,10 @@ class Engine:
         state = self.ranks.tensors_from_first(self._the_good)
         if change.what != "stop":
             return self._roll_back(run, state, change)
-        at, seconds = self.counters.step, self._seconds()
+        at, taken, seconds = self.counters.step, self.counters.taken, self._seconds()
         self._take_back(run, state)
         self.plans[run.stage.name] = plan
-        self.counters.seconds = seconds
+        self.counters.taken, self.counters.seconds = taken, seconds
         plan.stop(self.counters.stage_step)
         self._save(run)
         self.log.write(

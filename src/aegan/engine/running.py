@@ -22,6 +22,7 @@ class Counters:
     stage: int = 0
     stage_step: int = 0
     step: int = 0
+    taken: int = 0  # steps, with those that were taken back
     images: int = 0
     looked: int = 0  # images when samples were last looked at; see `aegan.engine.watch`
     seconds: float = 0.0

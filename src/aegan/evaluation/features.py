@@ -8,9 +8,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from aegan.data.fit import with_channels
+from aegan.data.format import colour_text
 from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
@@ -24,6 +27,25 @@ Progress = Callable[[int, int], None]
 def cache_folder() -> Path:
     """`features` in the folder of caches, see `cache_root`."""
     return cache_root() / "features"
+
+
+class OnBackground:
+    """An extractor of RGB images for see-through ones: they are laid on a background before it sees them.
+
+    Args:
+        extract: takes images uint8 (N, H, W, 3).
+        background: (R, G, B).
+    """
+
+    def __init__(self, extract: Extractor, background: tuple[int, int, int]) -> None:
+        self.extract, self.background = extract, background
+
+    def describe(self) -> dict[str, str]:
+        return {**self.extract.describe(), "alpha": f"laid on {colour_text(self.background)}"}
+
+    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
+        """uint8 (N, H, W, 4) -> float32 (N, D)."""
+        return self.extract(with_channels(images, 3, self.background), progress)
 
 
 def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -> Tensor:

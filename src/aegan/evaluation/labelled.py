@@ -80,7 +80,7 @@ def _labelled(split: Split, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _small(items: np.ndarray) -> np.ndarray:
     """Images averaged down to at most SIDE, by whole blocks; anything else as it is."""
-    if items.ndim != 4 or (k := -(-items.shape[1] // SIDE)) == 1:
+    if items.ndim != 4 or (k := -(-max(items.shape[1:3]) // SIDE)) == 1:
         return items
     n, h, w, c = items.shape
     h, w = h - h % k, w - w % k

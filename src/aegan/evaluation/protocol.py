@@ -18,9 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aegan.data import Data
+from aegan.data.format import Size
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError, unknown
 from aegan.evaluation import distances, honesty, labelled, modes, pictures, reconstruction
+from aegan.evaluation.features import OnBackground
 from aegan.evaluation.result import Evaluation
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides
@@ -54,7 +56,7 @@ def evaluate(
     extractor: str = "lite0",
     count: int | None = None,
     reference: int = REFERENCE,
-    size: int | None = None,
+    size: Size | None = None,
     seed: int = 0,
     checkpoint: Checkpoint = "last",
     device: str = "auto",
@@ -74,7 +76,7 @@ def evaluate(
         count: samples, and as many real items for the floor; by default 2,000. Where there are fewer real items
             outside the reference, fewer samples are used, so that the floor stays comparable.
         reference: at most so many training items.
-        size: side at which images are compared; default: what suits the reference, or the model's own.
+        size: at which images are compared, as `fit` takes it; default: what suits the reference, or the model's own.
         seed: of the samples. Which real items are used does not depend on it.
         checkpoint: of a run: "last", or "best" by the figure that training kept an eye on.
         device: where models and features compute.
@@ -118,7 +120,7 @@ def evaluate_run(
     extractor: str = "lite0",
     count: int | None = None,
     reference: int = REFERENCE,
-    size: int | None = None,
+    size: Size | None = None,
     seed: int = 0,
     checkpoint: Checkpoint = "last",
     device: str = "auto",
@@ -203,7 +205,9 @@ def _prepare(
 def _load(task: Task, name: str) -> None:
     """The extractor, or the reason why there is none."""
     try:
-        task.extract = load_extractor(name, task.device, data=task.data)
+        found = load_extractor(name, task.device, data=task.data)
+        spec = task.data.spec
+        task.extract = OnBackground(found, spec.background) if spec.channels == 4 else found
     except MissingExtractor as error:
         task.missing = f"{error.what} {error.fix}"
 

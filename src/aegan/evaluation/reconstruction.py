@@ -49,7 +49,7 @@ def reconstruction(task: Task) -> None:
         "psnr", "closeness of reconstructions (PSNR)", paired(psnr), "dB", "higher",
         "How closely held-out images come back from their codes, pixel by pixel; mean over images.",
     )  # fmt: skip
-    side = task.data.spec.size
+    side = min(task.data.spec.shape[1:])
     if side >= 11:  # the window's side
         add(
             "ssim", "structure of reconstructions (SSIM)", paired(ssim), "", "higher",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from aegan.data import Data, open_data
 from aegan.data.builtin import NAMES
+from aegan.data.format import ImageFormat, Size, read_size, size_text
+from aegan.data.inspection import size_shown
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.task import Model
@@ -62,7 +64,7 @@ def open_sides(
     what: Source,
     against: Source | None,
     *,
-    size: int | None = None,
+    size: Size | None = None,
     checkpoint: Checkpoint = "last",
     device: str = "auto",
     progress: bool = False,
@@ -76,12 +78,14 @@ def open_sides(
     """
     run, model = _run_or_model(what, checkpoint, device)
     if model is not None:
-        if size is not None and size != model.spec.size:
+        made = model.spec.shape[1:]
+        if size is not None and read_size(size) != made:
             raise UserError(
-                f"The model makes images of {model.spec.size}×{model.spec.size}: {size} is not its size.",
+                f"The model makes images of {size_shown(size_text(made)) if made else 'no size'}: {size} is not its size.",
                 "Leave --size out, or write its samples to a folder and evaluate that.",
             )
         data, said = _reference(against, run, model, progress)
+        said += _mirrored(run)
         name = run.path.name if run is not None else str(getattr(what, "name", "model"))
         if isinstance(what, str | os.PathLike):
             name = str(what)
@@ -96,7 +100,7 @@ def open_sides(
             f"{_name(what)} is not a run (it holds no config.yaml), so it must be told what to be compared with.",
             "Add --against DATA: a folder of real images, a .zip, .npy/.npz, parquet, or a built-in name.",
         )
-    data = _against(against, size, None, progress)
+    data = _against(against, ImageFormat.of(size), progress)
     items, said = _images(what, data, progress)
     weights = "unknown: the images were given, not made here"
     return Subject(_name(what), "images", weights, None, items), data, [*_reduced(data, size), *said]
@@ -117,6 +121,14 @@ def weights_of(model: Model, folder: Path | None) -> str:
     if path is not None and path.is_file():
         parts.append(f"model.safetensors sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}")
     return "; ".join(parts) or "unknown"
+
+
+def _mirrored(run: Any) -> list[str]:
+    from aegan.run import Run
+
+    if isinstance(run, Run) and run.config.run.mirror:
+        return ["Training images were mirrored (--mirror); the reference and the held-out images are not."]
+    return []
 
 
 # --- what is evaluated ------------------------------------------------------------------------------------------------
@@ -157,23 +169,23 @@ def _images(what: Any, data: Data, progress: bool) -> tuple[Rows, list[str]]:
             )
         return Rows([what.train.items, what.held_out.items]), []
     if spec.is_vector:
-        mine = _open(what, None, None, progress)
+        mine = _open(what, ImageFormat(), progress)
         if mine.spec.shape != spec.shape:
             raise UserError(
                 f"{_name(what)} holds {mine.spec.shape}, the reference {spec.shape}.", "Give vectors alike."
             )
         return Rows([mine.train.items, mine.held_out.items]), []
-    mine = _open(what, spec.size, None, progress)
+    mine = _open(what, replace(spec.format, channels=None), progress)
     if mine.spec.is_vector:
         raise UserError(f"{_name(what)} holds vectors, the reference images.", "Give images on both sides.")
     said = []
     if mine.spec.channels != spec.channels:
-        kinds = {1: "grey", 3: "colour"}
+        kinds = {1: "grey", 3: "colour", 4: "colour with alpha"}
         said.append(f"{kinds[mine.spec.channels]} to {kinds[spec.channels]}")
-        mine = _open(what, spec.size, spec.channels, progress)
+        mine = _open(what, spec.format, progress)
     seen = mine.inspection
-    if seen.widths and {*seen.widths, *seen.heights} != {spec.size}:
-        said.insert(0, f"{_sides(seen)} to {spec.size}×{spec.size}")
+    if seen.widths and ({*seen.widths}, {*seen.heights}) != ({spec.width}, {spec.height}):
+        said.insert(0, f"{_sides(seen)} to {spec.width}×{spec.height}")
     rows = Rows([mine.train.items, mine.held_out.items])
     remarks = [f"The images were converted to the reference's kind: {', '.join(said)}."] if said else []
     if seen.skipped_count:
@@ -205,9 +217,7 @@ def _reference(against: Source | None, run: Any, model: Model, progress: bool) -
             )
         data = run.data()
     else:
-        data = _against(
-            against, spec.size if spec.is_image else None, spec.channels if spec.is_image else None, progress
-        )
+        data = _against(against, spec.format if spec.is_image else ImageFormat(), progress)
     if tuple(data.spec.shape) != tuple(spec.shape):
         raise UserError(
             f"The model makes {tuple(spec.shape)}, the data holds {tuple(data.spec.shape)}.",
@@ -218,7 +228,7 @@ def _reference(against: Source | None, run: Any, model: Model, progress: bool) -
     return data, []
 
 
-def _against(against: Source, size: int | None, channels: int | None, progress: bool) -> Data:
+def _against(against: Source, wanted: ImageFormat, progress: bool) -> Data:
     if isinstance(against, Data):
         return against
     if isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file():
@@ -232,16 +242,17 @@ def _against(against: Source, size: int | None, channels: int | None, progress: 
         raise UserError(
             "A comparison needs data: an array, a path, a built-in name, or a run.", "Give it as `against`."
         )
-    if str(against) in ("ring", "grid"):
-        size = channels = None
-    return _open(against, size, channels, progress)
+    return _open(against, ImageFormat() if str(against) in ("ring", "grid") else wanted, progress)
 
 
-def _open(what: Any, size: int | None, channels: int | None, progress: bool) -> Data:
+def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:
+    size = None if wanted.size is None else size_text(wanted.size)
     try:
-        return open_data(what, size=size, channels=channels, progress=progress)
+        return open_data(
+            what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress
+        )
     except UserError as error:
-        if "vectors, not images" in error.what and size is not None:
+        if "vectors, not images" in error.what and wanted != ImageFormat():
             return open_data(what, progress=progress)
         if error.what.startswith("Too few to train on"):
             raise UserError(
@@ -251,15 +262,15 @@ def _open(what: Any, size: int | None, channels: int | None, progress: bool) -> 
         raise
 
 
-def _reduced(data: Data, size: int | None) -> list[str]:
+def _reduced(data: Data, size: Size | None) -> list[str]:
     """Whether the reference itself was made smaller than it is stored."""
     seen = data.inspection
     if size is not None or not data.spec.is_image or seen is None or not seen.widths:
         return []
-    if min(seen.widths[1], seen.heights[1]) <= data.spec.size:
+    if seen.widths[1] <= data.spec.width or seen.heights[1] <= data.spec.height:
         return []
     return [
-        f"The reference is stored as {_sides(seen)} and compared at {data.spec.size}×{data.spec.size}; "
+        f"The reference is stored as {_sides(seen)} and compared at {data.spec.width}×{data.spec.height}; "
         "--size compares at another size."
     ]
 

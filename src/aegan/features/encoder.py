@@ -35,7 +35,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         strategy: one that encodes and decodes; see `aegan strategies`.
         code_dim: numbers of a code, for strategies that have this option; None: the strategy's own.
         steps, minutes: the budget, one of them; steps repeat exactly on the same machine. Neither: 1,000 steps.
-        size: side to which images are scaled for training; None: their own. X must then have this size in `transform`.
+        size: to which images are brought for training, a side or "WIDTHxHEIGHT"; None: their own. X must then have this
+            size in `transform`.
         seed: of everything random.
         preset: named numbers of the strategy; None: by the size of X.
         batch_size: examples a step; None: the strategy's.
@@ -47,7 +48,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         model_: the trained `aegan.Model`.
         n_features_in_: numbers of one example: columns of (N, D), H · W · C of an image.
 
-    X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C). Codes are float32 (N, d), spatial ones flattened.
+    X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C); C = 4 is learned with its
+    alpha. Codes are float32 (N, d), spatial ones flattened.
 
     >>> Encoder(strategy="autoencoder", code_dim=8, steps=200).get_params()["code_dim"]
     8
@@ -60,7 +62,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         code_dim: int | None = None,
         steps: int | None = None,
         minutes: float | None = None,
-        size: int | None = None,
+        size: int | str | None = None,
         seed: int = 0,
         preset: str | None = None,
         batch_size: int | None = None,
@@ -112,8 +114,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with tempfile.TemporaryDirectory(prefix="aegan-encoder-") as folder:
             run = fit(
                 items, strategy=self.strategy, out=Path(folder) / "run", steps=steps, minutes=self.minutes, seed=self.seed,
-                size=self.size or (items.shape[1] if items.ndim == 4 else None), preset=self.preset,
+                size=self._size(items), preset=self.preset,
                 batch_size=self.batch_size, options=as_plain(options), device=self.device, progress=False,
+                transparent=items.ndim == 4 and items.shape[3] == 4,
             )  # fmt: skip
             self.model_ = run.model
         self._know()
@@ -147,6 +150,12 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._know()
         self.n_features_in_ = int(np.prod(self.model_.spec.shape))
         return self
+
+    def _size(self, items: Array) -> int | str | tuple[int, int] | None:
+        if items.ndim != 4 or self.size:
+            return self.size
+        height, width = items.shape[1:3]
+        return width, height
 
     def _know(self) -> None:
         """What `transform` will give."""

@@ -108,8 +108,8 @@ def card(model: Model, *, title: str, run: Run | None, evaluation: Evaluation | 
         result = {"task": task, "dataset": {"name": str(data), "type": "other"}, "metrics": metrics}
         front["model-index"] = [{"name": title, "results": [result]}]
     out = ["---", yaml.safe_dump(front, sort_keys=False, allow_unicode=True).rstrip(), "---", "", f"# {title}", ""]
-    size = "×".join(map(str, spec.shape[1:])) + {1: " grey", 3: " RGB"}.get(spec.channels, "") if spec.is_image else ""
-    what = f"{kind} of {size}" if spec.is_image else f"vectors of {spec.shape[0]} numbers"
+    colours = {1: " grey", 3: " RGB", 4: " RGBA"}.get(spec.channels, "")
+    what = f"{kind} of {spec.width}×{spec.height}{colours}" if spec.is_image else f"vectors of {spec.shape[0]} numbers"
     out += [
         f"A model of {what}, made with aegan {__version__} by the strategy `{strategy.name}`: {strategy.summary}",
         "",

@@ -64,6 +64,8 @@ class Augment(nn.Module):
         return self._chosen(x) * reach * (2 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1)
 
     def _light(self, x: Tensor) -> Tensor:
+        if x.shape[1] == 4:  # alpha is not light
+            return torch.cat((self._light(x[:, :3]), x[:, 3:]), 1)
         x = x + self._uniform(x, BRIGHTNESS)
         if x.shape[1] == 3:
             grey = x.mean(1, keepdim=True)

@@ -109,9 +109,9 @@ class ImageBody(CriticBody):
         depth = blocks * len(plan)
         self.stages = nn.ModuleList()
         for i, _ in enumerate(plan):
-            down: nn.Module = nn.Conv2d(widths[i - 1], widths[i], 4, stride=2, padding=1) if i else nn.Identity()
+            down: nn.Module = _halving(widths[i - 1], widths[i], plan[i - 1]) if i else nn.Identity()
             self.stages.append(nn.Sequential(down, *(CriticBlock(widths[i], depth=depth) for _ in range(blocks))))
-        for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)]:
+        for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d) and max(m.stride) == 2]:
             nn.init.kaiming_normal_(conv.weight, a=0.2)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
         self.out = nn.Linear(widths[-1] * h * w, 2 * width)
@@ -126,6 +126,12 @@ class ImageBody(CriticBody):
             maps.append(h)
         maps.append(F.leaky_relu(self.out(F.leaky_relu(h, 0.2).flatten(1)), 0.2))
         return maps
+
+
+def _halving(inputs: int, outputs: int, size: tuple[int, int]) -> nn.Conv2d:
+    """Halves the sides of a map, but one that is 1 already, as in long and narrow images."""
+    kernel, stride = zip(*((4, 2) if side > 1 else (3, 1) for side in size), strict=True)
+    return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=1)
 
 
 class GridBody(CriticBody):

@@ -137,7 +137,7 @@ class PixelDensity(nn.Module):
     A small network reads the pixels left and above, those of the channels before, and the place in the image.
 
     Args:
-        channels: 1 or 3; each has its own network.
+        channels: of the images; each has its own network.
         width: of both hidden layers.
     """
 
@@ -166,7 +166,7 @@ class PixelDensity(nn.Module):
             def at(c: int, offsets: tuple[tuple[int, int], ...]) -> list[Tensor]:
                 return [padded[which, c, row + REACH + dy, col + REACH + dx] / 256 for dy, dx in offsets]
 
-            where = [(2 * v - (side - 1)) / (2 * max(side, height, width)) for v, side in ((row, height), (col, width))]
+            where = [(2 * v - (side - 1)) / (2 * side) for v, side in ((row, height), (col, width))]
             total = torch.zeros(n, places, device=x.device)
             for c, net in enumerate(self.nets):
                 context = at(c, OWN) + [v for b in range(c) for v in at(b, OTHER)] + where

@@ -24,13 +24,16 @@ def view(x: Tensor, *, zoom: float = 0.2, shift: float = 0.1, turn: float = 0.08
     scale, stretch, angle = uniform(1 - zoom, 1 + zoom / 4), uniform(-zoom / 2, zoom / 2).exp(), uniform(-turn, turn)
     across, down = scale * stretch, scale / stretch
     theta = torch.zeros(n, 2, 3, device=device)
-    theta[:, 0, 0], theta[:, 0, 1] = across * angle.cos(), -down * angle.sin()
-    theta[:, 1, 0], theta[:, 1, 1] = across * angle.sin(), down * angle.cos()
+    tall = x.shape[2] / x.shape[3]  # both axes run from -1 to 1: without it, a turn would shear what is not square
+    theta[:, 0, 0], theta[:, 0, 1] = across * angle.cos(), -down * angle.sin() * tall
+    theta[:, 1, 0], theta[:, 1, 1] = across * angle.sin() / tall, down * angle.cos()
     theta[:, :, 2] = uniform(-1, 1, 2) * (1 + shift - scale)[:, None].clamp_min(shift)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     pixels = F.grid_sample((x.float() + 1) / 2, grid, padding_mode="border", align_corners=False)
     gamma, gain = uniform(-light, light, 1, 1, 1).exp(), uniform(1 - light, 1 + light, 1, 1, 1)
-    return (pixels.clamp_min(1e-4) ** gamma * gain).clamp(0, 1) * 2 - 1
+    light_of = pixels[:, :3]  # a fourth channel is alpha, which no light changes
+    seen = (light_of.clamp_min(1e-4) ** gamma * gain).clamp(0, 1)
+    return torch.cat((seen, pixels[:, 3:]), 1) * 2 - 1
 
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:

@@ -110,6 +110,19 @@ class Facts:
             return {k: v for k, v in starts[-1].items() if k not in ("event", "resumed")}
         return dict((self.evaluation or {}).get("machine") or {})
 
+    @property
+    def threads(self) -> list[tuple[int, int]]:
+        """(step, threads from there on) that the training kept, those that it only timed left out."""
+        first = next((n for line in self.events("start") if (n := number(line.get("threads"))) is not None), None)
+        out = [] if first is None else [(0, int(first))]
+        kept = [line for line in self.events("threads") if not line.get("trial")]
+        # a resumed run's log has what it repeats before its own lines
+        for line in sorted(kept, key=lambda line: number(line.get("taken")) or 0):
+            step, count = number(line.get("step")), number(line.get("to"))
+            if step is not None and count is not None and (not out or out[-1][1] != count):
+                out.append((int(step), int(count)))
+        return out
+
     def picture(self, name: str) -> Path | None:
         """RUN/evaluation/NAME.png, if it is there."""
         path = self.path / "evaluation" / f"{name}.png"

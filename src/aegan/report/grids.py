@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from aegan.data.fit import laid_on
 from aegan.errors import UserError
 
 GAP = (127, 127, 127)  # between images: visible beside black and beside white pictures, on light and on dark pages
+CHECKS = (255, 208)  # greys of the board behind see-through images
 INK = (31, 111, 235)  # samples in a scatter plot
 SHADE = (176, 176, 176)  # reference points
 STRAY = (209, 36, 47)  # samples outside the frame
+
+Alpha: TypeAlias = Literal["checked", "kept"] | tuple[int, int, int]
 
 
 def grid(
@@ -23,18 +28,20 @@ def grid(
     scale: int | None = None,
     *,
     group: tuple[int, int] = (1, 1),
+    alpha: Alpha = "checked",
 ) -> Image.Image:
     """One picture of N images, row by row from the top left.
 
     Args:
-        images: uint8 (N, H, W, C) with C = 1, 3 or 4, or (N, H, W). Of C = 4 the first three are shown, of C = 2 one.
+        images: uint8 (N, H, W, C) with C = 1, 3 or 4, or (N, H, W). Of C = 2 the first is shown.
         columns: images in a row; the last row may be shorter.
         pad: pixels of the finished picture between images.
         scale: whole-number enlargement, nearest neighbour. None: such that an image is at least 64 pixels wide.
         group: (rows, columns) that belong together; a gap three times as wide follows each such block.
+        alpha: of C = 4: "checked" shows images on a checkerboard, "kept" keeps their alpha, (R, G, B) lays them on it.
 
     Returns:
-        an RGB picture, at least one pixel a side.
+        a picture of mode RGB, or RGBA where alpha is kept, at least one pixel a side.
     """
     items = np.asarray(images)
     if items.ndim == 3:
@@ -47,19 +54,29 @@ def grid(
     if columns < 1 or pad < 0 or (scale is not None and scale < 1) or min(group) < 1:
         raise UserError("A grid needs columns, scale and group of at least 1 and pad of at least 0.")
     n, h, w, c = items.shape
-    items = items[..., :3] if c >= 3 else np.repeat(items[..., :1], 3, axis=-1)
+    items = items if c >= 3 else np.repeat(items[..., :1], 3, axis=-1)
     k = scale if scale is not None else max(1, math.ceil(64 / max(h, w, 1)))
     items = items.repeat(k, axis=1).repeat(k, axis=2)
+    if c == 4 and alpha != "kept":
+        items = on_checks(items) if alpha == "checked" else laid_on(items[..., :3], items[..., 3:], alpha)
     columns = min(columns, max(n, 1))
     rows = math.ceil(n / columns)
     tops = _starts(rows, h * k, pad, group[0])
     lefts = _starts(columns, w * k, pad, group[1])
-    canvas = np.empty((max(tops[-1] - pad, 1), max(lefts[-1] - pad, 1), 3), np.uint8)
-    canvas[:] = GAP
+    canvas = np.empty((max(tops[-1] - pad, 1), max(lefts[-1] - pad, 1), items.shape[3]), np.uint8)
+    canvas[:] = (*GAP, 0)[: items.shape[3]]
     for i, item in enumerate(items):
         top, left = tops[i // columns], lefts[i % columns]
         canvas[top : top + h * k, left : left + w * k] = item
     return Image.fromarray(canvas)
+
+
+def on_checks(images: np.ndarray, check: int = 8) -> np.ndarray:
+    """Images uint8 (N, H, W, 4) on a checkerboard of light greys, as is usual: (N, H, W, 3)."""
+    h, w = images.shape[1:3]
+    light = (np.add.outer(np.arange(h) // check, np.arange(w) // check) % 2 == 0)[None, :, :, None]
+    pale, dark = (laid_on(images[..., :3], images[..., 3:], (grey,) * 3) for grey in CHECKS)
+    return np.where(light, pale, dark)
 
 
 def _starts(n: int, extent: int, pad: int, group: int) -> list[int]:

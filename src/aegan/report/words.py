@@ -98,16 +98,40 @@ def summary(facts: Facts) -> str:
     shape = facts.spec.get("shape")
     size = ""
     if isinstance(shape, list) and len(shape) == 3:
-        size = f" ({shape[1]}×{shape[2]}, {'grey' if shape[0] == 1 else 'colour'})"
+        kinds = {1: "grey", 3: "colour", 4: "colour with alpha"}
+        size = f" ({shape[2]}×{shape[1]}, {kinds.get(shape[0], f'{shape[0]} channels')})"
     of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
     name = data.get("name") or s.get("data", "unknown data")
     time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
     verb = "learned from" if facts.finished else "has begun to learn from"
     machine = facts.machine
-    where = machine.get("gpu") or (f"{machine['cores']} CPU cores" if machine.get("cores") else "")
+    where = machine.get("gpu") or processor(facts.threads, number(machine.get("cores")))
     return (
         f"The strategy “{s.get('strategy', 'unknown')}” {verb} {of}{name}{size}{time}{f' on {where}' if where else ''}."
     )
+
+
+def processor(threads: list[tuple[int, int]], cores: float | None) -> str:
+    """How much of a processor was used.
+
+    Args:
+        threads: (step, threads from there on).
+        cores: that the process might use; None: unknown.
+
+    >>> processor([(0, 2)], 2), processor([(0, 1)], 2), processor([(0, 2), (300, 1)], 2)
+    ('2 threads', '1 thread of 2 CPU cores', '2 threads, 1 of 2 threads from step 300')
+    """
+    if not threads:
+        return f"{plural(cores, 'CPU core')}" if cores else ""
+    (_, first), *changes = threads
+    most = max(count for _, count in threads)
+    text = plural(first, "thread")
+    if cores and most != cores:
+        text += f" of {plural(cores, 'CPU core')}"
+    if len(changes) > 3:
+        counts = [count for _, count in threads]
+        return f"{min(counts)} to {plural(max(counts), 'thread')}, changed {len(changes)} times"
+    return ", ".join([text, *(f"{count} of {most} threads from step {step:,}" for step, count in changes)])
 
 
 def verdict(facts: Facts) -> list[str]:

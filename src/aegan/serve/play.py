@@ -122,7 +122,7 @@ class Play:
                 width, height = open_image(io.BytesIO(raw)).size  # the header alone, before anything is decoded
                 if width * height > self.limits.pixels:
                     raise Skip(f"more than {self.limits.pixels / 1e6:g} million pixels")
-                return decode(raw, spec.size, spec.channels).pixels[None]
+                return decode(raw, spec.format).pixels[None]
         except Skip as why:
             raise UserError(f"This file can't be used: {why}.", "Choose a picture, such as a PNG or a JPEG.") from why
 

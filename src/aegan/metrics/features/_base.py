@@ -120,16 +120,25 @@ def _entry(kind: str) -> _Entry:
 
 
 def in_batches(
-    images: np.ndarray, batch: int, device: str, of: Callable[[Tensor], Tensor], progress: Progress | None
+    images: np.ndarray,
+    batch: int,
+    device: str,
+    of: Callable[[Tensor], Tensor],
+    progress: Progress | None,
+    channels: tuple[int, ...] = (1, 3),
 ) -> Tensor:
     """Applies `of` to float32 (B, C, H, W) in [-1, 1], a batch at a time: in memory are one batch and the result.
+
+    Args:
+        channels: what `of` takes.
 
     Raises:
         UserError: not images, or features that are not one finite vector an image.
     """
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[-1] not in channels:
         raise UserError(
-            f"Features need uint8 images (N, H, W, C) of 1 or 3 channels, got {images.dtype} {images.shape}."
+            f"Features need uint8 images (N, H, W, C) of {' or '.join(map(str, channels))} channels, "
+            f"got {images.dtype} {images.shape}."
         )
     out: Tensor | None = None
     # TF32 convolutions on recent GPUs move features by more than scores of equal images may differ

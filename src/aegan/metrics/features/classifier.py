@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aegan.data.fit import with_channels
+from aegan.data.format import WHITE
 from aegan.errors import UserError
 from aegan.metrics.features._base import Asked, Extractor, Progress, in_batches, register
 from aegan.metrics.features._kept import hash_of, kept, path_of, write
@@ -37,8 +39,9 @@ class Classifier:
         classes: K names.
         accuracy: share of `tested` held-out images that it gets right; training images are never counted.
         tested: how many images that is.
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of what it sees; see-through images are laid on `background` first, so C is 1 or 3.
         device: where it computes.
+        background: (R, G, B).
     """
 
     net: nn.Sequential
@@ -47,6 +50,7 @@ class Classifier:
     tested: int
     shape: tuple[int, ...]
     device: str = "cpu"
+    background: tuple[int, int, int] = WHITE
 
     def describe(self) -> dict[str, str]:
         return {
@@ -76,6 +80,8 @@ class Classifier:
 
     def _apply(self, images: np.ndarray, net: nn.Module, progress: Progress | None) -> Tensor:
         c, h, w = self.shape
+        if images.ndim == 4 and images.shape[3] == 4:
+            images = with_channels(images, 3, self.background)
         if images.ndim != 4 or images.shape[1:] != (h, w, c):
             raise UserError(
                 f"The classifier learned images of {(h, w, c)} (height, width, channels), got {images.shape[1:]}.",
@@ -97,7 +103,8 @@ def classifier(data: Data, *, device: str = "cpu", seed: int = 0, progress: Prog
         UserError: not images, no labels, fewer than two classes, or a class without training images.
     """
     images, labels, test, wanted = _parts(data)
-    c, classes = data.spec.channels, data.spec.classes or tuple(str(i) for i in range(int(labels.max()) + 1))
+    shape = (min(data.spec.channels, 3), *data.spec.shape[1:])
+    classes = data.spec.classes or tuple(str(i) for i in range(int(labels.max()) + 1))
     empty = np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0)
     if len(classes) < 2:
         raise UserError("A classifier needs at least two classes.", "Use another extractor, such as 'lite0'.")
@@ -105,18 +112,18 @@ def classifier(data: Data, *, device: str = "cpu", seed: int = 0, progress: Prog
         raise UserError(
             f"The class '{classes[empty[0]]}' has no training images.", "Add some, or leave the class out of the data."
         )
-    net = _network(c, len(classes), seed)
+    net = _network(shape[0], len(classes), seed)
     path = path_of("classifiers", VERSION, data.fingerprint, data.spec.shape, classes, seed)
     meta = kept(path, net)
     if meta is None:
-        _train(net.to(device), images, labels, seed, device, progress)
+        _train(net.to(device), images, labels, data.spec.background, seed, device, progress)
         net.eval()
-        made = Classifier(net, classes, 0.0, len(test), data.spec.shape, device)
+        made = Classifier(net, classes, 0.0, len(test), shape, device, data.spec.background)
         accuracy = float((made.labels(test) == wanted).mean())
         meta = {"accuracy": repr(accuracy)}
         write(path, net, meta)
     net.eval().requires_grad_(False).to(device)
-    return Classifier(net, classes, float(meta["accuracy"]), len(test), data.spec.shape, device)
+    return Classifier(net, classes, float(meta["accuracy"]), len(test), shape, device, data.spec.background)
 
 
 def _parts(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -161,7 +168,13 @@ def _network(channels: int, classes: int, seed: int) -> nn.Sequential:
 
 
 def _train(
-    net: nn.Module, images: np.ndarray, labels: np.ndarray, seed: int, device: str, progress: Progress | None
+    net: nn.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    background: tuple[int, int, int],
+    seed: int,
+    device: str,
+    progress: Progress | None,
 ) -> None:
     """Adam with one rise and fall of the rate (Smith & Topin 2017, 1708.07120). The same seed gives the same weights."""
     steps = min(max(math.ceil(EPOCHS * len(images) / BATCH), LEAST_STEPS), MOST_STEPS)
@@ -172,7 +185,8 @@ def _train(
     net.train()
     for step in range(steps):
         index = np.sort(order[step * BATCH : (step + 1) * BATCH])  # sorted reads a memory map forwards
-        x = torch.from_numpy(np.array(images[index])).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        shown = with_channels(np.array(images[index]), min(images.shape[3], 3), background)
+        x = torch.from_numpy(shown).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         loss = F.cross_entropy(net(_small(x)), torch.from_numpy(labels[index]).to(device))
         optimizer.zero_grad()
         loss.backward()

@@ -30,7 +30,7 @@ class Pixels:
             size = (min(x.shape[2], self.SIDE), min(x.shape[3], self.SIDE))
             return F.adaptive_avg_pool2d(x, size).flatten(1)
 
-        return in_batches(images, 1024, self.device, of, progress)
+        return in_batches(images, 1024, self.device, of, progress, (1, 3, 4))
 
 
 @register("pixels")

@@ -1,0 +1,329 @@
+"""What the folders of a source mean: which are splits, classes, numbered parts, masks, or copies; and what to say of it.
+
+Only the names of folders, how many images each holds and how these are numbered are looked at: a source of ten million
+images has few folders.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from aegan.data.inspection import printable
+from aegan.data.parts import Facts, numbered_parts
+from aegan.data.splitnames import SplitName, split_name
+from aegan.errors import UserError
+
+IN_CLASSES = 2 / 3  # the share of the images that must lie in sub-folders for these to be classes
+MOST = 0.5  # the share of the images that must lie in folders named after splits for these to be splits
+DEEPEST = 12  # levels of wrapping folders
+SPLIT, BESIDE, STRAY = "of another split than train", "beside the folders of the splits", "outside the class folders"
+MASKS = "a mask or an annotation beside the images"
+SUB_FOLDERS = "sub-folders"
+_IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "inputs", "input", "rgb", "originals"}
+_MASKS = {
+    "masks", "mask", "labels", "annotations", "segmentationclass", "segmentationobject", "segmentations", "gt",
+    "groundtruth", "trimaps", "annots", "segmaps",
+}  # fmt: skip
+
+Parts = tuple[str, ...]
+
+
+@dataclass
+class Layout:
+    """What was decided.
+
+    Args:
+        classes: the class of the images in a folder, where the folders are classes.
+        left: why the images in a folder are left out.
+        again: a folder inside a copy of its parent, and the folder it would be a copy of.
+        notes: what is to be said.
+        about_classes: the same of the folders as classes, which doesn't matter where a label file says the classes.
+        labels_from: "sub-folders", or "none: " and why.
+    """
+
+    classes: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    again: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    about_classes: list[str] = field(default_factory=list)
+    labels_from: str = ""
+
+
+def decide(folders: Mapping[str, Facts], name: str, parts: bool = False) -> Layout:
+    """What the folders of a source mean.
+
+    Args:
+        folders: all of them by path, "" for the source itself; each with what lies directly in it.
+        name: of the source's own folder.
+        parts: folders of numbers are known to be parts of one set, not classes.
+
+    Raises:
+        UserError: there are images of several splits, and none to train on.
+
+    >>> two = Facts(2)
+    >>> decide({"a/train/cat": two, "a/train/dog": two, "a/test/cat": two}, "data").classes
+    {'a/train/cat': 'cat', 'a/train/dog': 'dog'}
+    """
+    return _Deciding(folders, name).layout(parts)
+
+
+class _Deciding:
+    """One decision, level by level.
+
+    Attributes:
+        live: the folders not left out, each with the rest of its path below the level that is looked at.
+            With no rest, its images lie beside the folders of the level.
+    """
+
+    def __init__(self, folders: Mapping[str, Facts], name: str) -> None:
+        self.folders, self.name, self.out = folders, name, Layout()
+        self.live: dict[str, Parts] = {
+            each: tuple(p for p in each.split("/") if p not in ("", ".")) for each in folders
+        }
+        self.unlabelled = self.domains = False
+
+    def layout(self, parts: bool) -> Layout:
+        for _ in range(DEEPEST):
+            if self.domains or not (self.nested() or self.masks() or self.splits() or self.descend()):
+                break
+        self.inner_splits()
+        self.classes(parts)
+        return self.out
+
+    def heads(self, at: int = 0) -> dict[str, int]:
+        """The folders of a level, with the number of images under each; only those that hold any."""
+        counts: dict[str, int] = defaultdict(int)
+        for each, rest in self.live.items():
+            if len(rest) > at and self.folders[each].count:
+                counts[rest[at]] += self.folders[each].count
+        return dict(counts)
+
+    def total(self) -> int:
+        return sum(self.folders[each].count for each in self.live)
+
+    def leave(self, why: str, here: Callable[[Parts], bool]) -> int:
+        """Leaves out the folders of which this holds; the number of their images."""
+        gone = [each for each, rest in self.live.items() if here(rest)]
+        for each in gone:
+            del self.live[each]
+            self.out.left[each] = why
+        return sum(self.folders[each].count for each in gone)
+
+    def descend(self) -> bool:
+        """Goes into the one folder that holds nearly everything."""
+        heads = self.heads()
+        if len(heads) != 1 or sum(heads.values()) < IN_CLASSES * self.total():
+            return False
+        (head,) = heads
+        if (split := split_name(head)) and split.kind != "train":
+            self.out.notes.append(f"the only images are in '{printable(head)}': they are used")
+        self.name = head
+        for each, rest in self.live.items():
+            self.live[each] = rest[1:] if rest[:1] == (head,) else ()
+        return True
+
+    def nested(self) -> bool:
+        """The same folders once more inside one of them, as archives are often unpacked: cell/cell/…"""
+        heads = self.heads()
+        full = {each: rest for each, rest in self.live.items() if self.folders[each].count}
+        for head in heads:
+            under = {rest[1] for rest in full.values() if rest[:1] == (head,) and len(rest) > 1}
+            others, named = set(heads) - {head}, head.lower() == self.name.lower()
+            flat = not others and (head,) in full.values() and () in full.values()
+            if not ((len(under) >= 2 and under <= others) or (named and (under & others or flat))):
+                continue
+            for each, rest in self.live.items():
+                if rest[:1] == (head,):
+                    self.live[each] = rest[1:]
+                    above = each.split("/")[: -len(rest)]
+                    self.out.again[each] = "/".join([*above, *rest[1:]])
+            return True
+        return False
+
+    def masks(self) -> bool:
+        """Images and their masks, as sets for segmentation and detection are laid out."""
+        heads = self.heads()
+        plain = {head: re.sub(r"[\W_]", "", head).lower() for head in heads}
+        gone = {head for head in heads if plain[head] in _MASKS}
+        if not gone or not all(plain[head] in _IMAGES for head in set(heads) - gone) or len(gone) == len(heads):
+            # train beside train_masks
+            stems = {h: re.sub(r"[\W_]*(masks?|annotations|labels|gt)$", "", h.lower()) for h in heads}
+            bare = {re.sub(r"[\W_]*(images|imgs)$", "", h.lower()) for h in heads if stems[h] == h.lower()}
+            gone = {
+                h for h in heads if stems[h] != h.lower() and stems[h] and stems[h] in bare and split_name(stems[h])
+            }
+        if not gone:
+            return False
+        count = self.leave(MASKS, lambda rest: bool(rest) and rest[0] in gone)
+        self.out.notes.append(f"{_listed(gone)} beside the images: {count:,} masks or annotations are left out")
+        return True
+
+    def splits(self) -> bool:
+        """Folders named after splits: of several, the one to train on."""
+        heads = self.heads()
+        told = {head: split for head in heads if (split := split_name(head))}
+        use, kind = self.chosen(heads, told)
+        if not use:
+            return False
+        others = {head: told[head].kind for head in told if head not in use}
+        beside = set(heads) - told.keys() - use
+        held: dict[str, int] = {}
+        for head in (*others, *beside):
+            why = SPLIT if head in others else BESIDE
+            held[head] = self.leave(why, lambda rest, head=head: rest[:1] == (head,))  # type: ignore[misc]
+        self.leave(BESIDE, lambda rest: rest[:1] == () or rest[0] not in use)
+        domains = {told[head].domain for head in use} - {""} if all(head in told for head in use) else set()
+        rests = {told[head].rest for head in use} if all(head in told for head in use) else {""}
+        for each, rest in self.live.items():
+            split = told.get(rest[0])
+            first = split.domain if split and len(domains) > 1 else split.rest if split and len(rests) > 1 else ""
+            keep = rest if len(use) > 1 and not split else rest[1:]
+            self.live[each] = (first, *keep) if first else keep
+        self.domains = len(domains) > 1 or len(rests) > 1
+        self.unlabelled = self.unlabelled or kind == "unlabeled"
+        self.say(use, held, others, kind)
+        if len(domains) > 1:
+            self.out.notes.append(f"the domains {' and '.join(sorted(domains))} are taken as classes")
+        return True
+
+    def chosen(self, heads: Mapping[str, int], told: Mapping[str, SplitName]) -> tuple[set[str], str]:
+        """The folders to train on, and their kind; none where the folders are no splits."""
+        groups: dict[str, set[str]] = defaultdict(set)
+        for split in told.values():
+            groups[split.rest].add(split.kind)
+        good = {
+            head for head, split in told.items()
+            if not split.rest or len(groups[split.rest]) > 1
+        }  # fmt: skip  # "steam train" is a split only beside a "steam test"
+        kinds = {told[head].kind for head in good}
+        inside = sum(heads[head] for head in good)
+        if len(kinds) > 1 and inside >= MOST * self.total():
+            for kind in ("train", "unlabeled"):
+                if kind in kinds:
+                    return {head for head in good if told[head].kind == kind}, kind
+            if good == set(heads):
+                raise UserError(
+                    f"There is nothing to train on: the folders are {_listed(good)}, which are held back for testing.",
+                    "To train on one of them all the same, name that folder.",
+                )
+        train = {head for head in good if told[head].kind == "train"}
+        if len({told[head].domain for head in train} - {""}) > 1 and train == set(heads):
+            return train, "train"
+        beside = set(heads) - good
+        # one split alone: 'training_set', or 'train' with classes of its own, beside something else
+        deep = {head for head in train if sum(rest[:1] == (head,) and len(rest) > 1 for rest in self.live.values()) > 1}
+        sure = deep or not any(told[head].plain for head in train)
+        if train and beside and sure and inside >= MOST * self.total():
+            return train, "train"
+        held = {h for h in good if told[h].kind in ("test", "validation") and h.lower() not in ("valid", "dev", "pred")}
+        plain = {re.sub(r"[\W_]", "", head).lower() for head in beside}
+        if held and not train and (len(beside) > 1 or (plain and plain <= _IMAGES)):
+            return beside - set(told), "rest"
+        return set(), ""
+
+    def say(self, use: set[str], held: Mapping[str, int], others: Mapping[str, str], kind: str) -> None:
+        what = {"train": "only", "unlabeled": "without labels, only", "rest": "only"}[kind]
+        one = len(use) == 1
+        said = f"{what} the folder{'' if one else 's'} {_listed(use)} {'is' if one else 'are'} used"
+        back = [f"'{printable(h)}' {held[h]:,}" for h in held if others.get(h) in ("test", "validation")]
+        more = [
+            f"'{printable(h)}' {held[h]:,}" for h in held if others.get(h) not in ("test", "validation") and held[h]
+        ]
+        if back:
+            said += f"; held back for testing: {', '.join(back)}"
+        if more:
+            said += f"; not used: {', '.join(more)}"
+        self.out.notes.append(f"{said} (to use another folder, name it)")
+
+    def inner_splits(self) -> None:
+        """Splits inside each class: cats/train, cats/test."""
+        heads = self.heads(1)
+        told = {head: split for head in heads if (split := split_name(head)) and not split.rest}
+        use = {head for head, split in told.items() if split.kind == "train"}
+        if not use or len(told) == len(use) or sum(heads[h] for h in told) < MOST * self.total():
+            return
+        held = {head: self.leave(SPLIT, lambda rest, head=head: rest[1:2] == (head,)) for head in set(told) - use}  # type: ignore[misc]
+        for each, rest in self.live.items():
+            if rest[1:2] and rest[1] in use:
+                self.live[each] = (rest[0], *rest[2:])
+        self.say(use, dict(sorted(held.items())), {head: told[head].kind for head in held}, "train")
+
+    def classes(self, parts: bool) -> None:
+        """The folders of the last level as classes, or why they are none."""
+        heads, out = self.heads(), self.out
+        inside, total = sum(heads.values()), self.total()
+        names = {head: unicodedata.normalize("NFC", head) for head in heads}
+        count = len(set(names.values()))
+        if self.unlabelled:
+            out.labels_from = "none: the images used are the unlabelled ones"
+        elif not heads:
+            out.labels_from = "none: no sub-folders"
+        elif count < 2:
+            out.labels_from = "none: there is one folder only"
+        elif why := self.parts(parts):
+            out.labels_from = f"none: {why}"
+            first, *_, last = sorted(heads, key=natural)
+            out.about_classes.append(
+                f"the folders '{first}' to '{last}' are parts of one set, not classes ({why}); if they are classes, "
+                "list them in a labels.csv (file_name, label)"
+            )
+        elif inside < IN_CLASSES * total:
+            out.labels_from = f"none: {total - inside:,} of {total:,} images lie beside the sub-folders"
+            out.about_classes.append(
+                f"the {count} sub-folders are not taken as classes: {total - inside:,} images lie beside them"
+            )
+        elif 2 * count > total:
+            out.labels_from = f"none: {count:,} sub-folders for {total:,} images"
+            out.about_classes.append(
+                f"the {count:,} sub-folders are not taken as classes: with {total:,} images they hold fewer than two each"
+            )
+        else:
+            self.take(names)
+
+    def parts(self, known: bool) -> str:
+        """Why the folders are numbered parts of one set; "" if they aren't."""
+        inside: dict[str, list[Facts]] = defaultdict(list)
+        for each, rest in self.live.items():
+            if rest and self.folders[each].count:
+                inside[rest[0]].append(self.folders[each])
+        return numbered_parts({head: Facts.joined(facts) for head, facts in inside.items()}, known)
+
+    def take(self, names: Mapping[str, str]) -> None:
+        out = self.out
+        out.labels_from = SUB_FOLDERS
+        out.about_classes.append("the sub-folders are taken as classes")
+        for each, rest in self.live.items():
+            if rest and rest[0] in names:
+                out.classes[each] = printable(names[rest[0]])
+            else:
+                out.left[each] = STRAY
+        if strays := sum(self.folders[each].count for each in self.live if each in out.left):
+            out.about_classes.append(
+                f"{strays:,} image{'' if strays == 1 else 's'} beside the class folders: left out, for want of a class"
+            )
+        if both := sorted(set(names.values()) & {n for n in names.values() if list(names.values()).count(n) > 1}):
+            out.about_classes.append(f"{_listed(both)}: written in two Unicode forms, taken as one class")
+        alike: dict[str, set[str]] = defaultdict(set)
+        for name in names.values():
+            alike[name.strip().casefold()].add(name)
+        for some in alike.values():
+            if len(some) > 1:
+                out.about_classes.append(
+                    f"classes whose names differ in case or spaces only, kept apart: {_listed(some)}"
+                )
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sorts 2 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = sorted(names, key=natural)
+    return ", ".join(f"'{printable(name)}'" for name in shown[:6]) + (
+        f" … ({len(shown)} in all)" if len(shown) > 6 else ""
+    )

@@ -1,0 +1,200 @@
+"""Files that say which class each image has, read as tables: .csv, .tsv, .jsonl, .json, .txt, .parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import posixpath
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aegan.data.decode import SUFFIXES
+from aegan.data.splitnames import split_name
+
+MOST_TABLE = 2**26  # bytes of such a file
+MOST_TABLES = 64  # such files that are looked at
+MOST_NAMES = 100_000  # lines of a list of class names
+ALWAYS = (".csv", ".tsv", ".jsonl", ".ndjson")
+BY_NAME = (".json", ".txt", ".parquet")  # of these there may be one an image, so only those of a telling name are read
+CLOSED = (".xlsx", ".xls", ".ods", ".xml", ".mat", ".pkl", ".pickle", ".npy", ".h5", ".hdf5", ".db", ".sqlite")
+_TELLING = re.compile(
+    r"(^|[^a-z])(labels?|classes|class|metadata|meta|annotations?|annots?|targets?|categories|dataset|data|index|info|names|"
+    r"attr|attributes?|list|partition|split|"
+    r"species|diagnos[ei]s|ground_?truth|synsets?)([^a-z]|$)"
+)
+_NAMES = re.compile(r"(classes|class_?names?|labels?|label_?names?|categories|names|synsets?|label_?map)\.txt")
+
+
+class LabelFile(NamedTuple):
+    """A file that may say which class each image has.
+
+    Args:
+        name: its path inside the source.
+        read: gives at most so many of its bytes; raises `aegan.data.decode.Skip`.
+    """
+
+    name: str
+    read: Callable[[int], bytes]
+
+
+@dataclass
+class Table:
+    """Rows of such a file.
+
+    Args:
+        columns: their names; where the file has none, "column 1" and so on.
+        rows: cells, text or as JSON and parquet have them.
+        head: the first line of a file whose first line may be names or may be data; else empty.
+        dataset: it is a `dataset.json` as StyleGAN's tools write it.
+    """
+
+    columns: list[str]
+    rows: list[Sequence[Any]]
+    head: Sequence[str] = ()
+    dataset: bool = False
+
+
+class Unread(Exception):
+    """Why a file says nothing about classes, in words that follow its name."""
+
+
+def may_tell(name: str) -> bool:
+    """Whether a file of this name is looked at.
+
+    >>> may_tell("a/metadata.jsonl"), may_tell("0001.txt"), may_tell("train.txt"), may_tell("labels.xlsx")
+    (True, False, True, True)
+    """
+    stem, suffix = posixpath.splitext(posixpath.basename(name).lower())
+    if suffix in ALWAYS:
+        return True
+    return suffix in BY_NAME + CLOSED and bool(_TELLING.search(stem) or (split_name(stem) and suffix in BY_NAME))
+
+
+def read_table(file: LabelFile) -> Table:
+    """Its rows.
+
+    Raises:
+        Unread: it is no table, or too large, or damaged.
+    """
+    suffix = posixpath.splitext(file.name.lower())[1]
+    if suffix in CLOSED:
+        raise Unread(f"{suffix} is not read: save it as .csv")
+    raw = file.read(MOST_TABLE + 1)
+    if len(raw) > MOST_TABLE:
+        raise Unread(f"it is larger than {MOST_TABLE >> 20} MB")
+    try:
+        if suffix == ".parquet":
+            return _parquet(raw)
+        text = _text(raw)
+        if suffix in (".jsonl", ".ndjson"):
+            return _records([json.loads(line) for line in _lines(text)])
+        if suffix == ".json":
+            return _json(json.loads(text), posixpath.basename(file.name).lower() == "dataset.json")
+        return _delimited(text, suffix)
+    except (ValueError, RecursionError, csv.Error) as why:
+        raise Unread(f"it is damaged ({str(why)[:80]})") from why
+
+
+def class_names(file: LabelFile) -> list[str]:
+    """The names that a list such as classes.txt gives, one a line, with or without numbers before them; else none."""
+    if not _NAMES.fullmatch(posixpath.basename(file.name).lower()):
+        return []
+    lines = [line.strip() for line in _lines(_text(file.read(MOST_TABLE)))]
+    numbered = [re.fullmatch(r"(\d+)[\s:=,;]+(.+)", line) for line in lines]
+    if lines and all(numbered):
+        lines = [match[2].strip() for match in sorted((m for m in numbered if m), key=lambda m: int(m[1]))]
+    return lines if len(set(lines)) == len(lines) <= MOST_NAMES else []
+
+
+def _text(raw: bytes) -> str:
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")  # as spreadsheets on Windows save them
+
+
+def _lines(text: str) -> list[str]:
+    """Those that hold anything; not `splitlines`, which cuts at characters that may stand inside a cell."""
+    return [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+
+
+def _delimited(text: str, suffix: str) -> Table:
+    lines = [line for line in _lines(text) if not (suffix == ".txt" and line.startswith("#"))]
+    if not lines:
+        raise Unread("it is empty")
+    if len(lines) > 2 and suffix == ".txt" and lines[0].strip().isdecimal() and int(lines[0]) == len(lines) - 2:
+        lines = lines[1:]  # a count of the rows, as CelebA's lists begin
+    rows: list[Sequence[Any]] = []
+    if mark := _separator(lines[:50]):
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, skipinitialspace=True))
+    elif suffix == ".txt":
+        rows = [line.split() for line in lines]
+        spaced = sum(posixpath.splitext(" ".join(row[:-1]))[1].lower() in SUFFIXES for row in rows if len(row) > 2)
+        if len({len(row) for row in rows[1:] or rows}) > 1 or 2 * spaced > len(
+            rows
+        ):  # names with spaces, then the class
+            rows = [line.rsplit(None, 1) for line in lines]
+    else:
+        rows = [[line.strip()] for line in lines]
+    width = max(len(row) for row in rows[1:] or rows)
+    head = [str(cell).strip() for cell in rows[0]]
+    if len(head) == width - 1:  # the first column, an index, has no name
+        head = ["", *head]
+    full: list[Sequence[Any]] = [[*row, *[""] * (width - len(row))][:width] for row in rows[1:]]
+    return Table([*head, *(f"column {i + 1}" for i in range(len(head), width))][:width], full, head)
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The character between cells: the one that all lines have, most of the time equally often."""
+    best, most = "", 0.0
+    for mark in "\t,;|":
+        counts = [line.count(mark) for line in lines]
+        if min(counts) > 0:
+            same = max(counts.count(n) for n in set(counts)) / len(counts)
+            if same > most:
+                best, most = mark, same
+    return best
+
+
+def _json(content: Any, dataset: bool) -> Table:
+    if dataset and isinstance(content, dict) and "labels" in content:
+        content = content["labels"] or []
+    elif isinstance(content, dict) and isinstance(content.get("annotations"), list):
+        raise Unread("it holds annotations of several to an image (COCO), not one class each")
+    elif isinstance(content, dict) and isinstance(content.get("labels"), dict | list):
+        content = content["labels"]
+    if isinstance(content, dict):
+        if content and all(isinstance(value, dict) for value in content.values()):
+            return _records([{"file_name": key, **value} for key, value in content.items()])
+        content = list(content.items())
+    if isinstance(content, list) and all(isinstance(row, dict) for row in content) and content:
+        return _records(content)
+    if isinstance(content, list) and all(isinstance(row, list | tuple) and len(row) == 2 for row in content):
+        return Table(["file_name", "label"], content, dataset=dataset)
+    raise Unread("it is no list of images and their classes")
+
+
+def _records(records: list[Any]) -> Table:
+    if not records or not all(isinstance(record, dict) for record in records):
+        raise Unread("it is empty" if not records else "its lines are not JSON objects")
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    return Table([str(c) for c in columns], [[record.get(c) for c in columns] for record in records])
+
+
+def _parquet(raw: bytes) -> Table:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as why:
+        raise Unread("reading it needs pyarrow: pip install pyarrow") from why
+    file = pq.ParquetFile(io.BytesIO(raw))
+    if sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups)) > 2 * MOST_TABLE:
+        raise Unread(f"it is larger than {MOST_TABLE >> 20} MB")
+    table = file.read()
+    rows: list[Sequence[Any]] = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return Table(list(table.column_names), rows)
