@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli._output import AsJson, answer
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import Device
 
 EXAMPLE = "Example: aegan benchmark ring --strategies latent,gan --seeds 5 --steps 50000"
@@ -37,7 +37,7 @@ def command(
             name, names, out=folder, seeds=seeds, steps=steps, published=published, jobs=jobs, device=device
         )
     except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on.", err=True)
+        say("Stopped. The same command goes on.", aside=True)
         raise typer.Exit(130) from None
     places = {"results": folder / "results.json", "table": folder / "table.md"}
     answer(

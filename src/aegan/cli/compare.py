@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli._output import AsJson, answer
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import Background, DataPath, Device, Fitted, Grey, Size, Transparent
 from aegan.config import Fit, coerce
 
@@ -72,7 +72,7 @@ def command(
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
     except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on.", err=True)
+        say("Stopped. The same command goes on.", aside=True)
         raise typer.Exit(130) from None
     places = {"results": folder / "results.json", "page": folder / "index.html"}
     answer(

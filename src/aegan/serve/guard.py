@@ -86,9 +86,10 @@ class Door:
                 and not _is_address(name)
                 and (not NAME.fullmatch(name.lower()) or _name(name) != name.lower())
             ):
-                named = _name(name) or _name(urlsplit(name).netloc)
+                meant = _name(urlsplit(name).netloc if "//" in name else name)
+                named = meant if NAME.fullmatch(meant) else "NAME"
                 raise UserError(
-                    f"'{name}' is not a host name.", f"Without http://, port and path: --allow-host {named or 'NAME'}"
+                    f"'{name}' is not a host name.", f"Without http://, port and path: --allow-host {named}"
                 )
         path = unquote(f"/{root_path.strip('/')}" if root_path.strip("/") else "")
         if not PATH.fullmatch(path):
