@@ -226,7 +226,7 @@ def _outcome(job: Job, code: int) -> Trial:
 
 def _tail(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        return [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     except OSError:
         return []
 
