@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from aegan.config import Fit, RunConfig
 from aegan.data.format import read_size, size_text
+from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
 from aegan.hub.names import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
+from aegan.notebook import NotebookDisplay, in_notebook
 from aegan.run import Run, train
 
 
 def fit(
-    data: str | Path | Array,
+    data: str | Path | Array | Sequence[Any],
     *,
     strategy: str = "latent",
     out: str | Path | None = None,
@@ -50,8 +51,9 @@ def fit(
     """Trains a strategy on some data, and returns the run.
 
     Args:
-        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name, or an array: uint8 images
-            (N, H, W[, C]) or float vectors (N, D).
+        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name; or, in Python, a NumPy array or torch
+            tensor: images (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D); or a list of arrays, of PIL images or
+            of image files, which may differ in size.
         strategy: see `aegan strategies`.
         out: folder for the run; default: a new one under `runs/`.
         minutes, steps: the budget, one of them; default 3 minutes.
@@ -69,7 +71,7 @@ def fit(
             backend too), which is trained in place, or to a function that makes one for an `aegan.data.DataSpec`.
         resume: go on with the run in `out`, whose settings are kept.
         evaluate: also score the model and write the report.
-        progress: show it.
+        progress: show it; in a notebook with the newest samples, in place.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
             tensorboard where it is installed.
         guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
@@ -80,7 +82,9 @@ def fit(
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
     """
-    source = data if isinstance(data, np.ndarray) else str(data)
+    if data is None:
+        raise UserError("No data was given: it is None.", WANTED)
+    source = str(data) if isinstance(data, str | os.PathLike) else data
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
@@ -88,7 +92,7 @@ def fit(
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
         threads=None if threads is None else str(threads),
     )  # fmt: skip
-    display = Display(quiet=not progress)
+    display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:
         raise UserError("resume=True needs to know which run.", "Add out=RUN.")
     return train(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import math
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.cores import asked_threads, at_most
 from aegan.data import Data, DataSpec, open_data
 from aegan.data.format import size_text
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import as_text
 from aegan.engine import Engine
 from aegan.engine.lock import locked
 from aegan.engine.log import Display, read_log
@@ -31,11 +32,12 @@ from aegan.engine.state import sweep, write_text
 from aegan.engine.thread_record import Record, computing_with
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
-from aegan.model import Model, check_seed, write_model
+from aegan.model import Model, write_model
 from aegan.names import quoted, shortened
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
 from aegan.plain_yaml import read_yaml
+from aegan.seeds import check_seed
 from aegan.strategies import Networks, Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -69,6 +71,12 @@ class Run:
             raise UserError(
                 f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
             )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import run_cell
+
+        return run_cell(self)
 
     @cached_property
     def config(self) -> RunSettings:
@@ -200,7 +208,7 @@ class RunSettings:
         return open_asked(self.run, progress=progress)
 
 
-def open_asked(config: RunConfig, source: str | Array | None = None, progress: bool = True) -> Data:
+def open_asked(config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True) -> Data:
     """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
     return open_data(
         config.data if source is None else source, size=config.size, channels=config.channels, fit=config.fit,
@@ -214,19 +222,46 @@ def _damaged(path: Path) -> UserError:
     )
 
 
-def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSettings:
-    """Settles everything that was left open: budget, preset, every hyper-parameter."""
+def check_numbers(config: RunConfig) -> None:
+    """Refuses numbers that no run can have, before any data is opened.
+
+    Raises:
+        UserError: names the option and an example.
+    """
     if config.minutes is not None and config.steps is not None:
         raise UserError("Both --minutes and --steps were given.", "Give one of them.")
-    for what, value, example in (
-        ("--minutes", config.minutes, 3),
-        ("--steps", config.steps, 1000),
-        ("--batch-size", config.batch_size, 128),
+    for what, value, most, example in (
+        ("--minutes", config.minutes, 1e7, 3),
+        ("--steps", config.steps, 1e12, 1000),
+        ("--batch-size", config.batch_size, 1e9, 128),
+        ("--checkpoint-every", config.checkpoint_every, 1e9, 60),
+        ("--devices", config.devices, 1e4, 2),
     ):
-        if value is not None and not 0 < value < math.inf:
-            raise UserError(f"{what} is {value:g}; it must be more than 0.", f"Example: {what} {example}")
+        if value is None or 0 < value <= most:
+            continue
+        bound = f"at most {most:,.0f}" if value > most else "more than 0"
+        raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
     check_seed(config.seed)
     asked_threads(config.threads)
+
+
+def resolve(
+    config: RunConfig,
+    data: Data,
+    options: Mapping[str, Any],
+    *,
+    processes: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> RunSettings:
+    """Settles everything that was left open: budget, preset, every hyper-parameter.
+
+    Args:
+        config, options: what was asked for.
+        data: what is trained on.
+        processes: that share a batch.
+        say: is told in a line what could not be as asked.
+    """
+    check_numbers(config)
     chosen_loggers(config.logger)
     kind = strategy(config.strategy)
     spec = data.spec
@@ -243,10 +278,20 @@ def resolve(config: RunConfig, data: Data, options: Mapping[str, Any]) -> RunSet
     chosen = chosen.settled(spec)
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
+    most = _largest_batch(len(data.train), processes * getattr(chosen, "pack", 1))
+    if chosen.batch_size > most:
+        # an example twice in a batch teaches nothing, and costs the time of two
+        say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
+        chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def _largest_batch(examples: int, grain: int) -> int:
+    """The largest batch in which no example must come twice, of whole groups of `grain`; one of 2 is always needed."""
+    return max(examples // grain * grain, grain, 2)
 
 
 def own_networks(config: RunConfig, networks: Mapping[str, Own] | None, spec: DataSpec) -> Mapping[str, Own]:
@@ -291,7 +336,7 @@ def train(
     config: RunConfig,
     options: Mapping[str, Any],
     *,
-    source: str | Array | None = None,
+    source: str | Array | Sequence[Any] | None = None,
     resume: bool = False,
     repeat: RunSettings | None = None,
     evaluate: bool = True,
@@ -302,7 +347,7 @@ def train(
 
     Args:
         config, options: the settings; when resuming, those of the run's config.yaml are used instead.
-        source: an array in place of `config.data`.
+        source: data in Python in place of `config.data`.
         resume: go on from the newest whole checkpoint of `config.out`.
         repeat: the configuration of an earlier run, to be repeated with its recorded steps.
         evaluate: score the model and write the report afterwards.
@@ -320,7 +365,7 @@ def train(
 def _train(
     config: RunConfig,
     options: Mapping[str, Any],
-    source: str | Array | None,
+    source: str | Array | Sequence[Any] | None,
     resume: bool,
     repeat: RunSettings | None,
     evaluate: bool,
@@ -335,7 +380,9 @@ def _train(
 
     def settle() -> tuple[dict[str, Any], bool]:
         _hold(run_folder(config), resume, held)
-        settings, data, go_on = _settled(config, options, source=source, resume=resume, repeat=repeat)
+        settings, data, go_on = _settled(
+            config, options, source=source, resume=resume, repeat=repeat, processes=ranks.size, say=display.say
+        )
         opened.append(data)
         return settings.to_dict(), go_on
 
@@ -346,7 +393,9 @@ def _train(
         _check_same(data, ranks)
     else:
         _hold(run_folder(config), resume, held)
-        settings, data, resume = _settled(config, options, source=source, resume=resume, repeat=repeat)
+        settings, data, resume = _settled(
+            config, options, source=source, resume=resume, repeat=repeat, processes=1, say=display.say
+        )
     folder = Path(settings.run.out or "")
     threads = asked_threads(settings.run.threads)
     held.enter_context(at_most(threads))
@@ -368,6 +417,11 @@ def _train(
     )  # fmt: skip
     if ranks.first and (not resume or config.threads is not None):
         settings.write(folder / "config.yaml")
+    if ranks.first:
+        write_text(folder / DATA_JSON, as_text(data))
+        if not resume:
+            first, *rest = data.inspection.lines()
+            display.say("\n  ".join([f"{data.name}: {first}", *rest]))
     outcome = engine.run(resume)
     if not ranks.first:
         return Run(folder, config.device, own, elsewhere=True)
@@ -396,9 +450,11 @@ def _settled(
     config: RunConfig,
     options: Mapping[str, Any],
     *,
-    source: str | Array | None,
+    source: str | Array | Sequence[Any] | None,
     resume: bool,
     repeat: RunSettings | None,
+    processes: int,
+    say: Callable[[str], None],
 ) -> tuple[RunSettings, Data, bool]:
     """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
     folder = run_folder(config)
@@ -415,8 +471,9 @@ def _settled(
             f"{folder} already holds a run; nothing was changed.",
             f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
         )
+    check_numbers(config)
     data = open_asked(config, source)
-    settings = resolve(config, data, options)
+    settings = resolve(config, data, options, processes=processes, say=say)
     if repeat is not None:
         # other threads than the run had are its own choice again
         threads = repeat.threads if config.threads == repeat.run.threads else Record()
@@ -428,7 +485,7 @@ def _with_threads(run: RunConfig, threads: str | None) -> RunConfig:
     return run if threads is None else dataclasses.replace(run, threads=threads)
 
 
-def _opened(settings: RunSettings, source: str | Array | None) -> Data:
+def _opened(settings: RunSettings, source: str | Array | Sequence[Any] | None) -> Data:
     """The data of settled settings; arrays are given anew."""
     return open_asked(settings.run, None if isinstance(source, str) else source)
 

@@ -7,7 +7,7 @@ import inspect
 import io
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -45,7 +45,13 @@ Background = Annotated[
 Transparent = Annotated[bool, typer.Option("--transparent", help="Keep alpha (RGBA).")]
 Grey = Annotated[bool, typer.Option("--grey", help="Use grey images, whatever the data's colours.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto.")]
-Seed = Annotated[int, typer.Option(help="Seed of the noise.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST", help="Seeds, one for each, such as 0-63 or 1,5,9-12; in place of --seed.", show_default=False
+    ),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any that is free.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 open the page to the network.")]
 RootPath = Annotated[
@@ -60,12 +66,15 @@ PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
 
-def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def from_fields(
+    cls: type, *, argument: str, offers: Mapping[str, Callable[..., Any]]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command one option for each field of a dataclass, with the field's own default and help.
 
     Args:
         cls: the dataclass; the decorated function receives an instance as its first argument.
         argument: the field that is positional.
+        offers: by field, what the shell offers after TAB.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,10 +84,12 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         parameters = []
         for f in dataclasses.fields(cls):
             kind: Any = typer.Argument if f.name == argument else typer.Option
-            extra = {"metavar": "DATA"} if f.name == argument else {}
+            extra: dict[str, Any] = {"metavar": "DATA"} if f.name == argument else {}
+            if f.name in offers:
+                extra["autocompletion"] = offers[f.name]
             hint = hints[f.name]
             if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then told in one line
-                extra, hint = {"metavar": f"[{'|'.join(get_args(hint))}]"}, str
+                extra["metavar"], hint = f"[{'|'.join(get_args(hint))}]", str
             elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
                 hint = str | None
             annotation = Annotated[hint, kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type]
@@ -88,7 +99,10 @@ def from_fields(cls: type, *, argument: str) -> Callable[[Callable[..., None]], 
         parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
 
         def filled(**values: Any) -> None:
-            mine = {f.name: coerce(hints[f.name], values.pop(f.name), f.name) for f in dataclasses.fields(cls)}
+            mine = {
+                f.name: coerce(hints[f.name], values.pop(f.name), "--" + f.name.replace("_", "-"))
+                for f in dataclasses.fields(cls)
+            }
             command(cls(**mine), **values)
 
         filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -32,11 +32,17 @@ def command(
     ] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
     count: Annotated[
-        int | None, typer.Option(min=2, help="Samples, and real examples for the perfect values; default 2000.")
+        int | None,
+        typer.Option(
+            min=2, max=10_000_000, help="Samples; default: all images that are given, 2000 of a model or against a run."
+        ),
     ] = None,
-    reference: Annotated[int, typer.Option(min=2, help="Training examples to compare with.")] = 10000,
+    reference: Annotated[
+        int | None,
+        typer.Option(min=2, help="Real examples to compare with; default: all, 10000 of those a run was trained on."),
+    ] = None,
     size: Size = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
     ] = "last",

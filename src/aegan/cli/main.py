@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -44,8 +44,6 @@ app = typer.Typer(
     name="aegan",
     help="Train a generator on your own images in minutes, by learning to compress them first.",
     epilog="Start with: aegan train photos/ --minutes 3",
-    no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,
@@ -77,12 +75,20 @@ for module in COMMANDS:
     )
 
 
+# click's UsageError: what is wrong with a command line. Of typer's own copy of click where typer has one.
+USAGE: Any = typer.BadParameter.__base__
+
+
 def run() -> None:
     """The console script. A user's mistake is one or two lines and exit code 2, never a traceback."""
     start_in_utf8()
     steady_streams()
     try:
-        app(prog_name="aegan")
+        code = app(sys.argv[1:] or ["--help"], prog_name="aegan", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except USAGE as error:
+        where = "aegan" if error.ctx is None else error.ctx.command_path
+        _fail(f"{' '.join(error.format_message().split())}\nSee: {where} --help")
     except UserError as error:
         if not (speaks() or isinstance(error, LostRank)):
             _leave(2)

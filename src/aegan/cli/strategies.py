@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aegan.cli._names import offer_strategy
 from aegan.cli._output import AsJson, answer
 
 EXAMPLE = "Example: aegan strategies latent"
@@ -31,7 +32,10 @@ ADVICE = (
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="One strategy, with its options.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One strategy, with its options.", show_default=False, autocompletion=offer_strategy),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the strategies by where the autoencoder enters the game, or the options of one."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aegan.cli._output import AsJson, answer
+from aegan.cli._names import offer_preset, offer_set, offer_strategy
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
@@ -19,12 +21,13 @@ from aegan.names import printable, quoted
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
 
-@from_fields(RunConfig, argument="data")
+@from_fields(RunConfig, argument="data", offers={"strategy": offer_strategy, "preset": offer_preset})
 def command(
     config: RunConfig,
     context: typer.Context,
     set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.", autocompletion=offer_set),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
@@ -37,10 +40,11 @@ def command(
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.run import RunSettings, run_folder, train
+    from aegan.run import RunSettings, check_numbers, run_folder, train
 
     options = parse_settings(set or [])
     given = _given(context)
+    check_numbers(config)
     repeat = None
     if resume:
         _only(
@@ -64,8 +68,6 @@ def command(
     if dry_run:
         _describe(config, options if repeat is None else repeat.options, as_json)
         return
-    if config.devices < 1:
-        raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
@@ -117,7 +119,7 @@ def _describe(config: RunConfig, options: Mapping[str, Any], as_json: bool) -> N
     from aegan.strategies import Stage
 
     data = open_asked(config)
-    settings = resolve(config, data, options)
+    settings = resolve(config, data, options, processes=config.devices, say=partial(say, aside=as_json))
     strategy = settings.strategy()
     spec = data.spec
     stages = strategy.stages(spec)

@@ -17,8 +17,8 @@ from aegan.data.format import Fit
 from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.evaluation.task import LEAST
-from aegan.model import check_seed
 from aegan.run import open_asked, resolve
+from aegan.seeds import check_seed
 from aegan.strategies import strategies, strategy
 
 CONTROL = "gan"

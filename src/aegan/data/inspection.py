@@ -8,7 +8,7 @@ from typing import Any
 
 from aegan.names import printable as printable
 
-REASONS_SHOWN = 8
+REASONS_SHOWN = 20
 NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
 
 
@@ -48,6 +48,8 @@ class Inspection:
         fit, background: what is done to images of another shape, and the colour of margins and under see-through images.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
+        depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart; see
+            `aegan.data.depth`. Empty where there are none.
         classes: name of each class, with the count of its examples; empty where there are no labels.
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
@@ -64,6 +66,7 @@ class Inspection:
     widths: tuple[int, ...] = ()
     heights: tuple[int, ...] = ()
     modes: Mapping[str, int] = field(default_factory=dict)
+    depth: Mapping[str, list[float]] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     duplicates: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
@@ -71,6 +74,12 @@ class Inspection:
     fit: str = "crop"
     background: str = "white"
     labels_from: str = ""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import inspection_cell
+
+        return inspection_cell(self)
 
     @property
     def skipped_count(self) -> int:

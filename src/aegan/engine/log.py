@@ -139,6 +139,9 @@ class Display:
             self._last = time.monotonic()
             self.say(f"{stage} {progress:4.0%}  {text}")
 
+    def picture(self, path: Path) -> None:
+        """The newest picture of the run; shown where pictures can be."""
+
     def close(self) -> None:
         """A stage has ended."""
         if self._progress is not None:

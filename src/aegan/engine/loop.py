@@ -291,6 +291,7 @@ class Engine:
                 with run.ema.applied():
                     path = self.pictures.draw(self.networks, stage, c.step)
                 self.log.picture(c.step, f"{stage.name}/samples", path)
+                self.display.picture(path)
             if plan.knots and due(plan.progress(c.stage_step - 1), plan.progress(c.stage_step), c.images - c.looked):
                 change = self._look(run, plan)
                 if change is not None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import told
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
 from aegan.plain_yaml import read_yaml
@@ -67,6 +69,11 @@ class Facts:
     def _scores(self, name: str) -> dict[str, Any] | None:
         content = _json(self.path / name)
         return content if content is not None and isinstance(content.get("figures"), dict) else None
+
+    @cached_property
+    def data(self) -> list[str]:
+        """What `aegan check` tells of the data, from data.json; older runs have none."""
+        return told(_json(self.path / DATA_JSON) or {})
 
     @cached_property
     def spec(self) -> dict[str, Any]:

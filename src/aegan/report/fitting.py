@@ -13,7 +13,12 @@ from aegan.errors import UserError
 PAD = 2  # pixels between images, as `grid` has them
 FEW = 64  # images up to which a row has eight
 # the most pixels a side, by suffix: of JPEG what libjpeg writes, which is 35 less than the format has
-SIDES = {".jpg": ("JPEG", 65_500), ".jpeg": ("JPEG", 65_500), ".webp": ("WebP", 16_383), ".gif": ("GIF", 65_535)}
+SIDES = {
+    **dict.fromkeys((".jpg", ".jpeg"), ("JPEG", 65_500)),
+    ".webp": ("WebP", 16_383),
+    ".gif": ("GIF", 65_535),
+    **dict.fromkeys((".mp4", ".webm"), ("a film", 16_384)),
+}
 ENOUGH = Image.MAX_IMAGE_PIXELS or 89_478_485  # pixels from which on Pillow warns those who open a picture
 MOST = 2 * ENOUGH  # pixels from which on Pillow, and with it most programs in Python, refuse to open it
 

@@ -47,6 +47,7 @@ def render(facts: Facts) -> str:
         _curves(facts),
         _growth(facts),
         _nearest(facts),
+        _data(facts),
         _repeat(facts),
     ]
     return document(title, "".join(body), source=f"{facts.path.name}/")
@@ -325,6 +326,16 @@ def _nearest(facts: Facts) -> str:
             f"training image than to the others.</p>{_image(worst, 'The most copied samples')}"
         )
     return section("Nearest training images", what, shown)
+
+
+def _data(facts: Facts) -> str:
+    """What the run learned from, in the words of `aegan check`."""
+    if not facts.data:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in facts.data)
+    return section(
+        "Data", "What was read, left out and converted; data.json holds the same in full.", f"<ul>{items}</ul>"
+    )
 
 
 def _repeat(facts: Facts) -> str:

@@ -52,10 +52,13 @@ class Problem(BaseModel):
 
 
 class SamplesWanted(Strict):
-    """Which samples to draw; the same wish gives the same images."""
+    """Which samples to draw. Each has a seed of its own: the same seed gives the same image, whatever is drawn beside it."""
 
     count: int = Field(16, ge=1, le=IMAGES)
-    seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Of the first; the others have the next ones.")
+    seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] | None = Field(
+        None, min_length=1, max_length=IMAGES, description="One for each image, in place of `count` and `seed`."
+    )
     label: str | None = Field(
         None, max_length=500, description="A class by name; null draws classes as the data has them."
     )
@@ -313,8 +316,13 @@ def _play_routes(api: FastAPI, play: Play, compute: Worker) -> None:
     @api.post("/api/samples", response_model=Images, responses=_FILES)
     async def samples(wanted: SamplesWanted) -> Any:
         def work() -> Any:
-            items, codes = play.samples(wanted.count, wanted.seed, wanted.label, wanted.truncation)
-            return _items(items, codes, wanted.format, columns=int(np.ceil(np.sqrt(wanted.count))), name="samples")
+            seeds = wanted.seeds
+            if seeds is None:
+                seeds = [wanted.seed + i for i in range(wanted.count)]
+            elif {"count", "seed"} & wanted.model_fields_set:
+                raise UserError("`seeds` says which and how many.", "Leave `count` and `seed` out.")
+            items, codes = play.samples(seeds, wanted.label, wanted.truncation)
+            return _items(items, codes, wanted.format, columns=int(np.ceil(np.sqrt(len(items)))), name="samples")
 
         return await compute(work)
 

@@ -106,6 +106,7 @@ const draw = latest(() => telling("samples-status", async () => {
     if (single) { image.className = "smooth"; grid.append(image); return; }
     const button = document.createElement("button");
     button.type = "button";
+    button.title = `seed ${wish.seed + i}`; // alone, this seed gives the same image
     button.tabIndex = i ? -1 : 0; // one stop for Tab, arrows move within
     button.setAttribute("aria-pressed", "false");
     button.append(image);
@@ -522,12 +523,13 @@ async function begin() {
       const codes = model.code_shape.length > 0;
       const image = model.shape.length === 3;
       hidden = [codes ? "" : ".codes", image ? "" : ".pictures"].filter(Boolean);
-      const what = image ? `${model.shape[1]}×${model.shape[2]} ${model.shape[0] === 1 ? "grey" : "colour"} images` : `vectors of ${model.shape[0]} numbers`;
+      const what = image ? `${model.shape[2]}×${model.shape[1]} ${{ 1: "grey", 3: "colour", 4: "see-through" }[model.shape[0]]} images` : `vectors of ${model.shape[0]} numbers`;
       $("lead").textContent = `“${model.strategy}”, trained on ${model.trained_on.toLocaleString("en")} ${what}${model.data ? ` of ${model.data}` : ""}` +
         `${codes ? `; a code has ${model.code_shape.join("×")} numbers` : "; it has no encoder, so it draws samples only"}.`;
       model.classes.forEach((name) => { const option = document.createElement("option"); option.textContent = option.value = name; $("class").append(option); });
       $("class-field").hidden = !model.classes.length;
-      if (image && model.shape[1] > 96) document.body.classList.add("fine");
+      if (image && Math.max(model.shape[1], model.shape[2]) > 96) document.body.classList.add("fine");
+      if (image && model.shape[0] === 4) document.body.classList.add("see-through");
     } else {
       const run = await json("api/run");
       $("lead").textContent = `“${run.strategy}” on ${run.data}.`;
