@@ -474,10 +474,13 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
 
     def settle() -> tuple[dict[str, Any], bool]:
         _hold(run_folder(asked.config), asked.resume, held)
+        config = asked.config
+        if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
+            initial.append(open_init(config.init if asked.init is None else asked.init, config.init))
         settings, data, go_on = _settled(asked, ranks.size, display.say, said)
         opened.append(data)
         if settings.run.init is not None and not go_on:
-            initial.append(_initial(settings, asked.init))
+            initial[:] = initial or [_initial(settings, asked.init)]
             settings = dataclasses.replace(settings, init=initial[0].described())
         return settings.to_dict(), go_on
 
@@ -637,7 +640,7 @@ def _initial(settings: RunSettings, given: Init | None) -> Source:
         )
     place = settings.places.get("init")
     path = place.absolute if place and Path(place.absolute).exists() else named
-    source = open_init(given if given is not None else path, named)
+    source = open_init(path if given is None else given, named)
     if settings.init and settings.init["hash"] != source.hash:
         raise UserError(
             f"--init {source.name} no longer has the weights that this run began with.",

@@ -22,8 +22,10 @@ from aegan.run import RunSettings, train
 
 Cli = Callable[..., Any]
 QUICK = ("--strategy", "gan", "--steps", 12, "--set", "width=8", "--no-evaluate", "--device", "cpu", "--logger", "none")
-PICTURES = ("--strategy", "autoencoder", "--steps", 12, "--size", 16, "--set", "width=8", "--set", "components=1,2",
-            "--no-evaluate", "--device", "cpu")  # fmt: skip
+PICTURES = (
+    "--strategy", "autoencoder", "--steps", 12, "--size", 16, "--batch-size", 32, "--set", "width=8",
+    "--set", "components=1,2", "--no-evaluate", "--device", "cpu",
+)  # fmt: skip
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
