@@ -70,10 +70,11 @@ def command(
     if kind not in FILMS:
         write_items(out, items, columns=steps, background=model.spec.background)
         return
+    laid = model.spec.background  # neither animations nor films have alpha
     if seeds is None:  # all walks at once, side by side
-        frames = [grid(items[i::steps], columns=4) for i in range(steps)]
+        frames = [grid(items[i::steps], columns=4, alpha=laid) for i in range(steps)]
     else:  # one after the other: where one ends the next begins
-        frames = [grid(item[None]) for i, item in enumerate(items) if i % steps or not i]
+        frames = [grid(item[None], alpha=laid) for i, item in enumerate(items) if i % steps or not i]
     frames += frames[-2:0:-1]
     if kind == ".gif":
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)

@@ -56,7 +56,7 @@ def in_python(source: Any, labels: Any = None) -> Array | Found:
         raise UserError("Data can't be given as bytes.", WANTED)
     kind = type(source).__name__
     hint = " Of a dataset: [image for image, *_ in dataset]." if hasattr(source, "__getitem__") else ""
-    raise UserError(f"Data can't be given as {'an' if kind[:1] in 'AEIOU' else 'a'} {kind}.", WANTED + hint)
+    raise UserError(f"Data can't be given as {'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}.", WANTED + hint)
 
 
 def _of_list(items: list[Any], labels: Any) -> Array | Found:
