@@ -7,7 +7,7 @@ that the run ended with; optimisers begin at zero. A stage taken again is called
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,10 @@ class Course:
     def part(self, index: int) -> Stages:
         """The stages from the given one to the end of its part."""
         return tuple(s for s, p in zip(self.stages[index:], self.parts[index:], strict=True) if p == self.parts[index])
+
+    def known(self, plans: Mapping[str, Plan]) -> bool:
+        """Whether the steps of every stage are known, as those of a run that is repeated."""
+        return all(s.name in plans for s in self.stages if isinstance(s, Stage))
 
     def is_last(self, index: int) -> bool:
         """Whether the stage is the last of its part."""

@@ -128,7 +128,12 @@ class Engine:
         self.counters = Counters()
         self.threads = Threads(
             asked_threads(config.threads),
-            adapts=adapts(config, self.device, several=self.ranks.several, planned=bool(plans) and threads is None),
+            adapts=adapts(
+                replace(config, **asdict(self.extensions[-1])) if self.extensions else config,
+                self.device,
+                several=self.ranks.several,
+                planned=threads is None and self.course.known(plans or {}),
+            ),
             record=threads,
         )
         self.stop = Stop()
