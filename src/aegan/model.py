@@ -17,12 +17,14 @@ from torch import Tensor
 
 from aegan.config import as_plain, with_options
 from aegan.data import DataSpec
+from aegan.data.depth import Depth
 from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
 from aegan.hub.bundle import read_bundle, write_bundle
 from aegan.hub.migrate import migrated_options
+from aegan.names import printable
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
 from aegan.seeds import Seeded, check_seed
@@ -227,7 +229,9 @@ class Model:
             chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
             s = config["spec"]
             how = ImageFormat.of(fit=s.get("fit", "crop"), background=s.get("background", WHITE))  # older files: none
-            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"], how.fit, how.background)
+            depth = Depth.from_dict(s["depth"]) if s.get("depth") else None  # the same
+            shape, classes = tuple(s["shape"]), tuple(s["classes"])
+            spec = DataSpec(shape, classes, s["count"], how.fit, how.background, depth)
             nets = chosen.build(spec)
             if own:
                 nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
@@ -276,6 +280,9 @@ class Model:
         if not self.spec.classes:
             raise UserError("This model was trained without classes, so it cannot sample one.", "Leave the class out.")
         if isinstance(label, str):
+            label = (
+                label if label in self.spec.classes else printable(label)
+            )  # as stray bytes of folders' names are kept
             if label not in self.spec.classes:
                 raise unknown("class", label, self.spec.classes)
             label = self.spec.classes.index(label)

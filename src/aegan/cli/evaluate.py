@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from aegan.cli._output import PRINT, answer, say
 from aegan.cli._shared import Device, Size
 from aegan.errors import UserError
 
@@ -24,6 +25,9 @@ def command(
     ],
     against: Annotated[
         str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
     ] = None,
     metrics: Annotated[
         str | None,
@@ -45,7 +49,10 @@ def command(
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
     ] = "last",
-    json: Annotated[Path | None, typer.Option(help="Also write the result to this file.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="[FILE]", help="Print the result as JSON, or also write it to FILE.json."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -57,7 +64,13 @@ def command(
     from aegan.report import write_report
     from aegan.run import Run
 
+    as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None
+    if data is not None and not own:
+        raise UserError(
+            "--data says where the data of a run is now.",
+            "To compare with other data, or images with data: --against DATA.",
+        )
     if checkpoint == "both" and not own:
         raise UserError(
             "Both checkpoints can be scored of a run only, against its own data.", "Leave out --checkpoint."
@@ -68,13 +81,19 @@ def command(
     }  # fmt: skip
     if own:
         run = Run(what, device)
+        if data is not None:
+            run.data(data)  # kept
         for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
             result = evaluate_run(run, checkpoint=at, **chosen)
-            typer.echo(str(result))
-        typer.echo(f"report  {write_report(run.path)}")
+            say(str(result), aside=as_json)
+        if data is not None:
+            run.moved(data)
+        say(f"report  {write_report(run.path)}", aside=as_json)
     else:
         result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)
-        typer.echo(str(result))
-    if json is not None:
+        say(str(result), aside=as_json)
+    if as_json:
+        answer(result.as_dict(), "", as_json)
+    elif json is not None:
         result.write(json)
-        typer.echo(f"result  {json}")
+        say(f"result  {json}")

@@ -25,7 +25,9 @@ ARCHIVE = "archive: unpack it, and name the folder"
 
 
 def suffix_of(name: str) -> str:
-    return posixpath.splitext(name)[1].lower()
+    base = name[name.rfind("/") + 1 :]
+    at = base.rfind(".")
+    return base[at:].lower() if at > 0 else ""
 
 
 def facts_of(names: Iterable[str]) -> dict[str, Facts]:
@@ -33,15 +35,15 @@ def facts_of(names: Iterable[str]) -> dict[str, Facts]:
     images: dict[str, Facts] = {}
     plain: dict[str, Facts] = {}
     for name in names:
-        folder, base = posixpath.split(name)
-        for each in (images, plain):
-            each.setdefault(folder, Facts())
+        folder, _, base = name.rpartition("/")
+        if (here := images.get(folder)) is None:
+            here, plain[folder] = images.setdefault(folder, Facts()), Facts()
         if (suffix := suffix_of(base)) in SUFFIXES:
-            images[folder].add(base)
+            here.add(base[: -len(suffix)])
         elif not suffix:
             plain[folder].add(base)
-        if (suffix not in SUFFIXES or base.startswith(("fakes", "reals"))) and len(images[folder].others) < OTHERS:
-            images[folder].others.add(base)
+        if (suffix not in SUFFIXES or base.startswith(("fakes", "reals"))) and len(here.others) < OTHERS:
+            here.others.add(base)
     return images if any(each.count for each in images.values()) else plain
 
 
@@ -153,8 +155,8 @@ def choose(
     if layout.again:
         out.copies = same(layout.again)
         more = sum(facts[folder].count for folder in layout.again) - len(out.copies)
-        said = f"the same folders once more inside: {len(out.copies):,} images are there twice and are used once"
-        out.notes.append(said + (f"; {more:,} others are used with the rest" if more else ""))
+        said = f"the same folders once more inside: {_count(len(out.copies), 'image')} there twice, used once"
+        out.notes.append(said + (f"; {more:,} more used with the rest" if more else ""))
     if files:
         _Files(out, files, names).read()
     if out.labels is None:
@@ -290,6 +292,8 @@ class _Files:
                 continue
             why = each.why or (f"the labels are those of {out.title}" if chosen else "it says nothing about classes")
             self.unused.append(f"{printable(each.sheet.title)} is not used: {why}")
+        if self.unused and out.labels is None and not self.by_folder:
+            out.labels_from += f"; {self.unused[0]}"
         folders = set(out.layout.classes.values())
         for name, words in lists.items():
             if set(words) != folders:

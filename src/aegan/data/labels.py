@@ -163,6 +163,6 @@ def number_labels(
     if why := refusal(found):
         return None, (), [f"labels are left out: {why}"]
     numbers = all(isinstance(label, int) for label in found)
-    names = sorted(set(map(str, found)), key=int if numbers else natural)
+    names = sorted(set(map(str, found)), key=int if numbers else lambda name: (natural(name), name))
     number = {name: i for i, name in enumerate(names)}
     return np.array([number[str(label)] for label in found], np.int64), tuple(names), []

@@ -302,9 +302,8 @@ class _Deciding:
             else:
                 out.left[each] = STRAY
         if strays := sum(self.folders[each].count for each in self.live if each in out.left):
-            out.about_classes.append(
-                f"{strays:,} image{'' if strays == 1 else 's'} beside the class folders: left out, for want of a class"
-            )
+            said = "1 image" if strays == 1 else f"{strays:,} images"
+            out.about_classes.append(f"{said} beside the class folders: left out, for want of a class")
         if both := sorted(set(names.values()) & {n for n in names.values() if list(names.values()).count(n) > 1}):
             out.about_classes.append(f"{_listed(both)}: written in two Unicode forms, taken as one class")
         alike: dict[str, set[str]] = defaultdict(set)

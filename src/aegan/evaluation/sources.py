@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -32,7 +33,7 @@ class RunLike(Protocol):
     def data(self) -> Data: ...
 
 
-Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Data | Model | RunLike
+Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Sequence[Any] | Data | Model | RunLike
 
 
 @dataclass(frozen=True)
@@ -249,23 +250,21 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
         from aegan.run import Run
 
         return Run(Path(against)).data(), True
-    if not isinstance(against, str | os.PathLike | np.ndarray):
-        if hasattr(against, "data") and callable(against.data):
-            found: Data = against.data()
-            return found, True
-        raise UserError(
-            "A comparison needs data: an array, a path, a built-in name, or a run.", "Give it as `against`."
-        )
-    plain = ImageFormat() if str(against) in ("ring", "grid") else wanted
-    return _open(against, plain, progress), isinstance(against, str) and against in NAMES
+    if hasattr(against, "data") and callable(against.data):  # a run; of an array or a tensor this is no function
+        found: Data = against.data()
+        return found, True
+    named = isinstance(against, str) and against in NAMES
+    points = named and against in ("ring", "grid")
+    return _open(against, ImageFormat() if points else wanted, progress), named
 
 
 def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:
     size = None if wanted.size is None else size_text(wanted.size)
     try:
         return open_data(
-            what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress
-        )
+            what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress,
+            depth=wanted.depth,
+        )  # fmt: skip
     except UserError as error:
         if "vectors, not images" in error.what and wanted != ImageFormat():
             return open_data(what, progress=progress)

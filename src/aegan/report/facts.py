@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import told
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
 from aegan.plain_yaml import read_yaml
@@ -69,6 +71,11 @@ class Facts:
         return content if content is not None and isinstance(content.get("figures"), dict) else None
 
     @cached_property
+    def data(self) -> list[str]:
+        """What `aegan check` tells of the data, from data.json; older runs have none."""
+        return told(_json(self.path / DATA_JSON) or {})
+
+    @cached_property
     def spec(self) -> dict[str, Any]:
         """Shape, classes and count of the data, as the model's own config.json tells them; else empty."""
         spec = (_json(self.path / "model" / "config.json") or {}).get("spec")
@@ -95,7 +102,9 @@ class Facts:
 
     @property
     def finished(self) -> bool:
-        return bool(self.events("done"))
+        """Whether the last thing that the log tells of is an end: a run that ended may have been trained for longer."""
+        told = [line["event"] for line in self.log if line.get("event") in ("stage", "done")]
+        return bool(told) and told[-1] == "done"
 
     @property
     def seconds(self) -> float | None:
