@@ -313,7 +313,7 @@ def check_numbers(config: RunConfig) -> None:
     ):
         if value is None or 0 < value <= most:
             continue
-        bound = f"at most {most:,.0f}" if value > most else "more than 0"
+        bound = "more than 0" + (f" and at most {most:,.0f}" if value > most else "")
         raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
     check_seed(config.seed)
     asked_threads(config.threads)
