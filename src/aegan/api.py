@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from aegan.config import Fit, RunConfig
 from aegan.data.format import read_size, size_text
+from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
 from aegan.hub.names import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
+from aegan.notebook import NotebookDisplay, in_notebook
+from aegan.resuming import given_settings
 from aegan.run import Run, train
 
 
 def fit(
-    data: str | Path | Array,
+    data: str | Path | Array | Sequence[Any],
     *,
     strategy: str = "latent",
     out: str | Path | None = None,
@@ -45,12 +47,15 @@ def fit(
     logger: str = "auto",
     guard: Literal["auto", "warn", "off"] = "auto",
     early_stop: Literal["auto", "on", "off"] = "auto",
+    threads: int | Literal["auto"] | None = None,
+    init: str | Path | Model | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
     Args:
-        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name, or an array: uint8 images
-            (N, H, W[, C]) or float vectors (N, D).
+        data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name; or, in Python, a NumPy array or torch
+            tensor: images (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D); or a list of arrays, of PIL images or
+            of image files, which may differ in size.
         strategy: see `aegan strategies`.
         out: folder for the run; default: a new one under `runs/`.
         minutes, steps: the budget, one of them; default 3 minutes.
@@ -66,30 +71,39 @@ def fit(
         device, precision: where and how to compute.
         networks: of your own, in the place of the strategy's: "E", "G" or "D" to any `nn.Module` (Keras 3 on the torch
             backend too), which is trained in place, or to a function that makes one for an `aegan.data.DataSpec`.
-        resume: go on with the run in `out`, whose settings are kept.
+        resume: go on with the run in `out`, whose settings are kept: others than its own are refused, `data` may have
+            moved. A run that has ended is trained for `minutes` or `steps` more.
         evaluate: also score the model and write the report.
-        progress: show it.
+        progress: show it; in a notebook with the newest samples, in place.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
             tensorboard where it is installed.
         guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
         early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
+        threads: that compute; "auto": fewer while other programs are busy; default: that with a budget of minutes, else
+            torch's own number.
+        init: begin with the weights of another model, as far as they fit: a run, a model's folder, owner/name on the Hub,
+            or a model.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
     """
-    source = data if isinstance(data, np.ndarray) else str(data)
+    if data is None:
+        raise UserError("No data was given: it is None.", WANTED)
+    source = str(data) if isinstance(data, str | os.PathLike) else data
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
         preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        threads=None if threads is None else str(threads), init=str(init) if isinstance(init, (str, Path)) else None,
     )  # fmt: skip
-    display = Display(quiet=not progress)
+    display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:
         raise UserError("resume=True needs to know which run.", "Add out=RUN.")
     return train(
-        config, options or {}, source=source, resume=resume, evaluate=evaluate, display=display, networks=networks
-    )
+        config, options or {}, source=source, resume=resume, evaluate=evaluate, display=display, networks=networks,
+        init=init if isinstance(init, Model) else None, given=given_settings(config) - {"data"},
+    )  # fmt: skip
 
 
 def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:

@@ -61,6 +61,11 @@ class RunConfig:
     device: Device = option("auto", "cpu, cuda, cuda:1, mps, or auto")
     devices: int = option(1, "processes on this machine, one a device; more machines: see docs/scale.md")
     precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
+    threads: str | None = option(
+        None,
+        "threads that compute, of each process: a number, or auto: fewer while other programs are busy; default: auto with "
+        "--minutes, with --steps one for each core",
+    )
     checkpoint_every: float = option(60.0, "seconds between checkpoints")
     data_dir: str | None = option(None, "where the files of a built-in name lie, if not in their usual place")
     stream: Literal["auto", "on", "off"] = option(
@@ -77,6 +82,10 @@ class RunConfig:
     logger: str = option(
         "auto",
         "also log to tensorboard, wandb (offline) or trackio, several with commas; auto: tensorboard if installed",
+    )
+    init: str | None = option(
+        None,
+        "begin with the weights of another model, as far as they fit: a run, a model's folder, owner/name on the Hub",
     )
     networks: str | None = option(
         None,
@@ -216,4 +225,4 @@ def read_preset(strategy: str, name: str) -> dict[str, Any]:
     files = preset_files()
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
-    return dict(read_yaml(files[strategy, name].read_text()) or {})
+    return dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})

@@ -17,14 +17,17 @@ from torch import Tensor
 
 from aegan.config import as_plain, with_options
 from aegan.data import DataSpec
+from aegan.data.depth import Depth
 from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
 from aegan.hub.bundle import read_bundle, write_bundle
 from aegan.hub.migrate import migrated_options
+from aegan.names import printable
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
+from aegan.seeds import Seeded, check_seed
 from aegan.strategies import Networks, Strategy, strategy
 from aegan.version import __version__
 
@@ -66,38 +69,47 @@ class Model:
 
     def sample(
         self,
-        n: int,
+        n: int | None = None,
         *,
         seed: int = 0,
+        seeds: Sequence[int] | None = None,
         label: str | int | Sequence[int] | None = None,
         truncation: float = 1.0,
         batch_size: int = 500,
     ) -> Array:
-        """New examples; the same seed gives the same ones, whatever else was drawn before.
+        """New examples. Each has a seed of its own: the same seed gives the same one, whatever is drawn beside it.
+
+        `sample(n, seed=s)` gives the examples of the seeds s, s + 1, ..., s + n - 1. All random numbers of an example
+        depend on its seed alone; how many are computed at once may move a value by rounding (a pixel by 1 of 255).
 
         Args:
-            n: how many.
-            seed: of the noise.
+            n: how many; with `seeds`, as many as those.
+            seed: the first one's.
+            seeds: one for each example, in place of `n` and `seed`; any whole numbers from 0 to 2^63 - 1, in any order.
             label: a class name or index for all, or one index for each; None draws classes as often as the data has them.
             truncation: in (0, 1]; less than 1 trades diversity for typicality.
             batch_size: how many are computed at once.
 
         Returns:
             uint8 (n, H, W, C), or float32 (n, D) for vectors.
+
+        Raises:
+            UserError: a value that cannot be used, or a class that the model does not know.
         """
         if not 0 < truncation <= 1:
             raise UserError(f"Truncation is in (0, 1], not {truncation:g}.", "1 leaves samples as varied as the data.")
-        check_seed(seed)
-        labels = self._labels(n, label)
-        rng = torch.Generator(self.device).manual_seed(seed)
+        chosen = _chosen(n, seed, seeds)
+        labels = self._labels(len(chosen), label)
+        rng = torch.Generator(self.device).manual_seed(0)  # asked for by the contract; `Seeded` draws in its place
 
         def make(start: int, stop: int) -> Tensor:
             y = None if labels is None else labels[start:stop]
-            return self.strategy.sample(self.networks, stop - start, y, truncation, rng)
+            with Seeded(chosen[start:stop]):
+                return self.strategy.sample(self.networks, stop - start, y, truncation, rng)
 
         # In 16 bits where the device gains from it: pixels have 8. Codes and reconstructions stay in 32.
         with autocast(self.device, "fp32" if self.spec.is_vector else pick_precision("auto", self.device)):
-            return self._items(self._batched(n, make, batch_size))
+            return self._items(self._batched(len(chosen), make, batch_size))
 
     def encode(self, items: Array, *, batch_size: int = 500) -> Array:
         """Codes, float32 (N, d) or (N, c, h, w), of examples as `sample` returns them."""
@@ -151,27 +163,46 @@ class Model:
         return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
 
     def interpolate(
-        self, rows: int = 8, steps: int = 10, *, seed: int = 0, start: Array | None = None, end: Array | None = None
+        self,
+        rows: int = 8,
+        steps: int = 10,
+        *,
+        seed: int = 0,
+        seeds: Sequence[int] | None = None,
+        start: Array | None = None,
+        end: Array | None = None,
     ) -> Array:
         """Straight walks between codes.
 
         Args:
-            rows: number of walks, if no examples are given.
+            rows: number of walks, if no examples or seeds are given.
             steps: examples in a walk, both ends included.
-            seed: draws the ends.
+            seed: of the first of the 2 * rows samples between which the walks go.
+            seeds: two or more: walks from the sample of each to that of the next instead.
             start, end: examples (rows, ...) to walk between instead.
 
         Returns:
             rows * steps examples, row by row.
         """
         self._can("encode", "decode")
-        if start is None or end is None:
+        if seeds is not None:
+            if len(seeds) < 2:
+                raise UserError("A walk needs at least two seeds.", "Example: 1,5,9")
+            ends = self.sample(seeds=seeds)
+            start, end = ends[:-1], ends[1:]
+        elif start is None or end is None:
             ends = self.sample(2 * rows, seed=seed)
             start, end = ends[:rows], ends[rows:]
         a, b = self.encode(start), self.encode(end)
         t = np.linspace(0, 1, steps, dtype=np.float32).reshape(1, steps, *(1,) * (a.ndim - 1))
         codes = a[:, None] * (1 - t) + b[:, None] * t
         return self.decode(codes.reshape(-1, *a.shape[1:]))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import model_cell
+
+        return model_cell(self)
 
     # --- storing --------------------------------------------------------------------------------------------------
 
@@ -198,7 +229,9 @@ class Model:
             chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
             s = config["spec"]
             how = ImageFormat.of(fit=s.get("fit", "crop"), background=s.get("background", WHITE))  # older files: none
-            spec = DataSpec(tuple(s["shape"]), tuple(s["classes"]), s["count"], how.fit, how.background)
+            depth = Depth.from_dict(s["depth"]) if s.get("depth") else None  # the same
+            shape, classes = tuple(s["shape"]), tuple(s["classes"])
+            spec = DataSpec(shape, classes, s["count"], how.fit, how.background, depth)
             nets = chosen.build(spec)
             if own:
                 nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
@@ -247,6 +280,9 @@ class Model:
         if not self.spec.classes:
             raise UserError("This model was trained without classes, so it cannot sample one.", "Leave the class out.")
         if isinstance(label, str):
+            label = (
+                label if label in self.spec.classes else printable(label)
+            )  # as stray bytes of folders' names are kept
             if label not in self.spec.classes:
                 raise unknown("class", label, self.spec.classes)
             label = self.spec.classes.index(label)
@@ -270,10 +306,20 @@ class Model:
         return np.concatenate([to_items(t, self.mean, self.scale) for t in parts or [torch.empty(shape)]])
 
 
-def check_seed(seed: int) -> None:
-    """Refuses what torch cannot take as a seed."""
-    if not -(2**63) <= seed < 2**63:
-        raise UserError(f"The seed {seed} is too large.", "Seeds are whole numbers of at most 63 bits.")
+def _chosen(n: int | None, seed: int, seeds: Sequence[int] | None) -> Sequence[int]:
+    """The seed of each example."""
+    if seeds is None:
+        if n is None or n < 0:
+            raise UserError(
+                "How many examples to draw was not said." if n is None else f"{n} examples cannot be drawn."
+            )
+        check_seed(seed, n)
+        return range(seed, seed + n)
+    if n is not None and n != len(seeds):
+        raise UserError(f"There are {len(seeds)} seeds for {n} examples.", "Leave n out: each seed gives one.")
+    for one in seeds:
+        check_seed(one)
+    return [int(one) for one in seeds]
 
 
 def write_model(

@@ -61,6 +61,8 @@ def test_bytes_arrive_unchanged(given: Callable[[Any], Any]) -> None:
         (lambda x: x.astype(np.int64), "[0, 255]"),
         (lambda x: x.astype(np.uint16) * 257, "[0, 65,535]"),
         (lambda x: x.astype(">u2") * np.array(257, ">u2"), "[0, 65,535]"),
+        (lambda x: (x.astype(np.uint16) * 257) >> 4, "[0, 4,095] (12 bits)"),
+        (lambda x: x.astype(np.int32) * 10_000 - 1_000_000, "[-1,000,000, 1,550,000]"),
         (lambda x: x.transpose(0, 3, 1, 2), "channels come first"),
     ],
 )
@@ -81,7 +83,7 @@ def test_grey_and_boolean_and_transparent_arrays() -> None:
     clear[:12, ..., 3] = 255
     items = all_items(open_data(clear))
     assert (items[:12] == IMAGES[:12]).all() and (items[12:] == 255).all()
-    assert "8 images are partly transparent: laid on white" in inspect_data(clear).notes
+    assert any("8 images are partly transparent: laid on white" in note for note in inspect_data(clear).notes)
 
 
 def test_28_pixels_are_padded_to_32_and_others_resampled() -> None:
@@ -156,8 +158,9 @@ def test_a_large_array_goes_through_the_cache(monkeypatch: pytest.MonkeyPatch, c
         (np.zeros((9, 8, 8), complex), "complex128, not of numbers"),
         (np.full((9, 8, 8), "a"), "not of numbers"),
         (np.full((9, 8, 8), np.datetime64("2020")), "not of numbers"),
-        (np.full((9, 8, 8), 300.0), "values from 300 to 300"),
-        (np.full((9, 8, 8), -2), "values from -2 to -2"),
+        (np.zeros((9, 8, 3), np.uint8), r"the shape \(9, 8, 3\): it looks like one image"),
+        (np.zeros((9, 3, 3, 3), np.uint8), "where are its channels"),
+        (np.zeros((8, 8, 3, 9), np.uint8), "9 channels"),
         (np.full((9, 8, 8), np.nan), "NaN or infinity, first in row 0"),
         (np.where(np.arange(9)[:, None] == 4, np.inf, np.zeros((9, 3))), "NaN or infinity, first in row 4"),
         (np.full((9, 3), 1e300), "beyond the range of float32"),
@@ -172,7 +175,7 @@ def test_arrays_that_make_no_sense(given: Callable[[Any], Any], array: Any, why:
 
 
 def test_what_is_no_array() -> None:
-    with pytest.raises(UserError, match="can't be made an array"):
+    with pytest.raises(UserError, match="different lengths"):
         open_data([[1, 2], [3]])  # type: ignore[arg-type]
     assert open_data(IMAGES.tolist()).spec.shape == (3, 32, 32)
 
@@ -182,7 +185,7 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", objects, allow_pickle=True)
     np.savez(tmp_path / "x.npz", images=objects)
     np.savez(tmp_path / "y.npz", images=IMAGES, labels=np.array([{}] * 20, dtype=object))
-    for source in (objects, tmp_path / "x.npy", tmp_path / "x.npz", tmp_path / "y.npz"):
+    for source in (tmp_path / "x.npy", tmp_path / "x.npz", tmp_path / "y.npz"):
         with pytest.raises(UserError, match="Python objects, whose loading could run any program"):
             open_data(source)
 

@@ -25,13 +25,13 @@ from .conftest import MakeFolder, picture
 def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that grows by a name for every image decoded."""
     names: list[str] = []
-    decode = build.decode
+    decode = build.survey
 
     def counted(raw: bytes, wanted: ImageFormat, name: str) -> Any:
         names.append(name)
         return decode(raw, wanted, name)
 
-    monkeypatch.setattr(build, "decode", counted)
+    monkeypatch.setattr(build, "survey", counted)
     return names
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from aegan.data.decode import Decoded, Skip, quiet, read_image
 from aegan.data.decode import decode as decode_to
+from aegan.data.depth import Depth
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 
@@ -74,22 +75,17 @@ def test_sixteen_bits_keep_their_range() -> None:
     deep = np.linspace(0, 65_535, 256).round().astype(np.uint16).reshape(16, 16)
     for kind in ("PNG", "TIFF"):
         assert (decode(stored(Image.fromarray(deep), kind), 16).pixels[..., 0].ravel() == np.arange(256)).all()
-    dark = decode(
-        stored(Image.fromarray(deep // 512), "PNG"), 16
-    )  # under 128 of 65,535: black, however small the values
-    assert dark.pixels.max() == 0
+    whole = ImageFormat((16, 16), depth=Depth(integers=(0, 65_535)))  # under 128 of 65,535: black
+    assert decode_to(stored(Image.fromarray(deep // 512), "PNG"), whole).pixels.max() == 0
 
 
-def test_float_images_are_scaled_by_their_range_or_refused() -> None:
+def test_float_images_are_scaled_by_their_range() -> None:
     ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
-    for factor in (1, 255):
-        assert (
-            decode(stored(Image.fromarray(ramp * factor), "TIFF"), 16).pixels[..., 0].ravel() == np.arange(256)
-        ).all()
-    with pytest.raises(Skip, match="beyond 16 bits"):
-        decode(stored(Image.fromarray(ramp - 5), "TIFF"), 16)
-    ramp[0, 0] = np.nan
-    with pytest.raises(Skip, match="beyond 16 bits"):
+    for factor, shift in ((1, 0), (255, 0), (2, -1), (40, 260)):
+        one = decode(stored(Image.fromarray(ramp * factor + shift), "TIFF"), 16)
+        assert (one.pixels[..., 0].ravel() == np.arange(256)).all()
+    ramp[:] = np.nan
+    with pytest.raises(Skip, match="no pixel has a value"):
         decode(stored(Image.fromarray(ramp), "TIFF"), 16)
 
 
@@ -185,10 +181,11 @@ def test_decompression_bombs_are_refused_before_they_are_decoded() -> None:
 @pytest.mark.parametrize(
     ("name", "raw", "why"),
     [
-        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image (.svg)"),
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG, a drawing: export it as PNG"),
         ("README", b"words", "not an image (no known suffix)"),
-        ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "not an image (.eps)"),
-        ("a.png", b"<html>not found</html>", "damaged, or not the image its name says"),
+        ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", "PostScript: export it as PNG"),
+        ("a.png", b"<html>not found</html>", "a web page, not an image: fetch it again"),
+        ("a.png", b"words", "damaged, or not the image its name says"),
     ],
 )
 def test_what_is_no_image_is_named(name: str, raw: bytes, why: str) -> None:

@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_skipped_by_name(pictures: MakeFolder, tmp_path: 
     assert why == {
         "empty.png": "empty",
         "notes.txt": "not an image (.txt)",
-        "drawing.svg": "not an image (.svg)",
+        "drawing.svg": "SVG, a drawing: export it as PNG",
         "cut.png": "cut short",
         ".DS_Store": "hidden",
         "__MACOSX": "hidden",

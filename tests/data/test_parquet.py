@@ -115,3 +115,76 @@ def test_pixels_are_those_of_the_encoded_files(tmp_path: Path) -> None:
     data = open_data(write(tmp_path / "x.parquet", range(9)))
     expected = {picture(seed, 32).tobytes() for seed in range(9)}
     assert {np.ascontiguousarray(item).tobytes() for item in data.train.items} <= expected
+
+
+def table(file: Path, **columns: Any) -> Path:
+    pq.write_table(pa.table(columns), file)
+    return file
+
+
+@pytest.mark.parametrize("form", ["struct", "text", "absolute", "windows"])
+def test_rows_that_name_files(tmp_path: Path, form: str) -> None:
+    root = tmp_path / "set"
+    (root / "imgs").mkdir(parents=True)
+    for i in range(12):
+        (root / f"imgs/{i}.png").write_bytes(encoded(i))
+    names = [f"imgs/{i}.png" for i in range(12)]
+    column: list[Any] = {
+        "struct": [{"bytes": None, "path": name} for name in names],
+        "text": names,
+        "absolute": [f"/home/somebody/set/{name}" for name in names],
+        "windows": [name.replace("/", "\\") for name in names],
+    }[form]
+    path = table(root / "x.parquet", image=column, label=["ab"[i % 2] for i in range(12)])
+    data = open_data(path)
+    assert data.spec.classes == ("a", "b") and data.inspection.count == 12
+    for split in (data.train, data.held_out):
+        for item, label, name in zip(split.items, split.labels, split.names, strict=True):
+            seed = int(name.removeprefix("x.parquet/"))
+            assert (item == picture(seed, 32)).all() and label == seed % 2
+    (root / "imgs/3.png").write_bytes(encoded(99))  # the files are part of the data, though the table is the same
+    assert open_data(path).fingerprint != data.fingerprint
+
+
+def test_rows_that_name_no_file_that_may_be_read(tmp_path: Path) -> None:
+    (tmp_path / "outside.png").write_bytes(encoded(0))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/link.png").symlink_to(tmp_path / "outside.png")
+    names = ["../outside.png", str(tmp_path / "outside.png"), "link.png", "gone.png"] * 3
+    path = table(tmp_path / "set/x.parquet", path=names)
+    with pytest.raises(UserError, match="12 the file that the row names is not below the folder") as caught:
+        open_data(path)
+    assert caught.match("\nPut the parquet file beside them")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "classes"),
+    [
+        ("species", pa.array(["a", "b"] * 6).dictionary_encode(), ("a", "b")),
+        ("target", [-1, 1] * 6, ("-1", "1")),
+        ("y", [0.0, 1.0] * 6, ("0", "1")),
+        ("Class_Name", ["é", "f"] * 6, ("f", "é")),
+        ("is_cat", [True, False] * 6, ("False", "True")),
+        ("labels", [[0, 1], [1, 0]] * 6, ("0", "1")),
+    ],
+)
+def test_label_columns_of_other_names_and_types(
+    tmp_path: Path, name: str, values: Any, classes: tuple[str, ...]
+) -> None:
+    path = table(tmp_path / "x.parquet", image=[encoded(i) for i in range(12)], **{name: values})
+    data = open_data(path)
+    assert data.spec.classes == classes and data.inspection.labels_from == f"column '{name}'"
+
+
+def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
+    images = [encoded(i) for i in range(12)]
+    found = inspect_data(table(tmp_path / "x.parquet", image=images, label=[[0.5, 0.5]] * 12, caption=["a"] * 12))
+    assert not found.classes and "not used: the column caption" in found.notes
+    assert any("12 of 12 are vectors or lists" in note for note in found.notes)
+    assert found.labels_from.startswith("none: ")
+
+
+def test_minus_one_means_none_where_classes_have_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", range(12), lambda seed: seed % 2 or -1, ["cat", "dog"])
+    found = inspect_data(path)
+    assert not found.classes and "labels are left out: 6 of 12 examples have none" in found.notes

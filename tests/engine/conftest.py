@@ -44,8 +44,12 @@ def make_engine(tmp_path: Path) -> Callable[..., Engine]:
         settings = {"steps": 12, "device": "cpu", "precision": "fp32", "checkpoint_every": 1e9, **config}
         if settings.get("minutes"):
             settings["steps"] = None
-        plans = settings.pop("plans", None)
-        return Engine(strategy, data, RunConfig(**settings), tmp_path / folder, display=display, plans=plans)
+        plans, record = settings.pop("plans", None), settings.pop("threads_record", None)
+        more = settings.pop("extensions", ())
+        return Engine(
+            strategy, data, RunConfig(**settings), tmp_path / folder,
+            display=display, plans=plans, threads=record, extensions=more,
+        )  # fmt: skip
 
     return make
 

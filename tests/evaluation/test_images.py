@@ -59,9 +59,9 @@ def test_copied_training_images_are_noticed(tmp_path: Path) -> None:
 
 
 def test_fewer_held_out_items_lower_the_count_on_both_sides_and_it_is_said(tmp_path: Path) -> None:
-    found = evaluate_run(image_run(tmp_path, held_out=70), extractor="pixels", count=100)
+    found = evaluate_run(image_run(tmp_path, held_out=70), extractor="pixels", reference=300)
     assert found.counts["samples"] == found.counts["held_out"] == 70
-    assert "70 samples instead of 100" in found.remarks[0] and "70 samples instead" in str(found)
+    assert "70 samples instead of 2,000" in found.remarks[0] and "70 samples instead" in str(found)
 
 
 def test_too_few_held_out_items_leave_no_floor_but_a_score(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,7 +74,7 @@ def make_narrow() -> Callable[..., Strategy]:
 
 @pytest.fixture(scope="session")
 def data_of(make_shapes: Any, make_circle: Any) -> Callable[[str], Data]:
-    """Small data by kind: vectors, digits, rgb, classes, large."""
+    """Small data by kind: vectors, digits, rgb, classes, large, wide (see-through, 24×16)."""
     opened: dict[str, Data] = {}
 
     def make(kind: str) -> Data:
@@ -81,6 +82,10 @@ def data_of(make_shapes: Any, make_circle: Any) -> Callable[[str], Data]:
             return open_data(make_circle(300))
         if kind == "digits":
             return open_data("digits")
+        if kind == "wide":
+            images, _ = make_shapes(100, 24)
+            alpha = 255 * (images.max(-1, keepdims=True) > 50).astype(np.uint8)
+            return open_data(np.concatenate([images, alpha], -1), size="24x16", channels=4)
         images, labels = make_shapes(100, 40 if kind == "large" else 16)
         return open_data(images, labels=labels if kind == "classes" else None, size=len(images[0]))
 

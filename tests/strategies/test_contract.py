@@ -160,6 +160,19 @@ def test_what_training_left_is_what_was_saved(name: str, kind: str, tiny: Any, t
 
 @each_strategy
 @each_kind
+def test_a_sample_is_the_same_whatever_is_drawn_beside_it(
+    name: str, kind: str, tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegan.model.pick_precision", lambda *_: "fp32")
+    model = tiny(name, kind).model
+    together = model.sample(7, seed=20)
+    near = {"atol": 1} if model.spec.is_image else {"rtol": 1e-3, "atol": 1e-3}  # what rounding may change
+    for made in (model.sample(seeds=[26, 20, 23]), model.sample(seeds=[26, 20, 23], batch_size=1)):
+        np.testing.assert_allclose(made.astype(float), together[[6, 0, 3]].astype(float), **near)
+
+
+@each_strategy
+@each_kind
 def test_truncation_makes_samples_more_alike(name: str, kind: str, tiny: Any) -> None:
     model = tiny(name, kind).model
     label = 0 if model.spec.classes else None
@@ -259,6 +272,25 @@ def test_classes_can_be_left_out(name: str, data_of: Any, make_narrow: Any, tmp_
     assert model.sample(3).shape == (3, 16, 16, 3)
     prior = outcome.networks.get("P")
     assert prior is None or not prior.has_classes
+
+
+@each_strategy
+def test_see_through_images_that_are_not_square(name: str, tiny: Any, tmp_path: Path) -> None:
+    """What matters of all the above, on one more kind: four channels, 16 rows, 24 columns."""
+    t = tiny(name, "wide")
+    assert t.spec.shape == (4, 16, 24)
+    for _, phase in phases(t.strategy, t.spec):
+        torch.manual_seed(0)
+        for key, value in phase.loss(t.networks, t.batch, Clock(7, 0.9)).terms.items():
+            assert value.isfinite().all(), (phase.name, key)
+    model, items = t.model, t.data.train.items[:4]
+    made = model.sample(5, seed=3)
+    assert made.shape == (5, 16, 24, 4) and made.dtype == np.uint8
+    again = aegan.load(model.save(tmp_path / "model"), device="cpu")
+    assert again.spec == model.spec and np.array_equal(again.sample(5, seed=3), made)
+    if {"encode", "decode"} <= model.capabilities:
+        assert model.reconstruct(items).shape == items.shape
+        assert all(np.isfinite(v).all() for v in model.score(items).values())
 
 
 # --- what it says of itself -------------------------------------------------------------------------------------------

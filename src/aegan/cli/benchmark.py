@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aegan.cli._names import offer_strategies
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import Device
 
 EXAMPLE = "Example: aegan benchmark ring --strategies latent,gan --seeds 5 --steps 50000"
@@ -14,13 +16,16 @@ EXAMPLE = "Example: aegan benchmark ring --strategies latent,gan --seeds 5 --ste
 
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="ring, grid or stacked.", show_default=False)],
-    strategies: Annotated[str, typer.Option(help="Names, comma-separated.")] = "latent,gan",
+    strategies: Annotated[
+        str, typer.Option(help="Names, comma-separated.", autocompletion=offer_strategies)
+    ] = "latent,gan",
     seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 5,
     steps: Annotated[int | None, typer.Option(min=1, help="Of each trial; default 50,000, stacked 20,000.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")] = None,
     published: Annotated[bool, typer.Option(help="Toys: also the control with the paper's own networks.")] = True,
-    jobs: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Run a published protocol of mode coverage, and put our rows beside the papers'.
 
@@ -35,8 +40,9 @@ def command(
             name, names, out=folder, seeds=seeds, steps=steps, published=published, jobs=jobs, device=device
         )
     except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on.", err=True)
+        say("Stopped. The same command goes on.", aside=True)
         raise typer.Exit(130) from None
-    typer.echo(str(found))
-    typer.echo(f"results  {folder / 'results.json'}")
-    typer.echo(f"table    {folder / 'table.md'}")
+    places = {"results": folder / "results.json", "table": folder / "table.md"}
+    answer(
+        {**found.as_dict(), "written": places}, [str(found), *(f"{k:7}  {path}" for k, path in places.items())], as_json
+    )

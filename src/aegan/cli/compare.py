@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aegan.cli._names import offer_set_of_many, offer_strategies
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import Background, DataPath, Device, Fitted, Grey, Size, Transparent
 from aegan.config import Fit, coerce
 
@@ -16,7 +18,11 @@ EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 
 def command(
     data: DataPath,
     strategies: Annotated[
-        str, typer.Option(help="Names, comma-separated; with gan among them the claims are answered. Or all.")
+        str,
+        typer.Option(
+            help="Names, comma-separated; with gan among them the claims are answered. Or all.",
+            autocompletion=offer_strategies,
+        ),
     ] = "latent,autoencoder,vae,gan",
     seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 3,
     minutes: Annotated[float | None, typer.Option(help="Budget of each trial in minutes of training.")] = None,
@@ -25,14 +31,23 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Trials at once; default: one on all cores (or on each GPU), to compare seconds.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Trials at once; default: one on all cores (or on each GPU), to compare seconds.",
+        ),
     ] = None,
     classes: Annotated[
         bool, typer.Option(help="Train with class labels; by default none does, as some cannot.")
     ] = False,
     set: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="[STRATEGY.]KEY=VALUE", help="An option of one, or of all that have it."),
+        typer.Option(
+            "--set",
+            metavar="[STRATEGY.]KEY=VALUE",
+            help="An option of one, or of all that have it.",
+            autocompletion=offer_set_of_many,
+        ),
     ] = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search for better rates first, for each strategy.")] = 0,
     size: Size = None,
@@ -45,10 +60,11 @@ def command(
     ] = False,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step, for all.")] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
-    count: Annotated[int | None, typer.Option(min=2, help="Samples of the evaluation.")] = None,
+    count: Annotated[int | None, typer.Option(min=2, max=1_000_000, help="Samples of the evaluation.")] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, or auto.")] = "auto",
     data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation.
 
@@ -57,10 +73,11 @@ def command(
     import aegan.strategies
     from aegan.comparison import compare
     from aegan.comparison.settings import parse_options
+    from aegan.names import shortened
 
     every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
     names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
-    folder = out or Path("comparisons") / (Path(data).stem or "data")
+    folder = out or Path("comparisons") / (shortened(Path(data).stem, 200) or "data")
     try:
         found = compare(
             data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=coerce(Fit, fit, "fit"),
@@ -69,8 +86,9 @@ def command(
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
     except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on.", err=True)
+        say("Stopped. The same command goes on.", aside=True)
         raise typer.Exit(130) from None
-    typer.echo(str(found))
-    typer.echo(f"results  {folder / 'results.json'}")
-    typer.echo(f"page     {folder / 'index.html'}")
+    places = {"results": folder / "results.json", "page": folder / "index.html"}
+    answer(
+        {**found.as_dict(), "written": places}, [str(found), *(f"{k:7}  {path}" for k, path in places.items())], as_json
+    )

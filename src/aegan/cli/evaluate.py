@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from aegan.cli._output import PRINT, answer, say
 from aegan.cli._shared import Device, Size
 from aegan.errors import UserError
 
@@ -25,21 +26,33 @@ def command(
     against: Annotated[
         str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(help="Of modes, fd, reconstruction, kd, prdc, honesty, is, representation; or all."),
     ] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
     count: Annotated[
-        int | None, typer.Option(min=2, help="Samples, and real examples for the perfect values; default 2000.")
+        int | None,
+        typer.Option(
+            min=2, max=10_000_000, help="Samples; default: all images that are given, 2000 of a model or against a run."
+        ),
     ] = None,
-    reference: Annotated[int, typer.Option(min=2, help="Training examples to compare with.")] = 10000,
+    reference: Annotated[
+        int | None,
+        typer.Option(min=2, help="Real examples to compare with; default: all, 10000 of those a run was trained on."),
+    ] = None,
     size: Size = None,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
     ] = "last",
-    json: Annotated[Path | None, typer.Option(help="Also write the result to this file.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="[FILE]", help="Print the result as JSON, or also write it to FILE.json."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -51,7 +64,13 @@ def command(
     from aegan.report import write_report
     from aegan.run import Run
 
+    as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None
+    if data is not None and not own:
+        raise UserError(
+            "--data says where the data of a run is now.",
+            "To compare with other data, or images with data: --against DATA.",
+        )
     if checkpoint == "both" and not own:
         raise UserError(
             "Both checkpoints can be scored of a run only, against its own data.", "Leave out --checkpoint."
@@ -62,13 +81,19 @@ def command(
     }  # fmt: skip
     if own:
         run = Run(what, device)
+        if data is not None:
+            run.data(data)  # kept
         for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
             result = evaluate_run(run, checkpoint=at, **chosen)
-            typer.echo(str(result))
-        typer.echo(f"report  {write_report(run.path)}")
+            say(str(result), aside=as_json)
+        if data is not None:
+            run.moved(data)
+        say(f"report  {write_report(run.path)}", aside=as_json)
     else:
         result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)
-        typer.echo(str(result))
-    if json is not None:
+        say(str(result), aside=as_json)
+    if as_json:
+        answer(result.as_dict(), "", as_json)
+    elif json is not None:
         result.write(json)
-        typer.echo(f"result  {json}")
+        say(f"result  {json}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -33,16 +33,17 @@ from aegan.cli import (
     train,
     watch,
 )
+from aegan.cli._output import Command
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_rank, speaks
+from aegan.names import printable
+from aegan.terminal import start_in_utf8, steady_streams
 from aegan.version import __version__
 
 app = typer.Typer(
     name="aegan",
     help="Train a generator on your own images in minutes, by learning to compress them first.",
     epilog="Start with: aegan train photos/ --minutes 3",
-    no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,
@@ -69,21 +70,44 @@ COMMANDS = (
     compress, decompress, rate_distortion, serve, watch, diagnose, export, push, strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
-    app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), epilog=module.EXAMPLE)(module.command)
+    app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), cls=Command, epilog=module.EXAMPLE)(
+        module.command
+    )
+
+
+# click's UsageError: what is wrong with a command line. Of typer's own copy of click where typer has one.
+USAGE: Any = typer.BadParameter.__base__
 
 
 def run() -> None:
     """The console script. A user's mistake is one or two lines and exit code 2, never a traceback."""
+    start_in_utf8()
+    steady_streams()
     try:
-        app(prog_name="aegan")
+        code = app(sys.argv[1:] or ["--help"], prog_name="aegan", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except USAGE as error:
+        where = "aegan" if error.ctx is None else error.ctx.command_path
+        _fail(f"{' '.join(error.format_message().split())}\nSee: {where} --help")
     except UserError as error:
         if not (speaks() or isinstance(error, LostRank)):
             _leave(2)
         _fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno not in REFUSED:
             raise
-        _fail(f"{error.strerror}: {error.filename or 'while writing'}\nFree space, or choose another place.")
+        where = printable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else "while writing"
+        _fail(f"{error.strerror}: {where}\n{REFUSED[error.errno]}")
+
+
+ELSEWHERE = "Free space, or choose another place."
+# what the operating system says to names and places that people give, and what to do then
+REFUSED = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.EFBIG), ELSEWHERE),
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.EILSEQ), "Give it a shorter, simpler name."),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.EEXIST), "Choose another place."),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "Is the disk, or the network drive, still there?"),
+}
 
 
 def _fail(message: str) -> NoReturn:

@@ -4,72 +4,128 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aegan.cli._names import offer_preset, offer_set, offer_strategy
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_first, is_rank, launch
+from aegan.names import printable, quoted
+
+if TYPE_CHECKING:
+    from aegan.run import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
 
-@from_fields(RunConfig, argument="data")
+@from_fields(RunConfig, argument="data", offers={"strategy": offer_strategy, "preset": offer_preset})
 def command(
     config: RunConfig,
     context: typer.Context,
     set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A strategy's option; repeatable.", autocompletion=offer_set),
     ] = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --out; one that has ended gets --minutes or --steps more."
+        ),
+    ] = False,
+    data_now: Annotated[
+        str | None, typer.Option("--data", metavar="DATA", help="With --resume or --config: where the data is now.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
     evaluate: Annotated[bool, typer.Option(help="Score the model and write report.html afterwards.")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.run import RunSettings, run_folder, train
+    from aegan.run import RunSettings, check_numbers, run_folder, train
 
     options = parse_settings(set or [])
     given = _given(context)
+    check_numbers(config)
+    if data_now is not None:
+        if "data" in given and data_now != config.data:
+            raise UserError(f"DATA was given twice: {config.data} and --data {data_now}.", "Give it once.")
+        config = dataclasses.replace(config, data=data_now)
+    source = config.data if data_now is not None or "data" in given else None
     repeat = None
     if resume:
-        _only(given, {"out", "device", "devices", "resume", "evaluate"}, "A resumed run keeps its settings")
+        if config_file is not None:
+            raise UserError("--resume and --config were both given.", "Give one: a run that goes on has its own.")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
+        if dry_run:
+            raise UserError("--dry-run is for runs that begin.", "Leave it out, or leave out --resume.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "config_file", "evaluate", "dry_run"},
+            {
+                "out",
+                "device",
+                "devices",
+                "threads",
+                "data",
+                "data_now",
+                "config_file",
+                "evaluate",
+                "dry_run",
+                "as_json",
+            },
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(repeat.run, out=config.out, device=config.device, devices=config.devices)
+        config = dataclasses.replace(
+            repeat.run, out=config.out, device=config.device, devices=config.devices,
+            threads=config.threads or repeat.run.threads,
+        )  # fmt: skip
     if dry_run:
-        _describe(config, options if repeat is None else repeat.options)
+        _describe(config, options if repeat is None else repeat.options, repeat, source, as_json)
         return
-    if config.devices < 1:
-        raise UserError(f"--devices is {config.devices}; it must be 1 or more.", "Example: --devices 2")
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
     display = Display(quiet=not is_first())
     try:
-        run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
+        run = train(
+            config,
+            options,
+            source=source,
+            resume=resume,
+            repeat=repeat,
+            evaluate=evaluate,
+            display=display,
+            given=given,
+        )
     except Interrupted as stop:
-        display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {config.out}")
+        go_on = f"aegan train --resume --out {quoted(str(config.out))}"
+        display.say(f"Stopped at step {stop.step}. Go on with: {go_on}")
+        if as_json and is_first():
+            answer({"run": config.out, "finished": False, "step": stop.step, "resume": go_on}, "", True)
         raise typer.Exit(128 + stop.signum) from None
     except LostRank as lost:
-        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {config.out}") from lost
-    display.say(f"model   {run.path / 'model'}")
+        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {quoted(str(config.out))}") from lost
+    display.say(f"model   {printable(str(run.path / 'model'))}")
     if evaluate:
-        display.say(f"report  {run.path / 'report.html'}")
+        display.say(f"report  {printable(str(run.path / 'report.html'))}")
+    if as_json and is_first():
+        last = next(line for line in reversed(run.log) if line.get("event") == "done")
+        facts = {"run": run.path, "finished": True, "step": last["step"], "seconds": last["seconds"]}
+        facts |= {"images": last["images"], "model": run.path / "model"}
+        facts["report"] = run.path / "report.html" if evaluate else None
+        answer({**facts, "evaluation": run.evaluation if evaluate else None}, "", True)
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -89,37 +145,60 @@ def _only(given: set[str], allowed: set[str], why: str) -> None:
         raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
 
 
-def _describe(config: RunConfig, options: Mapping[str, Any]) -> None:
-    """What --dry-run prints: data, networks, stages, every hyper-parameter."""
-    from rich.console import Console
+def _describe(
+    config: RunConfig,
+    options: Mapping[str, Any],
+    repeat: RunSettings | None,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """What --dry-run prints: data, networks, what they begin with, stages, every hyper-parameter."""
     from rich.table import Table
+    from rich.text import Text
 
-    from aegan.run import open_asked, resolve
+    from aegan.initial import open_init, take
+    from aegan.places import find_data
+    from aegan.run import RunSettings, resolve
     from aegan.strategies import Stage
 
-    console = Console()
-    data = open_asked(config)
-    settings = resolve(config, data, options)
+    asked = repeat or RunSettings(config, {})
+    data, _ = find_data(asked, asked.folder or Path(), source=source, progress=True, checked=source is not None)
+    settings = resolve(config, data, options, processes=config.devices, say=partial(say, aside=as_json))
     strategy = settings.strategy()
     spec = data.spec
-    console.print(
-        f"[bold]{data.name}[/]: {len(data.train)} to train on, {len(data.held_out)} held out, shape {spec.shape}"
-    )
     networks = strategy.build(spec)
-    console.print(
-        f"[bold]{strategy.name}[/], preset {settings.run.preset}: "
-        + ", ".join(
-            f"{k} {sum(p.numel() for p in net.parameters()) / 1e3:,.0f}k weights" for k, net in networks.items()
-        )
-    )
-    table = Table("stage", "share", "trains")
+    begins = take(open_init(config.init), networks, spec, strategy)["notes"] if config.init is not None else []
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)
-    for s in stages:
-        what = ", ".join(f"{p.name}({'+'.join(p.trains)})" for p in s.phases) if isinstance(s, Stage) else "fitted"
-        table.add_row(s.name, f"{s.share / shares:.0%}", what)
-    console.print(table)
-    for f in dataclasses.fields(strategy):
-        console.print(
-            f"  {f.name} = {getattr(strategy, f.name)}  [dim]{f.metadata.get('help', '')}[/]", highlight=False
-        )
+    facts: dict[str, Any] = {
+        "data": {"name": data.name, "train": len(data.train), "held_out": len(data.held_out), "shape": spec.shape},
+        "strategy": strategy.name,
+        "preset": settings.run.preset,
+        "weights": {k: sum(p.numel() for p in net.parameters()) for k, net in networks.items()},
+        "init": begins,
+        "stages": [
+            {
+                "name": s.name,
+                "share": s.share / shares,
+                "trains": {p.name: p.trains for p in s.phases} if isinstance(s, Stage) else {},
+            }
+            for s in stages
+        ],
+        "options": {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)},
+        "settings": dataclasses.asdict(settings.run),
+    }
+    table = Table("stage", "share", "trains")
+    for s in facts["stages"]:
+        what = ", ".join(f"{name}({'+'.join(trained)})" for name, trained in s["trains"].items()) or "fitted"
+        table.add_row(s["name"], f"{s['share']:.0%}", what)
+    d, bold = facts["data"], "bold"
+    meaning = {f.name: f.metadata.get("help", "") for f in dataclasses.fields(strategy)}
+    weights = ", ".join(f"{k} {n / 1e3:,.0f}k weights" for k, n in facts["weights"].items())
+    shown = [
+        Text.assemble((d["name"], bold), f": {d['train']} to train on, {d['held_out']} held out, shape {d['shape']}"),
+        Text.assemble((strategy.name, bold), f", preset {facts['preset']}: {weights}"),
+        *(Text(f"init: {line}") for line in begins),
+        table,
+        *(Text.assemble(f"  {k} = {v}  ", (meaning[k], "dim")) for k, v in facts["options"].items()),
+    ]
+    answer(facts, shown, as_json)

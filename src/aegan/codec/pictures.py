@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from aegan.data import arrays, builtin
-from aegan.data.decode import MOST_BYTES, Skip, eight_bits, open_image, quiet
+from aegan.data.decode import MOST_BYTES, flatten, quiet
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
+from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 Sides = tuple[int, int]  # height and width
@@ -97,11 +98,11 @@ class Source:
                 for i in range(len(part.items))
             ]
             return
-        path = Path(source).expanduser()
+        path = expanded(source)
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
-            how = arrays.plan(stored)
+            how = arrays.plan(stored, wanted.depth)
             if how.vectors:
                 raise _vectors(source)
             if exact and stored.dtype != np.uint8:
@@ -115,7 +116,7 @@ class Source:
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
-            found = files_in(path, printable(source))
+            found = files_in(path, printable(source), everything=True)
         except OSError as why:
             raise UserError(f"{source} can't be read: {why.strerror or why}.", "Check its permissions.") from why
         if not found.total:
@@ -156,19 +157,15 @@ def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:
     Raises:
         Skip: it can't be decoded.
     """
-    image = open_image(io.BytesIO(raw), name)
+    opened = open_image(raw, name)
     try:
-        if wanted is None and (
-            image.mode not in PLANES or (image.format != "MPO" and getattr(image, "n_frames", 1) > 1)
-        ):
-            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.width * image.height > MOST_PIXELS:
+        if opened.size[0] * opened.size[1] > MOST_PIXELS:
             raise Skip("too many pixels")
         if wanted is not None:
-            image = eight_bits(image, wanted)[0]
-        return _exact(image)
+            return _exact(flatten(opened, wanted).image)
+        if opened.deep or opened.mode not in PLANES or opened.animated:
+            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
+        return _exact(upright(opened.load(), opened.orientation()))
     except Skip:
         raise
     except MemoryError as why:

@@ -13,8 +13,9 @@ from rich.console import Console
 from aegan.comparison.page import write_page
 from aegan.comparison.results import Results
 from aegan.comparison.settings import Settings, keep, order
-from aegan.comparison.trials import Job, Trial, cores, run_jobs
+from aegan.comparison.trials import Job, Trial, run_jobs
 from aegan.config import as_plain
+from aegan.cores import usable
 from aegan.data import Data
 from aegan.data.format import Fit, read_size, size_text
 from aegan.engine.device import describe_machine, pick_device
@@ -90,7 +91,7 @@ def compare(
         # one that is missing is told before hours of training
         load_extractor(extractor, str(pick_device(device)), data=opened)
     settings = keep(asked.checked(opened), opened.fingerprint, folder)
-    console = Console(stderr=True, quiet=not progress)
+    console = Console(stderr=True, quiet=not progress, emoji=False)
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -130,8 +131,8 @@ def _job(settings: Settings, name: str, seed: int, options: Mapping[str, Any], f
 def _slots(jobs: int | None, device: str) -> tuple[int, list[str]]:
     """Trials at once, and the devices to give out."""
     gpus = torch.cuda.device_count() if device == "auto" and torch.cuda.is_available() else 0
-    if jobs is not None and not 1 <= jobs <= max(cores(), gpus):
-        raise UserError(f"--jobs is {jobs}; this machine can run 1 to {max(cores(), gpus)} trials at once.")
+    if jobs is not None and not 1 <= jobs <= max(usable(), gpus):
+        raise UserError(f"--jobs is {jobs}; this machine can run 1 to {max(usable(), gpus)} trials at once.")
     devices = [f"cuda:{i}" for i in range(gpus)] if gpus > 1 else []
     return jobs or max(1, gpus), devices
 

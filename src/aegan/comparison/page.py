@@ -13,9 +13,9 @@ from aegan.comparison.results import Results
 from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import least_p, middle
 from aegan.comparison.summary import Summary, failures, percent, scaled, spread
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report.html import document, picture, section
-from aegan.report.words import plural, show
+from aegan.report.words import plural, processor, show
 from aegan.strategies import strategies
 
 WIDEST = 640  # pixels of an embedded picture
@@ -24,7 +24,7 @@ TICKS = 24  # points of a curve
 
 def write_page(results: Results, path: Path) -> Path:
     """Writes the page, whole or not at all."""
-    write_atomically(path, render(results).encode("utf-8"))
+    write_text(path, render(results))
     return path
 
 
@@ -54,7 +54,8 @@ def _lead(results: Results) -> str:
     s, d, m = results.settings, results.data, results.machine
     shape = d.get("shape") or []
     what = f"images of {shape[2]}×{shape[1]}" if len(shape) == 3 else "vectors"
-    where = m.get("gpu") or f"{m.get('cores', '?')} CPU cores"
+    used = [(0, int(m["threads"]))] if m.get("threads") else []
+    where = m.get("gpu") or processor(used, m.get("cores")) or "a CPU"
     labels = "with class labels" if s.classes else "without class labels, since some strategies cannot use them"
     return (
         f"Every strategy was trained with {s.budget} and {plural(s.seeds, 'seed')}, on the same {d.get('train', 0):,} "

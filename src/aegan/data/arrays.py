@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from aegan.data.depth import Depth, Kind, Range, scaled, usual, words
 from aegan.data.files import check_directory
 from aegan.data.fit import laid_on, with_channels
 from aegan.data.format import ImageFormat
@@ -38,6 +39,7 @@ UNREADABLE = (  # what NumPy and zipfile raise on a damaged or hostile file
     tokenize.TokenError,
 )
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
+WANTED = "Images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 to 4. Vectors: (N, D)."
 LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
 
 
@@ -69,14 +71,15 @@ class Plan:
     Args:
         vectors: it is (N, D).
         first: channels come before height and width.
-        factor, shift: 8-bit pixels are rint(value * factor + shift).
+        span: (what becomes 0, what becomes 255); None: these are pixels of 8 bits.
+        depth: the same, if it was measured or given.
         notes: what was decided.
     """
 
     vectors: bool
     first: bool = False
-    factor: float = 1.0
-    shift: float = 0.0
+    span: Range | None = None
+    depth: Depth | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -84,6 +87,8 @@ def from_array(array: Array, where: str = "the array") -> Stored:
     """An array in memory, or one that NumPy maps."""
     if array.dtype.hasobject:
         raise _objects(where)
+    if not array.ndim:
+        raise UserError(f"{where} is a single number.", WANTED)
     step = _step(array.shape, array.dtype)
     return Stored(where, array.shape, array.dtype, lambda: (array[i : i + step] for i in range(0, len(array), step)))
 
@@ -144,49 +149,72 @@ def from_npz(path: Path) -> Stored:
     return Stored(where, shape, dtype, rows, extra[0], classes, mark)
 
 
-def plan(stored: Stored) -> Plan:
+def plan(stored: Stored, given: Depth | None = None) -> Plan:
     """Decides what an array is, from its shape, its type and its range; reads all of it once, unless it is of bytes.
 
+    Args:
+        given: the scale of values that are not bytes; where it says nothing of their kind, it is measured.
+
     Raises:
-        UserError: a shape or type that is neither images nor vectors, NaNs or infinities, or a range that tells nothing.
+        UserError: a shape or type that is neither images nor vectors, NaNs or infinities.
     """
     shape, dtype, where = stored.shape, stored.dtype, stored.where
-    wanted = "Images: (N, H, W) or (N, H, W, C) with C of 1 to 4, uint8 or float. Vectors: (N, D)."
     if dtype.kind not in "uifb":
-        raise UserError(f"{where} is of type {dtype}, not of numbers.", wanted)
+        raise UserError(f"{where} is of type {dtype}, not of numbers.", WANTED)
     if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
-        raise UserError(f"{where} has the shape {shape}.", wanted)
+        raise UserError(f"{where} has the shape {shape}.", WANTED)
     if shape[0] == 0:
-        raise UserError(f"{where} has no rows.", wanted)
+        raise UserError(f"{where} has no rows.", WANTED)
     if len(shape) == 2:
         _range(stored)
         side = round(shape[1] ** 0.5)
         flat = side * side == shape[1] >= MANY_AXES
         hint = f"taken as vectors; if these are images, reshape them to (N, {side}, {side})"
         return Plan(True, notes=(hint,) if flat else ())
-    notes, first = [], False
-    if len(shape) == 4 and shape[3] not in (1, 2, 3, 4):
-        if shape[1] not in (1, 3):
-            raise UserError(f"{where} has {shape[3]} channels (shape {shape}).", wanted)
-        first = True
-        notes.append("channels come first in the array: they were moved last")
+    first = channels_first(shape, where)
+    notes = ["channels come first in the array: they were moved last"] if first else []
     if dtype == np.uint8:
         return Plan(False, first, notes=tuple(notes))
     if dtype == np.bool_:
-        return Plan(False, first, 255.0, notes=("booleans are taken as black and white", *notes))
-    low, high = _range(stored)
-    kind, floating = f"values from {low:g} to {high:g}", dtype.kind == "f"
-    if floating and low >= 0 and high <= 1:
-        factor, shift, taken = 255.0, 0.0, "[0, 1]"
-    elif floating and low >= -1 and high <= 1:
-        factor, shift, taken = 127.5, 127.5, "[-1, 1]"
-    elif low >= 0 and high <= 255 and dtype != np.uint16:
-        factor, shift, taken = 1.0, 0.0, "[0, 255]"
-    elif dtype == np.uint16:
-        factor, shift, taken = 1 / 257, 0.0, "[0, 65,535]"
-    else:
-        raise UserError(f"{where} has {kind}.", "Images must lie in [0, 255], or, as floats, in [0, 1] or [-1, 1].")
-    return Plan(False, first, factor, shift, (f"{kind} ({dtype}) are taken as of the range {taken}", *notes))
+        return Plan(False, first, (0, 1), notes=("booleans are taken as black and white", *notes))
+    (low, high), kind = _range(stored), kind_of(dtype)
+    fixed = given.span(kind) if given is not None else None
+    span = fixed or usual((low, high), kind)
+    whose = ", the scale that was given" if fixed else ""
+    said = f"values from {low:g} to {high:g} ({dtype}) are taken as of the range {words(span)}{whose}"
+    return Plan(False, first, span, Depth(**{kind: span}), (said, *notes))
+
+
+def kind_of(dtype: np.dtype[Any]) -> Kind:
+    """Which scale values of a type need."""
+    return "floats" if dtype.kind == "f" else "integers"
+
+
+def channels_first(shape: tuple[int, ...], where: str) -> bool:
+    """Whether images of such a shape are (N, C, H, W), not (N, H, W[, C]).
+
+    Where both can be, square images decide.
+
+    Raises:
+        UserError: it can't be told, they have other than 1 to 4 channels, or this is a single image.
+
+    >>> channels_first((9, 3, 32, 48), "x"), channels_first((9, 32, 48, 3), "x"), channels_first((9, 4, 4, 3), "x")
+    (True, False, False)
+    """
+    if len(shape) == 3:
+        if shape[2] in (3, 4) and shape[0] > 4:
+            raise UserError(f"{where} has the shape {shape}: it looks like one image, not many.", WANTED)
+        return False
+    first, last = shape[1] <= 4, shape[3] <= 4
+    if not first and not last:
+        raise UserError(f"{where} has {shape[3]} channels (shape {shape}).", WANTED)
+    if first and last:
+        if (shape[1] == shape[2]) == (shape[2] == shape[3]):
+            raise UserError(
+                f"{where} has the shape {shape}: where are its channels?", "Enlarge such small images first."
+            )
+        return shape[2] == shape[3]
+    return first
 
 
 def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
@@ -196,7 +224,7 @@ def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
     if how.first:
         chunk = chunk.transpose(0, 2, 3, 1)
     if chunk.dtype != np.uint8:
-        chunk = np.rint(chunk.astype(np.float32) * np.float32(how.factor) + np.float32(how.shift)).astype(np.uint8)
+        chunk = scaled(chunk, how.span or (0, 255))
     if chunk.ndim == 3:
         chunk = chunk[..., None]
     if chunk.shape[3] in (1, 3):

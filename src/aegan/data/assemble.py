@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegan.data import cache
+from aegan.data.depth import Depth
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
@@ -25,6 +26,7 @@ Array = NDArray[Any]
 FEW = 1_000  # examples under which a generator tends to memorise
 FEW_OF_CLASS = 10
 CHUNK = 2**24  # bytes copied at a time
+FINGERPRINT = 1  # version of how fingerprints are made: runs compare theirs when they are resumed
 PARTS = ("train", "held-out")
 
 
@@ -175,7 +177,7 @@ def _data(
     train, held = splits
     shape = tuple(int(n) for n in train.items.shape[1:])
     shape = (shape[2], shape[0], shape[1]) if len(shape) == 3 else shape
-    digest = hashlib.blake2b(repr((cache.VERSION, shape, classes, len(train), len(held))).encode(), digest_size=16)
+    digest = hashlib.blake2b(repr((FINGERPRINT, shape, classes, len(train), len(held))).encode(), digest_size=16)
     for split, each in zip(splits, hashes, strict=True):
         digest.update(np.ascontiguousarray(each).data)
         if split.labels is not None:
@@ -183,7 +185,8 @@ def _data(
     mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
     train, held = (replace(split, mean=mean, scale=scale) for split in splits)
     how = ImageFormat.of(fit=found.fit, background=found.background)
-    spec = DataSpec(shape, classes, len(train), how.fit, how.background)
+    depth = Depth.from_dict(found.depth) if found.depth else None
+    spec = DataSpec(shape, classes, len(train), how.fit, how.background, depth)
     return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import math
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,23 +11,37 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, to_disk
-from aegan.data.decode import MOST_BYTES, NO_MEMORY, Decoded, Skip, decode, open_image, quiet, too_large
+from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
+from aegan.data.decode import (
+    MOST_BYTES,
+    NO_MEMORY,
+    Decoded,
+    Remark,
+    Skip,
+    Unscaled,
+    open_image,
+    quiet,
+    survey,
+    too_large,
+)
+from aegan.data.depth import Depth, Measure
 from aegan.data.files import Entry, Found, Skips, Stretch
 from aegan.data.fit import of_images, seen_through, suggest, told
 from aegan.data.format import ImageFormat, colour_text, size_text
-from aegan.data.inspection import Inspection
+from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
 from aegan.data.litter import RUN, TOOLS
+from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
-from aegan.data.stream import PACK, Places, workers
+from aegan.data.stream import PACK, Places, Streamed, workers
 from aegan.errors import UserError
 
 Array = NDArray[Any]
@@ -36,8 +50,17 @@ AT_ONCE = 16  # images in one piece of work
 HEADER = 2**18  # bytes that tell an image's size
 MOST_PIXELS_KEPT = 2**32  # bytes of decoded pixels above which shards are streamed
 PLACE_BYTES = 100  # of the index, an image: hash, place, label, name
+REMARKS: dict[Remark, str] = {  # what was done to images, as told of them
+    "converted": "converted from another colour profile to sRGB",
+    "unusable": "of a colour profile that can't be used: their colours are taken as sRGB",
+    "by rule": "CMYK or Lab without a colour profile: converted by a plain formula",
+    "exif": "of a damaged Exif orientation: used as they lie",
+    "missing": "without a value in some pixels (NaN or marked as no data): these are taken as see-through",
+    "bands": "of more bands than colours: the first three are used",
+}
 Stream = Literal["auto", "on", "off"]
 Advance = Callable[[int], None]
+Result: TypeAlias = Decoded | Unscaled | str  # or the reason to skip it
 
 
 def open_found(
@@ -135,6 +158,8 @@ class Tally:
     transparent: int = 0
     animated: int = 0
     flat: int = 0
+    remarks: Counter[Remark] = field(default_factory=Counter)
+    measure: Measure = field(default_factory=Measure)
 
     def add(self, one: Decoded) -> None:
         self.widths.append(one.width)
@@ -144,12 +169,20 @@ class Tally:
         self.transparent += one.transparent
         self.animated += one.animated
         self.flat += one.flat
+        self.remarks.update(one.remarks)
 
-    def inspection(self, wanted: ImageFormat, notes: Sequence[str]) -> Inspection:
+    def depth(self, given: Depth | None) -> Depth:
+        """The scale of all images of more than 8 bits: as given, else as measured."""
+        found, given = self.measure.depth(), given or Depth()
+        return Depth(given.integers or found.integers, given.floats or found.floats)
+
+    def inspection(self, wanted: ImageFormat, depth: Depth, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
-        lines = told(widths, heights, wanted) + seen_through(self.transparent, len(widths), wanted)
+        lines = told(widths, heights, wanted) + self.measure.lines(wanted.depth)
+        lines += seen_through(self.transparent, len(widths), wanted)
         for n, what in (
+            *((self.remarks[remark], what) for remark, what in REMARKS.items()),
             (self.animated, "of several frames: the first is used"),
             (self.flat, "all of one colour"),
         ):
@@ -166,6 +199,7 @@ class Tally:
             widths=_spread(widths),
             heights=_spread(heights),
             modes=dict(self.modes.most_common()),
+            depth=depth.as_dict(),
             notes=(*notes, *lines),
         )
 
@@ -184,8 +218,10 @@ def _decode_all(
     Streamed, no pixels are kept, but where each image lies; images without a place of their own (in parquet, or
     compressed in a zip) are copied into the cache as they are stored.
     """
-    tally, marks, digests, known = Tally(), [], bytearray(), dict[Any, Any]()
+    tally, marks, digests, known = Tally(), list[Any](), bytearray(), dict[Any, Any]()
     raw, places = folder / "raw", Places(folder / PACK)
+    late: list[tuple[int, int]] = []  # images that wait for the scale: their place among all, and among `places`
+    blank = bytes(math.prod(wanted.sides) * (wanted.channels or 3))
 
     def names() -> Iterator[str]:
         with places, open(raw, "wb") as file:
@@ -194,18 +230,31 @@ def _decode_all(
                 if isinstance(result, str):
                     found.skips.add(entry.name, result)
                     continue
-                if streamed:
-                    places.add(entry.read, stored)
+                if isinstance(result, Unscaled):
+                    tally.measure.add(result.kind, result.low, result.high)
+                    late.append((len(marks), len(places)))
                 else:
-                    file.write(result.pixels.tobytes())
-                digests.extend(result.digest)
+                    tally.add(result)
+                if streamed or isinstance(result, Unscaled):
+                    places.add(entry.read, stored)
+                if not streamed:
+                    file.write(blank if isinstance(result, Unscaled) else result.pixels.tobytes())
+                digests.extend(bytes(DIGEST) if isinstance(result, Unscaled) else result.digest)
                 marks.append(known.setdefault(entry.label, entry.label))  # one object for each class, not one an image
-                tally.add(result)
                 yield entry.name
 
     kept = FileNames(*FileNames.pack(names()))  # packed: a list of a million names would weigh as much as their index
     if not len(kept):
         raise _nothing(found.skips, source)
+    scale = tally.depth(wanted.depth)
+    asked, wanted = wanted, replace(wanted, depth=scale)
+    with open(raw, "r+b") as file:
+        for row, one in _scaled(late, kept, places.streamed(wanted)):
+            tally.add(one)
+            digests[row * DIGEST : (row + 1) * DIGEST] = one.digest
+            if not streamed:
+                file.seek(row * len(blank))
+                file.write(one.pixels.tobytes())
     notes = list(found.notes)
     labels: Array | None = None
     classes: tuple[str, ...] = ()
@@ -214,10 +263,12 @@ def _decode_all(
         origin = "none: left out as asked"
     elif any(mark is not None for mark in marks):
         labels, classes, said = number_labels(marks, found.origin.classes)
+        if labels is None:
+            notes = [note for note in notes if note != LABELS_FROM.format(origin)]
+            origin = f"none: {said[0]}"
         notes += said
-        origin = origin if labels is not None else f"none: {said[0]}"
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = replace(tally.inspection(wanted, notes), labels_from=origin)
+    inspection = replace(tally.inspection(asked, scale, notes), labels_from=origin)
     rows: Array
     if streamed:
         rows = cast(Array, places.streamed(wanted))
@@ -226,9 +277,18 @@ def _decode_all(
     return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
 
 
+def _scaled(late: Sequence[tuple[int, int]], names: Sequence[str], images: Streamed) -> Iterator[tuple[int, Decoded]]:
+    """(its place among all, the image) of those that had to wait for the scale of the set, read anew."""
+    entries = (Entry(names[row], images.stretch(at)) for row, at in late)
+    for (row, _), (entry, _, one) in zip(late, _results(entries, images.wanted), strict=True):
+        if not isinstance(one, Decoded):
+            raise UserError(f"{printable(entry.name)} changed while it was read: it is {one}.", "Start again.")
+        yield row, one
+
+
 def _results(
     entries: Iterable[Entry], wanted: ImageFormat, keep: bool = False
-) -> Iterator[tuple[Entry, bytes, Decoded | str]]:
+) -> Iterator[tuple[Entry, bytes, Result]]:
     """(entry, what is stored, image or reason to skip it) of every entry, in order, decoded by several threads.
 
     Threads, not processes: Pillow lets go of the interpreter while it decodes and resamples. Only a few pieces of work
@@ -238,12 +298,12 @@ def _results(
         keep: give what is stored, where it has no place to be found at again; else b"".
     """
 
-    def work(some: list[Entry]) -> list[tuple[Entry, bytes, Decoded | str]]:
-        return [(entry, *_one(entry, wanted, keep and not isinstance(entry.read, Stretch))) for entry in some]
+    def work(some: list[Entry]) -> list[tuple[Entry, bytes, Result]]:
+        return [(entry, *_one(entry, wanted, keep)) for entry in some]
 
     pool = ThreadPoolExecutor(workers(), thread_name_prefix="decode")
     try:
-        source, pending = iter(entries), deque[Future[list[tuple[Entry, bytes, Decoded | str]]]]()
+        source, pending = iter(entries), deque[Future[list[tuple[Entry, bytes, Result]]]]()
         while some := list(islice(source, AT_ONCE)):
             pending.append(pool.submit(work, some))
             if len(pending) > 2 * workers():
@@ -254,12 +314,14 @@ def _results(
         pool.shutdown(cancel_futures=True)
 
 
-def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Decoded | str]:
+def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Result]:
     try:
         raw = entry.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
             raise Skip(too_large())
-        return raw if keep else b"", decode(raw, wanted, entry.name)
+        result = survey(raw, wanted, entry.name)
+        keep = keep or isinstance(result, Unscaled)  # which is read again
+        return raw if keep and not isinstance(entry.read, Stretch) else b"", result
     except Skip as why:
         return b"", str(why)
     except MemoryError:
@@ -272,7 +334,7 @@ def _short_side(sample: Sequence[Entry]) -> float:
     for entry in sample:
         for most in (HEADER, MOST_BYTES):  # nearly always the beginning tells; a TIFF's header may come last
             with suppress(Skip):
-                sides.append(min(open_image(io.BytesIO(entry.read(most)), entry.name).size))
+                sides.append(min(open_image(entry.read(most), entry.name).size))
                 break
     return float(np.median(sides)) if sides else 0.0
 
@@ -286,8 +348,16 @@ def _nothing(skips: Skips, source: str) -> UserError:
     total = sum(each.count for each in found.values())
     reasons = ", ".join(f"{each.count:,} {why} (as {each.names[0]})" for why, each in list(found.items())[:4])
     names = [name for each in found.values() for name in each.names]
-    other = next((name for name in names if name.lower().endswith((".npy", ".npz", ".zip", ".parquet"))), "")
-    fix = f"To use {other}, name that file itself." if other else "Name a folder of images."
+    inner = next((name for name in names if suffix_of(name) in {*ARCHIVES, ".npy", ".npz", ".parquet"}), "")
+    fix = "Name a folder of images."
+    if inner and (suffix_of(source) in ARCHIVES or suffix_of(inner) in ARCHIVES - {".zip", ".tar"}):
+        fix = f"Unpack {inner}, and name the folder that comes out."
+    elif inner:
+        fix = f"To use {inner}, name that file itself."
+    if needed := next((why.partition(": ")[2] for why in found if ": pip install" in why), ""):
+        fix = f"To read them: {needed}"
+    if ABSENT in found:
+        fix = "Put the parquet file beside them, so that its paths lead to them, or name their folder."
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)
@@ -299,13 +369,15 @@ def _spread(values: Array) -> tuple[int, int, int]:
 
 @contextmanager
 def _bar(total: int, progress: bool) -> Iterator[Advance]:
-    if not progress:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not progress or not console.is_terminal:
         yield lambda _: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("decoding", total=total)
         yield lambda n: bar.advance(task, n)

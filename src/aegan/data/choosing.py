@@ -18,13 +18,16 @@ from aegan.data.tables import MOST_TABLES, LabelFile, Table, Unread, class_names
 COVERED = 0.9  # the share of the images that a label file must name to be the one that is used
 OTHERS = 1_000  # files other than images whose names are remembered, a folder
 SHOWN = 6  # label files that are named one by one
+LABELS_FROM = "the labels are those of {}"
 COPY = "the same file again, in a copy of its folder"
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
-ARCHIVE = "an archive: unpack it, and name the folder"
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
+ARCHIVE = "archive: unpack it, and name the folder"
 
 
 def suffix_of(name: str) -> str:
-    return posixpath.splitext(name)[1].lower()
+    base = name[name.rfind("/") + 1 :]
+    at = base.rfind(".")
+    return base[at:].lower() if at > 0 else ""
 
 
 def facts_of(names: Iterable[str]) -> dict[str, Facts]:
@@ -32,15 +35,15 @@ def facts_of(names: Iterable[str]) -> dict[str, Facts]:
     images: dict[str, Facts] = {}
     plain: dict[str, Facts] = {}
     for name in names:
-        folder, base = posixpath.split(name)
-        for each in (images, plain):
-            each.setdefault(folder, Facts())
+        folder, _, base = name.rpartition("/")
+        if (here := images.get(folder)) is None:
+            here, plain[folder] = images.setdefault(folder, Facts()), Facts()
         if (suffix := suffix_of(base)) in SUFFIXES:
-            images[folder].add(base)
+            here.add(base[: -len(suffix)])
         elif not suffix:
             plain[folder].add(base)
-        if (suffix not in SUFFIXES or base.startswith(("fakes", "reals"))) and len(images[folder].others) < OTHERS:
-            images[folder].others.add(base)
+        if (suffix not in SUFFIXES or base.startswith(("fakes", "reals"))) and len(here.others) < OTHERS:
+            here.others.add(base)
     return images if any(each.count for each in images.values()) else plain
 
 
@@ -152,8 +155,8 @@ def choose(
     if layout.again:
         out.copies = same(layout.again)
         more = sum(facts[folder].count for folder in layout.again) - len(out.copies)
-        said = f"the same folders once more inside: {len(out.copies):,} images are there twice and are used once"
-        out.notes.append(said + (f"; {more:,} others are used with the rest" if more else ""))
+        said = f"the same folders once more inside: {_count(len(out.copies), 'image')} there twice, used once"
+        out.notes.append(said + (f"; {more:,} more used with the rest" if more else ""))
     if files:
         _Files(out, files, names).read()
     if out.labels is None:
@@ -212,6 +215,7 @@ class _Files:
         held = {image for image, kind in kinds.items() if kind != "train"} & own
         if held and "train" in kinds.values():
             self.out.held = frozenset(held)
+            self.out.used = frozenset(name for each in read if each.splits for name in each.sheet.names)
             self.out.notes.append(
                 f"only the split 'train' is used; held back for testing by {printable(where)}: {len(held):,} images"
             )
@@ -235,8 +239,8 @@ class _Files:
         """Takes the labels of a sheet; returns the lists of names that are not used with it."""
         out, title = self.out, printable(read.sheet.title)
         labels = {image: label for image, label in read.labels.items() if label is not None}
-        column = "" if read.sheet.dataset else f", column '{printable(read.column)}'"
-        out.notes.append(f"the labels are those of {title}{column}")
+        column = "" if read.sheet.dataset else f", {printable(read.column)}"
+        out.notes.append(LABELS_FROM.format(f"{title}{column}"))
         labels = self.beside_folders(labels, own) if self.by_folder else labels
         numbers = [label for label in labels.values() if isinstance(label, int)]
         used = set(read.sheet.names)
@@ -249,17 +253,15 @@ class _Files:
                 out.notes.append(f"the names of the classes are those of {printable(name)}")
                 break
         if without := sum(image not in labels for image in own):
-            out.notes.append(f"{without:,} images have no label in {title} and are left out")
+            out.notes.append(f"{_count(without, 'image')} without a label in {title}: left out")
         if absent := len(read.absent):
-            shown = ", ".join(printable(name) for name in read.absent[:3])
-            out.notes.append(
-                f"{absent:,} rows of {title} name no image that is there ({shown}{', …' if absent > 3 else ''})"
-            )
+            shown = ", ".join(printable(name) for name in read.absent[:3]) + (", …" if absent > 3 else "")
+            out.notes.append(f"{_count(absent, 'row')} of {title} for images that are not there ({shown})")
         if read.unused:
             out.notes.append(
                 f"not used as labels: the columns {', '.join(map(printable, read.unused[:SHOWN]))} of {title}"
             )
-        out.labels, out.title, out.labels_from, out.used = labels, title, f"{title}{column}", frozenset(used)
+        out.labels, out.title, out.labels_from, out.used = labels, title, f"{title}{column}", out.used | used
         return {name: words for name, words in lists.items() if name not in used}
 
     def beside_folders(self, labels: dict[str, Label], own: set[str]) -> dict[str, Label]:
@@ -290,6 +292,8 @@ class _Files:
                 continue
             why = each.why or (f"the labels are those of {out.title}" if chosen else "it says nothing about classes")
             self.unused.append(f"{printable(each.sheet.title)} is not used: {why}")
+        if self.unused and out.labels is None and not self.by_folder:
+            out.labels_from += f"; {self.unused[0]}"
         folders = set(out.layout.classes.values())
         for name, words in lists.items():
             if set(words) != folders:
@@ -299,6 +303,10 @@ class _Files:
         out.notes += self.unused[:SHOWN]
         if more := len(self.unused) - SHOWN:
             out.notes += [f"{more:,} further files like labels are not used"] if more > 0 else []
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def label_files(names: Iterable[str], reader: Callable[[str], Callable[[int], bytes]]) -> list[LabelFile]:

@@ -2,60 +2,32 @@
 
 from __future__ import annotations
 
-import functools
-import io
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from aegan.data.colour import to_srgb
+from aegan.data.depth import Kind, scaled, usual
 from aegan.data.fit import fit, with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
+from aegan.data.opened import SUFFIXES, Opened, Skip, open_image, upright
 from aegan.data.split import content_hash, is_grey
 from aegan.errors import UserError
 
-Array = NDArray[Any]
+__all__ = ["SUFFIXES", "Skip", "open_image"]  # of `aegan.data.opened`
 
-# Named one by one: Pillow would hand PostScript to an external program, and guess at formats that have no signature.
-FORMATS = (
-    "PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "ICNS", "AVIF", "JPEG2000", "QOI", "PCX",
-    "SGI", "XBM", "XPM", "DDS", "IM", "MSP",
-)  # fmt: skip
-SUFFIXES = frozenset(
-    {
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ppm",
-    }
-    | {".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".icns", ".avif", ".jp2", ".j2k", ".qoi", ".pcx", ".sgi", ".xbm", ".xpm"}
-    | {".dds", ".tga"}
-)
-MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**30 // 12  # of one image: Pillow's own limit, 89 million
+Array = NDArray[Any]
+Remark = Literal["converted", "unusable", "by rule", "exif", "missing", "bands"]
+
 MOST_BYTES = 128 * 2**20  # of one stored image: more is a mistake or an attack
 NO_MEMORY = "too large for this machine's memory"
-
-
-class Skip(Exception):
-    """This image can't be used; the text says why, in words that suit a list of reasons."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +43,7 @@ class Decoded:
         transparent: whether some of it was see-through.
         animated: whether it had further frames.
         flat: whether it is all one colour.
+        remarks: what else was done to it.
     """
 
     pixels: Array
@@ -82,6 +55,38 @@ class Decoded:
     transparent: bool
     animated: bool
     flat: bool
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unscaled:
+    """The values of an image of more than 8 bits, whose scale depends on the whole set.
+
+    Args:
+        kind: whole numbers or floats.
+        low, high: the least and the greatest of them.
+    """
+
+    kind: Kind
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A whole image of 8 bits, upright, in sRGB.
+
+    Args:
+        image: of mode L or RGB, or RGBA where alpha is wanted and there.
+        turned: width and height were exchanged.
+        transparent: some of it was see-through.
+        remarks: what else was done to it.
+    """
+
+    image: Image.Image
+    turned: bool
+    transparent: bool
+    remarks: tuple[Remark, ...]
 
 
 def too_large() -> str:
@@ -100,51 +105,35 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def open_image(file: BinaryIO, name: str = "") -> Image.Image:
-    """Reads the header of an image; nothing is decoded yet.
-
-    Raises:
-        Skip: not an image, or one of too many pixels.
-    """
-    suffix = PurePosixPath(name).suffix.lower()
-    foreign = f"not an image ({suffix if 1 < len(suffix) < 8 else 'no known suffix'})"
-    try:
-        image = Image.open(file, formats=("TGA",) if suffix == ".tga" else _formats())
-    except UnidentifiedImageError as why:
-        raise Skip("damaged, or not the image its name says" if suffix in SUFFIXES else foreign) from why
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
-        raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels") from why
-    except (
-        Exception
-    ) as why:  # Pillow's parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
-        raise Skip("damaged" if suffix in SUFFIXES else foreign) from why
-    if not all(image.size):
-        raise Skip("no pixels")
-    if image.width * image.height > MOST_PIXELS:  # where nobody has made Pillow's warning an error
-        raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels")
-    return image
-
-
 def decode(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded:
-    """Decodes, turns upright, lays on the background what is see-through, brings to 8 bits and to the size wanted.
+    """Decodes, turns upright, brings to sRGB and to 8 bits, lays on the background what is see-through, and fits the size.
 
     Args:
         raw: the file's bytes.
-        wanted: the form of the result, of a known size; channels of None give 3.
+        wanted: the form of the result, of a known size; channels of None give 3. Values of more than 8 bits are scaled by
+            its `depth`, and, where that says nothing of their kind, by their own range.
         name: the file's name, for its suffix.
 
     Raises:
         Skip: it can't be decoded.
     """
-    image = open_image(io.BytesIO(raw), name)
-    mode = image.mode
-    plain, width, height, transparent, animated = _shaped(image, wanted)
-    if plain.ndim == 2:
-        grey, plain = True, plain[:, :, None]
-    else:
-        grey = is_grey(plain)
-    digest, flat = content_hash(plain), bool((plain == plain[0, 0]).all())
-    return Decoded(_full(plain, wanted), digest, width, height, mode, grey, transparent, animated, flat)
+    return _decoded(open_image(raw, name), wanted)
+
+
+def survey(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded | Unscaled:
+    """What `decode` gives; of values of more than 8 bits for which `wanted` has no scale, their range alone.
+
+    Raises:
+        Skip: it can't be decoded.
+    """
+    opened = open_image(raw, name)
+    if opened.deep:
+        with _skipping():
+            numbers = opened.numbers()
+            if wanted.depth is None or wanted.depth.span(numbers.kind) is None:
+                return Unscaled(numbers.kind, *numbers.ends)
+        opened = open_image(raw, name)
+    return _decoded(opened, wanted)
 
 
 def decode_pixels(raw: bytes, wanted: ImageFormat, name: str = "") -> Array:
@@ -153,62 +142,99 @@ def decode_pixels(raw: bytes, wanted: ImageFormat, name: str = "") -> Array:
     Raises:
         Skip: it can't be decoded.
     """
-    plain = _shaped(open_image(io.BytesIO(raw), name), wanted)[0]
+    plain = _shaped(open_image(raw, name), wanted)[0]
     return _full(plain[:, :, None] if plain.ndim == 2 else plain, wanted)
+
+
+def _decoded(opened: Opened, wanted: ImageFormat) -> Decoded:
+    mode, animated, (width, height) = opened.mode, opened.animated, opened.size
+    plain, flat = _shaped(opened, wanted)
+    if flat.turned:
+        width, height = height, width
+    if plain.ndim == 2:
+        grey, plain = True, plain[:, :, None]
+    else:
+        grey = is_grey(plain)
+    digest, one = content_hash(plain), bool((plain == plain[0, 0]).all())
+    return Decoded(
+        _full(plain, wanted), digest, width, height, mode, grey, flat.transparent, animated, one, flat.remarks
+    )
 
 
 def _full(plain: Array, wanted: ImageFormat) -> Array:
     return with_channels(plain, wanted.channels or 3, wanted.background)
 
 
-def _shaped(image: Image.Image, wanted: ImageFormat) -> tuple[Array, int, int, bool, bool]:
-    """(pixels (H, W[, C]), width and height upright, whether see-through, whether animated) of an opened image."""
-    try:
-        animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))  # MPO: a photo and its preview
-        width, height = image.size
-        if image.format == "JPEG" and image.mode in ("RGB", "L"):
+def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
+    """(pixels (H, W[, C]) in the size wanted, what they were made of) of an opened image."""
+    with _skipping():
+        image = opened.image
+        if image is not None and image.format == "JPEG" and image.mode in ("RGB", "L"):
             # decodes at 1/2, 1/4 or 1/8 where that is still twice the size wanted, whichever way up
             image.draft(None, (2 * max(wanted.sides),) * 2)
-        image.load()
-        if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
-            width, height = height, width
-        ImageOps.exif_transpose(image, in_place=True)
-        plain, transparent = eight_bits(image, wanted)
+        flat = flatten(opened, wanted)
+        plain = flat.image
         if wanted.channels == 1 and plain.mode != "L":
             plain = plain.convert("L")
         if wanted.channels == 4 and plain.mode != "RGBA":  # before a margin comes, which is see-through
             plain = plain.convert("RGBA")
-        return fit(plain, wanted), width, height, transparent, animated
-    except Skip:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
-        raise Skip("too many pixels") from why
-    except MemoryError as why:
-        raise Skip(NO_MEMORY) from why
-    except Exception as why:  # as above: a damaged file can make a decoder raise anything
-        raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why
+        return fit(plain, wanted), flat
 
 
-def read_image(path: str | os.PathLike[str], wanted: ImageFormat) -> Array:
+def flatten(opened: Opened, wanted: ImageFormat) -> Flat:
+    """All of an opened image at 8 bits, in its own size.
+
+    Raises:
+        Skip: there is a reason not to use it.
+        Exception: of any kind, where it is damaged.
+    """
+    remarks: list[Remark] = ["bands"] if opened.bands else []
+    missing = False
+    if opened.deep:
+        numbers = opened.numbers()
+        span = wanted.depth.span(numbers.kind) if wanted.depth is not None else None
+        image = Image.fromarray(scaled(numbers.values, span or usual(numbers.ends, numbers.kind)))
+        if numbers.alpha is not None:
+            image.putalpha(Image.fromarray(numbers.alpha))
+        missing = numbers.missing
+        remarks += ["missing"] if missing else []
+    else:
+        image = opened.load()
+    if (orientation := opened.orientation()) == 0:
+        remarks.append("exif")
+    image, outcome = to_srgb(upright(image, orientation), opened.profile)
+    if outcome == "" and opened.broken:
+        outcome = "unusable"
+    if outcome != "":
+        remarks.append(outcome)
+    image, transparent = _laid(image, wanted)
+    return Flat(image, orientation >= 5, transparent and not missing, tuple(remarks))
+
+
+def read_image(path: str | os.PathLike[str], wanted: ImageFormat | int, channels: int | None = None) -> Array:
     """One image file as a model of that form takes it: uint8 (H, W, C).
+
+    Args:
+        path: the file.
+        wanted: the form of the result, or the side of a square one.
+        channels: where `wanted` is a side: 1, 3 or 4.
 
     Raises:
         UserError: it can't be read, or isn't an image.
     """
     shown = printable(str(path))
+    form = wanted if isinstance(wanted, ImageFormat) else ImageFormat.of(wanted, channels)
     try:
         with open(path, "rb") as file, quiet():
-            return decode(file.read(MOST_BYTES), wanted, shown).pixels
+            return decode(file.read(MOST_BYTES), form, shown).pixels
     except OSError as error:
         raise UserError(f"{shown} can't be read: {error.strerror or error}.", "Name an image file.") from error
     except Skip as error:
         raise UserError(f"{shown} can't be used: {error}.", "Name another image file.") from error
 
 
-def eight_bits(image: Image.Image, wanted: ImageFormat) -> tuple[Image.Image, bool]:
-    """A loaded image in mode L or RGB, or RGBA where alpha is wanted and there; and whether some of it was see-through."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_scaled(np.asarray(image), sixteen=image.mode != "F" and image.format == "PNG")), False
+def _laid(image: Image.Image, wanted: ImageFormat) -> tuple[Image.Image, bool]:
+    """An image of 8 bits in mode L or RGB, or RGBA where alpha is wanted and there; and whether it was see-through."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] == 255:
@@ -222,24 +248,16 @@ def eight_bits(image: Image.Image, wanted: ImageFormat) -> tuple[Image.Image, bo
     return image.convert("L" if image.mode == "1" else "RGB"), False
 
 
-def _scaled(values: Array, sixteen: bool) -> Array:
-    """Deep values as 8 bits: 16-bit ones divided by 257, so that 65,535 becomes 255; floats in [0, 1] times 255.
-
-    Args:
-        values: (H, W), integers of 16 or 32 bits, or floats.
-        sixteen: the format says that these are 16-bit values, however small the greatest.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 65_535):  # also where there are NaNs
-        raise Skip("values beyond 16 bits")
-    if sixteen or values.dtype.itemsize == 2 or high > 255:
-        factor = 1 / 257
-    else:
-        factor = 255.0 if values.dtype.kind == "f" and high <= 1 else 1.0
-    return np.rint(values.astype(np.float64) * factor).astype(np.uint8)
-
-
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    Image.init()
-    return tuple(each for each in FORMATS if each in Image.OPEN)  # some builds and versions of Pillow lack a few
+@contextmanager
+def _skipping() -> Iterator[None]:
+    """Around decoding: whatever a decoder raises becomes a `Skip`."""
+    try:
+        yield
+    except Skip:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
+        raise Skip("too many pixels") from why
+    except MemoryError as why:
+        raise Skip(NO_MEMORY) from why
+    except Exception as why:  # a damaged file can make a decoder raise anything
+        raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why

@@ -237,10 +237,12 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
     choice = Choice.all() if everything else _choice(found, title)
     used = []
     for entry in found:
+        if entry.name in choice.used:
+            continue
         label, why = choice.of(entry.name)
         if why:
             skips.add(entry.name, why)
-        elif entry.name not in choice.used:
+        else:
             used.append(replace(entry, label=label))
     likely = [e for e in used if suffix_of(e.name) in SUFFIXES]
     origin = Origin(choice.labels_from, choice.classes)

@@ -188,8 +188,8 @@ def seen_through(n: int, count: int, wanted: ImageFormat) -> list[str]:
     if wanted.channels == 4:
         none = ["no image is see-through: --transparent adds a channel that is always full"]
         return of_images(n, count, "partly transparent: alpha is kept") or none
-    hint = "; --transparent keeps alpha" if n >= count * NOTABLE else ""
-    return of_images(n, count, f"partly transparent: laid on {colour_text(wanted.background)}{hint}")
+    hint = ["see-through images can be learned as such: --transparent"] if n and n >= count * NOTABLE else []
+    return of_images(n, count, f"partly transparent: laid on {colour_text(wanted.background)}") + hint
 
 
 def with_channels(images: Array, channels: int, background: tuple[int, int, int] = WHITE) -> Array:

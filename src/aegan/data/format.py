@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, get_args
 from PIL import ImageColor
 
 from aegan.config import Fit
+from aegan.data.depth import Depth
 from aegan.errors import UserError, unknown
 
 Size: TypeAlias = int | str | Sequence[int]
@@ -29,12 +30,14 @@ class ImageFormat:
         channels: 1 (grey), 3 (colour) or 4 (colour and alpha); None: colour, or grey where every image is.
         fit: what happens to another aspect ratio: "crop" keeps the centre, "pad" adds a margin, "stretch" distorts.
         background: (R, G, B) that see-through images are laid on, and of the margin.
+        depth: the scale of values of more than 8 bits; None, or where it says nothing of their kind: measured.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     fit: Fit = "crop"
     background: tuple[int, int, int] = WHITE
+    depth: Depth | None = None
 
     @staticmethod
     def of(
@@ -72,7 +75,8 @@ class ImageFormat:
         """The inverse of `dataclasses.asdict`, of values that went through JSON."""
         height, width = plain["size"]
         red, green, blue = plain["background"]
-        return ImageFormat((height, width), plain["channels"], plain["fit"], (red, green, blue))
+        depth = None if plain["depth"] is None else Depth.from_dict(plain["depth"])
+        return ImageFormat((height, width), plain["channels"], plain["fit"], (red, green, blue), depth)
 
 
 def read_size(size: Size) -> tuple[int, int]:

@@ -6,17 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-REASONS_SHOWN = 8
+from aegan.names import printable as printable
+
+REASONS_SHOWN = 20
 NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
-
-
-def printable(text: str) -> str:
-    """Text that a terminal and JSON can take, of a name that may hold line breaks, control codes or stray bytes.
-
-    >>> printable("caf\\udce9\\n.png")
-    'caf\\\\udce9\\\\n.png'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def size_shown(size: int | str | None) -> str:
@@ -55,6 +48,8 @@ class Inspection:
         fit, background: what is done to images of another shape, and the colour of margins and under see-through images.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
+        depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart; see
+            `aegan.data.depth`. Empty where there are none.
         classes: name of each class, with the count of its examples; empty where there are no labels.
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.
@@ -71,6 +66,7 @@ class Inspection:
     widths: tuple[int, ...] = ()
     heights: tuple[int, ...] = ()
     modes: Mapping[str, int] = field(default_factory=dict)
+    depth: Mapping[str, list[float]] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     duplicates: int = 0
     skipped: Mapping[str, Skipped] = field(default_factory=dict)
@@ -78,6 +74,12 @@ class Inspection:
     fit: str = "crop"
     background: str = "white"
     labels_from: str = ""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import inspection_cell
+
+        return inspection_cell(self)
 
     @property
     def skipped_count(self) -> int:

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Label = int | str
 
 LONGEST = 200  # characters of a class name
-NONE = {"", "nan", "none", "null", "n/a", "na", "<na>"}  # text that means that there is no label
+NONE = {"", "nan", "null", "n/a", "<na>"}  # text that means that there is no label
 # columns that hold labels, by their usual names; the first that can be used is
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "classname", "classlabel", "labelname", "category", "categories", "target",
@@ -152,7 +152,8 @@ def number_labels(
     >>> number_labels([1, -1, 1, -1])
     (array([1, 0, 1, 0]), ('-1', '1'), [])
     """
-    found = [label_of(mark) for mark in (marks.tolist() if isinstance(marks, np.ndarray) else marks)]
+    stored = marks.tolist() if isinstance(marks, np.ndarray) else marks
+    found = [unicodedata.normalize("NFC", each) if isinstance(each, str) else label_of(each) for each in stored]
     if classes:
         found = [None if label == -1 else label for label in found]
     if missing := sum(label is None for label in found):
@@ -162,6 +163,6 @@ def number_labels(
     if why := refusal(found):
         return None, (), [f"labels are left out: {why}"]
     numbers = all(isinstance(label, int) for label in found)
-    names = sorted(set(map(str, found)), key=int if numbers else natural)
+    names = sorted(set(map(str, found)), key=int if numbers else lambda name: (natural(name), name))
     number = {name: i for i, name in enumerate(names)}
     return np.array([number[str(label)] for label in found], np.int64), tuple(names), []

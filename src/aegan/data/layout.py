@@ -170,7 +170,7 @@ class _Deciding:
         if not use:
             return False
         others = {head: told[head].kind for head in told if head not in use}
-        beside = {head for head in heads if head not in told}
+        beside = set(heads) - told.keys() - use
         held: dict[str, int] = {}
         for head in (*others, *beside):
             why = SPLIT if head in others else BESIDE
@@ -302,7 +302,8 @@ class _Deciding:
             else:
                 out.left[each] = STRAY
         if strays := sum(self.folders[each].count for each in self.live if each in out.left):
-            out.about_classes.append(f"{strays:,} images beside the class folders are left out, as they have no class")
+            said = "1 image" if strays == 1 else f"{strays:,} images"
+            out.about_classes.append(f"{said} beside the class folders: left out, for want of a class")
         if both := sorted(set(names.values()) & {n for n in names.values() if list(names.values()).count(n) > 1}):
             out.about_classes.append(f"{_listed(both)}: written in two Unicode forms, taken as one class")
         alike: dict[str, set[str]] = defaultdict(set)

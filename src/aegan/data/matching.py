@@ -113,8 +113,11 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        base = posixpath.basename(self.names[0])
-        return base if len(self.names) == 1 else f"{base} and {len(self.names) - 1} more"
+        """The name of the file, of that for training where there are several."""
+        bases = [posixpath.basename(name) for name in self.names]
+        trains = (base for base in bases if (told := split_name(base.rpartition(".")[0])) and told.kind == "train")
+        base = next(trains, bases[0])
+        return base if len(bases) == 1 else f"{base} and {len(bases) - 1} more"
 
     def cells(self, column: int) -> list[Any]:
         return [row[0][column] for row in self.rows]
@@ -232,6 +235,8 @@ def _splits(sheet: Sheet, at: int) -> list[str]:
             kinds = [told.kind if (told := split_name(value)) else "" for value in values]
             if "train" in kinds and all(kinds):
                 return kinds
+        if _partition(sheet, column, values):
+            return [("train", "validation", "test")[int(value)] for value in values]
         if plain(column) in TRAIN_COLUMNS and {value.lower() for value in values} in ({"0", "1"}, {"false", "true"}):
             return ["train" if value.lower() in ("1", "true") else "test" for value in values]
     return [split for _, _, split in sheet.rows]
@@ -242,6 +247,7 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
     others = [
         i for i, column in enumerate(sheet.columns)
         if i != at and plain(column) not in SPLIT_COLUMNS | TRAIN_COLUMNS and not _index(sheet.cells(i))
+        and not _partition(sheet, column, [_text(cell) for cell in sheet.cells(i)])
     ]  # fmt: skip
     usual = sorted((i for i in others if label_rank(sheet.columns[i]) >= 0), key=lambda i: label_rank(sheet.columns[i]))
     values = {i: numbers_of([label_of(cell) for cell in sheet.cells(i)]) for i in others}
@@ -254,10 +260,10 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
             i for i in good if any(isinstance(v, str) for v in values[i]) and _same(values[i], values[first], judged)
         ]
         use = named[0] if named and not any(isinstance(v, str) for v in values[first]) else first
-        out.column, out.usual = sheet.columns[use], True
+        out.column, out.usual = _called(sheet.columns[use]), True
         out.unused = [sheet.columns[i] for i in good if i != use and not _same(values[i], values[use], judged)]
     elif hot := _one_hot_columns(sheet, others, judged):
-        out.column, out.usual = f"{sheet.columns[hot[0]]}' to '{sheet.columns[hot[-1]]}", True
+        out.column, out.usual = f"columns '{sheet.columns[hot[0]]}' to '{sheet.columns[hot[-1]]}'", True
         names = [sheet.columns[i] for i in hot]
         return [_hot(row[0], hot, names) for row in sheet.rows]
     elif len(rest := [i for i in others if i not in usual]) == 1 and not usual and not refused[rest[0]]:
@@ -265,7 +271,7 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
         if len(set(values[use])) > MOST_GUESSED:
             out.why = f"its column '{sheet.columns[use]}' has {len(set(values[use])):,} different values"
             return []
-        out.column = sheet.columns[use]
+        out.column = _called(sheet.columns[use])
     else:
         named = usual or rest
         if len(named) == 1:
@@ -277,6 +283,16 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
             out.why = "it has no column of labels"
         return []
     return values[use]
+
+
+def _partition(sheet: Sheet, column: str, values: Sequence[str]) -> bool:
+    """Whether a column says 0, 1, 2 for train, validation and test, as CelebA's list_eval_partition does."""
+    said = "partition" in plain(column) or "partition" in plain(posixpath.basename(sheet.names[0]))
+    return said and "0" in values and set(values) <= {"0", "1", "2"}
+
+
+def _called(column: str) -> str:
+    return column if column.startswith("column ") else f"column '{column}'"
 
 
 def _index(cells: Sequence[Any]) -> bool:

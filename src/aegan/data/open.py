@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import hashlib
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,13 @@ from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
 from aegan.data.build import Advance, Stream, cached, open_found
 from aegan.data.cache import key_of
+from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
+from aegan.data.depth import Depth
 from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import fit_all, seen_through, suggest, told, with_channels
 from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
+from aegan.data.given import in_files, in_python
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
@@ -30,9 +34,10 @@ from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError, unknown
+from aegan.folders import expanded
 
 Array = NDArray[Any]
-Source = str | os.PathLike[str] | Array
+Source: TypeAlias = str | os.PathLike[str] | Array | Sequence[Any]  # and torch tensors; see `aegan.data.given`
 
 IN_MEMORY = 2**30  # bytes up to which an array that is in memory stays there; a larger one goes through the cache
 ONLY_IMAGES = "Leave size, channels, fit and background out."
@@ -51,13 +56,16 @@ def open_data(
     cache_dir: str | None = None,
     progress: bool = False,
     stream: Stream = "auto",
+    depth: Depth | None = None,
 ) -> Data:
     """Opens a data set: decodes it, holds a share out for evaluation, and tells what was found.
 
     Args:
         source: a folder of images (its sub-folders are classes), a .zip of one, an .npy or .npz file, a parquet file or a
             folder of them, tar shards (a .tar, a folder of them, a pattern {000..099}.tar, a list of them in a .txt or
-            .list file), a NumPy array, or a built-in name (`aegan.data.builtin.NAMES`).
+            .list file), a pattern of image files (photos/*.png), or a built-in name (`aegan.data.builtin.NAMES`). Or, in
+            Python: a NumPy array or torch tensor of images (N, H, W), (N, H, W, C) or (N, C, H, W), or of vectors (N, D); a
+            list of arrays, of PIL images or of image files, which may differ in size.
         size: side of square images, "WIDTHxHEIGHT" or (width, height), pixels, multiples of 8; by default a square that
             suits the source, of at most 64.
         channels: 1 (grey), 3 (colour) or 4 (with alpha); by default colour, unless every image is grey.
@@ -65,12 +73,14 @@ def open_data(
             distorts.
         background: what see-through images are laid on, and the colour of the margin: a name, "#rrggbb", "r,g,b", or
             three numbers.
-        labels: False leaves labels out; with an array, the label of each row (numbers or names).
+        labels: False leaves labels out; with an array or a list, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
-        cache_dir: where decoded images are kept; by default `$AEGAN_CACHE`, or `~/.cache/aegan`.
+        cache_dir: where decoded images are kept; by default see `aegan.folders.cache_root`.
         progress: show a progress bar while decoding.
         stream: "on" keeps no decoded images but decodes them whenever they are asked for; "off" never does; "auto" does
             so for tar and parquet shards of more than 4 GB of pixels.
+        depth: the scale of values of more than 8 bits, as of a model (`model.spec.depth`); by default, and for kinds of
+            values of which it says nothing, one for the whole set is measured.
 
     Raises:
         UserError: nothing usable there; says what, where, and what to do.
@@ -78,7 +88,7 @@ def open_data(
     >>> open_data("fashion").spec.shape, open_data("fashion", size="24x16").spec.shape
     ((1, 32, 32), (1, 16, 24))
     """
-    wanted = ImageFormat.of(size, channels, fit, background)
+    wanted = replace(ImageFormat.of(size, channels, fit, background), depth=depth)
     if stream not in get_args(Stream):
         raise unknown("value of 'stream'", str(stream), get_args(Stream))
     labelled = labels is not False
@@ -87,11 +97,10 @@ def open_data(
         _no_labels(given, f"'{source}'")
         return _builtin(source, wanted, labelled, data_dir)
     if not isinstance(source, str | os.PathLike):
-        try:
-            stored = arrays.from_array(np.asarray(source))
-        except (ValueError, TypeError) as why:  # a ragged list; a tensor on a GPU
-            raise UserError(f"This can't be made an array: {why}.", f"Give a NumPy array, or name {KINDS}.") from why
-        return _array(stored, "array", wanted, labelled, given, cache_dir, progress)
+        held = in_python(source, given)
+        if isinstance(held, Found):
+            return open_found(held, "array", "the list", wanted, labelled, cache_dir, progress, stream)
+        return _array(arrays.from_array(held), "array", wanted, labelled, given, cache_dir, progress)
     if not os.fspath(source):  # to Path, the current folder
         raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
     if remote(os.fspath(source)):
@@ -99,7 +108,11 @@ def open_data(
             f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
             "Fetch or mount the shards, and name their folder.",
         )
-    path = Path(source).expanduser()
+    path = expanded(source)
+    if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
+        return open_found(
+            in_files(matches, given), "files", printable(str(path)), wanted, labelled, cache_dir, progress
+        )
     name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
     try:
         if suffix in (".npy", ".npz") and path.is_file():
@@ -124,6 +137,7 @@ def inspect_data(
     cache_dir: str | None = None,
     progress: bool = False,
     stream: Stream = "auto",
+    depth: Depth | None = None,
 ) -> Inspection:
     """What is in a data set; it is decoded as by `open_data`, into the same cache, so that training starts at once."""
     return open_data(
@@ -137,6 +151,7 @@ def inspect_data(
         cache_dir=cache_dir,
         progress=progress,
         stream=stream,
+        depth=depth,
     ).inspection
 
 
@@ -156,6 +171,7 @@ def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data
         fit=wanted.fit,
         background=wanted.background,
         progress=progress,
+        depth=wanted.depth,
     )
 
 
@@ -174,6 +190,7 @@ def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | Non
     sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
     found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1], wanted)
     classes = one.classes if labelled else ()
+    found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
     return in_memory(draft, name, name)
 
@@ -189,7 +206,7 @@ def _array(
     source: str = "an array",
 ) -> Data:
     """The `Data` of an array: in memory if it was and is small, else through the cache."""
-    how = arrays.plan(stored)
+    how = arrays.plan(stored, wanted.depth)
     if how.vectors and _of_images(wanted):
         raise UserError(
             f"{stored.where} holds vectors, not images (shape {stored.shape}).",
@@ -221,6 +238,8 @@ def _array(
         notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
         depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
         found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
+        labelled_from = _labels_from(stored, given, labels is not None, labelled)
+        found = replace(found, labels_from=labelled_from, depth=how.depth.as_dict() if how.depth else {})
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
     each = 4 * stored.shape[1] if how.vectors else math.prod(wanted.sides) * (wanted.channels or 3)
@@ -264,7 +283,7 @@ def _inspection(
 
 def _of_images(wanted: ImageFormat) -> bool:
     """Whether something was asked for that only images have."""
-    return wanted != ImageFormat()
+    return replace(wanted, depth=None) != ImageFormat()
 
 
 def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | None, tuple[str, ...], list[str]]:
@@ -273,12 +292,21 @@ def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | 
     if values is None or not labelled:
         return None, (), []
     values = np.asarray(values)
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
     if values.shape != stored.shape[:1] or values.dtype.kind not in "uibUS":
         raise UserError(
             f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
             f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
         )
     return number_labels(values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes)
+
+
+def _labels_from(stored: arrays.Stored, given: Any, used: bool, labelled: bool) -> str:
+    if used:
+        return "the labels given" if given is not None else f"the labels stored in {stored.where}"
+    there = given is not None or stored.labels is not None
+    return "none: left out as asked" if not labelled else "none: see the notes" if there else "none: there are none"
 
 
 def _digest(stored: arrays.Stored) -> str:
@@ -288,29 +316,36 @@ def _digest(stored: arrays.Stored) -> str:
     return digest.hexdigest()
 
 
-def files_in(path: Path, shown: str) -> Found:
-    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded."""
+def files_in(path: Path, shown: str, everything: bool = False) -> Found:
+    """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded.
+
+    Args:
+        everything: all of them; else those to train on, with their labels.
+    """
     if not path.exists():
         if (shards := named_shards(str(path))) is not None:
-            return in_tars(shards)
+            return in_tars(shards, everything=everything)
         raise _missing(path, shown)
     if path.is_dir():
         listing = list(walk(path))
         if _mostly(".tar", listing):
-            return in_tars([], listing)
-        return in_parquet(path, listing) if _mostly(".parquet", listing) else in_folder(path, listing)
+            return in_tars([], listing, everything)
+        read = in_parquet if _mostly(".parquet", listing) else in_folder
+        return read(path, listing, everything)
     suffix = path.suffix.lower()
     if suffix in (".parquet", ".zip"):
-        return in_parquet(path) if suffix == ".parquet" else in_zip(path)
+        return in_parquet(path, (), everything) if suffix == ".parquet" else in_zip(path, everything)
     if suffix == ".tar":
-        return in_tars([path])
+        return in_tars([path], everything=everything)
     if suffix in (".txt", ".list"):
-        return in_tars(listed_shards(path))
+        return in_tars(listed_shards(path), everything=everything)
     if path.name.lower().endswith((".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")):
         raise UserError(
             f"{shown} is a compressed tar, and shards are read where they are.",
             "Unpack it (gunzip), and name the .tar.",
         )
+    if suffix in ARCHIVES:
+        raise UserError(f"{shown} is an archive of a kind that is not read.", "Unpack it, and name the folder.")
     raise UserError(f"{shown} is a {path.suffix or 'plain'} file.", f"Name {KINDS}.")
 
 

@@ -14,18 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aegan.data.choosing import suffix_of
+from aegan.data.choosing import LABELS_FROM, suffix_of
 from aegan.data.decode import SUFFIXES, Skip, too_large
 from aegan.data.files import RULES, Entry, Found, Origin, Skips, Stretch
 from aegan.data.inspection import printable
 from aegan.data.labels import label_of, label_rank, plain
 from aegan.data.layout import SPLIT
-from aegan.data.listing import Listed, hidden
+from aegan.data.listing import Listed, hidden, walk
 from aegan.data.matching import FILE_COLUMNS, SPLIT_COLUMNS
 from aegan.data.splitnames import split_name, trains
 from aegan.errors import UserError
 
 MOST_GROUP = 2**32  # bytes of a row group, decompressed
+ABSENT = "the file that the row names is not below the folder of the parquet file"
 PATHS_PROBED = 64  # rows in which a column of text must name images to be one of paths
 ROWS = 64  # read at a time: memory holds this many stored images
 
@@ -101,7 +102,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
         total = sum(splits[name] for name in use)
     said = f"column '{printable(columns.label)}'" if columns.label else "none: no column of labels"
     if columns.label:
-        notes.append(f"the labels are those of the {said}")
+        notes.append(LABELS_FROM.format(said))
     if columns.unused:
         shown = ", ".join(map(printable, columns.unused[:6])) + (", …" if len(columns.unused) > 6 else "")
         notes.append(f"not used: the column{'s' if len(columns.unused) > 1 else ''} {shown}")
@@ -110,6 +111,10 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
     step = max(1, len(files) // 8)
     quiet = _Rows(rows.files, columns, rows.open, root, rows.use)
     sample = [entry for file in files[::step] for entry in quiet.of(file, most=ROWS)]
+    if any(isinstance(entry.read, Stretch | _Nothing) for entry in sample):  # images beside the file may change alone
+        for each in walk(root):
+            if each.suffix in SUFFIXES and not each.why:
+                key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
     return Found(
         key.hexdigest(), rows, sample, total, total, skips, notes, Origin(said, columns.classes), shards="parquet"
     )
@@ -166,9 +171,7 @@ class _Rows:
         if not named:
             return _Nothing("neither an image nor the name of a file in the row")
         found = file_below(named, file.parent, self.root)
-        return (
-            Stretch(found, 0, os.path.getsize(found)) if found else _Nothing("the file that the row names is not there")
-        )
+        return Stretch(found, 0, os.path.getsize(found)) if found else _Nothing(ABSENT)
 
 
 @dataclass(frozen=True, slots=True)

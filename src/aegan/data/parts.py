@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -30,10 +29,10 @@ class Facts:
     high: int = -1
     others: set[str] = field(default_factory=set)
 
-    def add(self, name: str) -> None:
-        """One more image."""
-        found = re.search(r"(\d{1,18})$", os.path.splitext(name)[0])
-        number = int(found[1]) if found else -1
+    def add(self, stem: str) -> None:
+        """One more image, of this name without its suffix."""
+        digits = len(stem) - len(stem.rstrip("0123456789"))
+        number = int(stem[-min(digits, 18) :]) if digits else -1
         if self.count == 0:
             self.low = self.high = number
         else:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from aegan.data.choosing import choose, facts_of
+from aegan.data.choosing import LABELS_FROM, choose, facts_of
 from aegan.data.decode import SUFFIXES
 from aegan.data.files import RULES, Entry, Found, Origin, Skips, Stretch, copies
 from aegan.data.inspection import printable
@@ -195,10 +195,10 @@ class _Chosen:
         choice = choose(self._images, facts, [] if self.sidecar else labels, title, self._copies)
         if self.sidecar:
             choice.labels_from = SIDECAR
-            choice.notes = [*choice.layout.notes, f"the labels are those of {SIDECAR}"]
+            choice.notes = [*choice.layout.notes, LABELS_FROM.format(SIDECAR)]
         self.notes.extend(choice.notes)
         self.origin.labels_from, self.origin.classes = choice.labels_from, choice.classes
-        for entry in _Images(self.files, self.skips):
+        for entry in _Images(self.files, self.skips, choice.used):
             label, why = choice.of(inner(entry.name))
             if why and not (self.sidecar and why == STRAY):
                 self.skips.add(entry.name, why)
@@ -236,10 +236,15 @@ def inner(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of some shards, found as they are asked for; what can't be read is added to `skips`."""
+    """The images of some shards, found as they are asked for; what can't be read is added to `skips`.
+
+    Args:
+        used: label files, which are no samples.
+    """
 
     files: Sequence[Path]
     skips: Skips
+    used: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Entry]:
         for file in self.files:
@@ -252,6 +257,8 @@ class _Images:
                 group = _Sample("")
                 for member in members(file):
                     name = f"{shard}/{member.name}"
+                    if self.used and inner(name) in self.used:
+                        continue
                     if member.why:
                         self.skips.add(name, member.why)
                         continue

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.data.depth import Depth
 from aegan.data.format import WHITE, Fit, ImageFormat
 from aegan.data.inspection import Inspection
 
@@ -25,6 +26,7 @@ class DataSpec:
         classes: class names, index = label; empty where there are no labels.
         count: number of training examples.
         fit, background: how images were brought to this shape; see `aegan.data.format.ImageFormat`.
+        depth: the scale of images of more than 8 bits; None: there were none.
 
     >>> DataSpec((1, 32, 32), ("cat", "dog"), 100).size
     32
@@ -35,6 +37,7 @@ class DataSpec:
     count: int = 0
     fit: Fit = "crop"
     background: tuple[int, int, int] = WHITE
+    depth: Depth | None = None
 
     @property
     def is_image(self) -> bool:
@@ -67,7 +70,7 @@ class DataSpec:
     @property
     def format(self) -> ImageFormat:
         """The form of its images."""
-        return ImageFormat((self.height, self.width), self.channels, self.fit, self.background)
+        return ImageFormat((self.height, self.width), self.channels, self.fit, self.background, self.depth)
 
 
 class Numbered(Sequence[str]):
@@ -181,3 +184,9 @@ class Data:
     fingerprint: str
     mean: Array | None = None
     scale: Array | None = None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import data_cell
+
+        return data_cell(self)

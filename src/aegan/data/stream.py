@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from aegan.cores import allowed
 from aegan.data import cache
 from aegan.data.decode import MOST_BYTES, Skip, decode_pixels
 from aegan.data.files import Stretch
@@ -32,9 +33,8 @@ MOST_WHOLE = 2**32  # bytes of pixels that may be asked for at once
 
 
 def workers() -> int:
-    """Threads that decode: the cores that this process may use, at most 16."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(16, usable)
+    """Threads that decode: the cores that this process may use, at most 16, and no more than `--threads`."""
+    return min(16, allowed())
 
 
 class Pending:
@@ -156,11 +156,16 @@ class Streamed:
             row[...] = self._decoded(int(i))
         return out
 
-    def _decoded(self, i: int) -> Array:
+    def stretch(self, i: int) -> Stretch:
+        """Where an image lies."""
         path = self.files[int(self.which[i])] or str(self.pack)
+        return Stretch(path, int(self.offset[i]), int(self.length[i]))
+
+    def _decoded(self, i: int) -> Array:
+        place = self.stretch(i)
+        path = place.path
         try:
-            raw = Stretch(path, int(self.offset[i]), int(self.length[i]))(MOST_BYTES)
-            return with_channels(decode_pixels(raw, self.wanted, path), self.channels)
+            return with_channels(decode_pixels(place(MOST_BYTES), self.wanted, path), self.channels)
         except Skip as why:
             raise UserError(
                 f"{printable(path)}, at byte {int(self.offset[i]):,}: an image that was whole is {why}.",
@@ -200,6 +205,9 @@ class Places:
         self._which.append(self._files.setdefault(path, len(self._files)))
         self._offset.append(offset)
         self._length.append(length)
+
+    def __len__(self) -> int:
+        return len(self._which)
 
     def streamed(self, wanted: ImageFormat) -> Streamed:
         """The images."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from aegan.data.decode import SUFFIXES
 from aegan.data.splitnames import split_name
 
 MOST_TABLE = 2**26  # bytes of such a file
@@ -22,6 +23,7 @@ BY_NAME = (".json", ".txt", ".parquet")  # of these there may be one an image, s
 CLOSED = (".xlsx", ".xls", ".ods", ".xml", ".mat", ".pkl", ".pickle", ".npy", ".h5", ".hdf5", ".db", ".sqlite")
 _TELLING = re.compile(
     r"(^|[^a-z])(labels?|classes|class|metadata|meta|annotations?|annots?|targets?|categories|dataset|data|index|info|names|"
+    r"attr|attributes?|list|partition|split|"
     r"species|diagnos[ei]s|ground_?truth|synsets?)([^a-z]|$)"
 )
 _NAMES = re.compile(r"(classes|class_?names?|labels?|label_?names?|categories|names|synsets?|label_?map)\.txt")
@@ -133,7 +135,10 @@ def _delimited(text: str, suffix: str) -> Table:
         rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=mark, skipinitialspace=True))
     elif suffix == ".txt":
         rows = [line.split() for line in lines]
-        if len({len(row) for row in rows[1:] or rows}) > 1:  # names of files with spaces, then the class
+        spaced = sum(posixpath.splitext(" ".join(row[:-1]))[1].lower() in SUFFIXES for row in rows if len(row) > 2)
+        if len({len(row) for row in rows[1:] or rows}) > 1 or 2 * spaced > len(
+            rows
+        ):  # names with spaces, then the class
             rows = [line.rsplit(None, 1) for line in lines]
     else:
         rows = [[line.strip()] for line in lines]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 
 import torch
 
+from aegan.cores import usable
 from aegan.errors import UserError
 
 
@@ -19,7 +19,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()  # `meta` computes nothing
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
@@ -50,13 +50,13 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 
 
 def describe_machine(device: torch.device) -> dict[str, object]:
-    """Hardware and versions, for logs and reports."""
+    """Hardware and versions, for logs and reports; `threads` are those that compute at this moment."""
     cpu = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as info:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as info:
         cpu = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), cpu)
     out: dict[str, object] = {
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable(),
         "threads": torch.get_num_threads(),
         "device": str(device),
         "torch": torch.__version__,

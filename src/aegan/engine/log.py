@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
 from aegan.engine.loggers import Loggers
-from aegan.engine.state import explained, write_atomically
+from aegan.engine.state import explained, write_text
 from aegan.jsonl import json_objects
+from aegan.names import printable
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -45,17 +47,24 @@ class RunLog:
         path: the file.
         step: when resuming, lines behind this step are dropped, since those steps will be taken again. None: from the start.
         loggers: that hear of numbers and pictures too; `close` ends them.
+        ahead: lines behind that step which stay all the same.
     """
 
-    def __init__(self, path: Path, step: int | None = None, loggers: Loggers | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        step: int | None = None,
+        loggers: Loggers | None = None,
+        ahead: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self.path = path
         self._loggers = loggers or Loggers((), path.parent, print)
         if path.is_file():
-            kept = [line for line in read_log(path) if _taken_until(line, step or 0)]
-            write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+            kept = [line for line in read_log(path) if _taken_until(line, step or 0) or line in ahead]
+            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "a", buffering=1)  # noqa: SIM115  closed by `close`
+            self._file = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115  closed by `close`
 
     def write(self, **line: Any) -> None:
         """One line. Terms, watched values and rates also go to the loggers."""
@@ -90,12 +99,15 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """Shows a run's progress: a live bar on a terminal, a line now and then elsewhere, nothing when `quiet`."""
+    """Shows a run's progress: a live bar on a terminal, a line now and then elsewhere, nothing when `quiet`.
+
+    A terminal may be closed while a run goes on: what cannot be shown any more is no reason to lose a checkpoint.
+    """
 
     every = 10.0  # seconds between lines where there is no terminal
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, quiet=quiet)
+        self.console = console or Console(stderr=True, quiet=quiet, emoji=False)
         self._live = self.console.is_terminal and not quiet
         self._progress: Progress | None = None
         self._task: Any = None
@@ -103,7 +115,9 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line of its own."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        lines = "\n".join(map(printable, text.split("\n")))
+        with contextlib.suppress(OSError):
+            self.console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, stage: str, note: str = "") -> None:
         """A stage begins."""
@@ -117,7 +131,8 @@ class Display:
                 TextColumn("{task.fields[text]}", markup=False),
                 console=self.console,
             )
-            self._progress.start()
+            with contextlib.suppress(OSError):
+                self._progress.start()
             self._task = self._progress.add_task(stage, total=1.0, text=note)
         else:
             self.say(f"{stage}: {note or 'started'}")
@@ -125,15 +140,20 @@ class Display:
     def update(self, stage: str, progress: float, text: str) -> None:
         """Progress in [0, 1] and what to say beside it."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=progress, text=text)
+            with contextlib.suppress(OSError):
+                self._progress.update(self._task, completed=progress, text=text)
         elif time.monotonic() - self._last > self.every:
             self._last = time.monotonic()
             self.say(f"{stage} {progress:4.0%}  {text}")
 
+    def picture(self, path: Path) -> None:
+        """The newest picture of the run; shown where pictures can be."""
+
     def close(self) -> None:
         """A stage has ended."""
         if self._progress is not None:
-            self._progress.stop()
+            with contextlib.suppress(OSError):
+                self._progress.stop()
             self._progress = None
 
 

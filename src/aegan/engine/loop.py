@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -15,10 +16,12 @@ import torch
 from torch import Tensor
 
 from aegan.config import SMALL, RunConfig, as_plain
+from aegan.cores import asked_threads
 from aegan.data.loader import Batch, Loader
-from aegan.data.spec import Data
+from aegan.data.spec import Data, DataSpec
 from aegan.doctor.care import Change, Visit, visit
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
+from aegan.engine.extend import Course, Extension
 from aegan.engine.guard import LOOK_EVERY, Guard
 from aegan.engine.log import Display, RunLog, clock, read_log, short
 from aegan.engine.loggers import Loggers, chosen
@@ -26,9 +29,13 @@ from aegan.engine.memory import accumulate, halved, out_of_memory, split, too_li
 from aegan.engine.pictures import Pictures
 from aegan.engine.ranks import Ranks, scalars
 from aegan.engine.running import Counters, Running
-from aegan.engine.schedule import REPLAN_AT, Plan, Timing, plans_of_steps
+from aegan.engine.schedule import REPLAN_AT, Plan, Timing
 from aegan.engine.signals import Interrupted, Stop
 from aegan.engine.state import Checkpoints, load_random_state, random_state
+from aegan.engine.thread_record import EVENT as THREADS
+from aegan.engine.thread_record import Change as ThreadChange
+from aegan.engine.thread_record import Record, Threads, adapts
+from aegan.engine.threads import Turn
 from aegan.engine.view import DataView, to_device
 from aegan.engine.watch import Best, Watch, due
 from aegan.errors import UserError
@@ -47,6 +54,7 @@ class Outcome:
         notes: what the closed-form stages found, by stage.
         steps, seconds, images: what it took.
         plans: steps of each stage, by which the run can be repeated.
+        threads: that it computed with, step by step.
     """
 
     networks: Networks
@@ -55,6 +63,7 @@ class Outcome:
     seconds: float
     images: int
     plans: dict[str, Plan]
+    threads: Record
 
 
 class Engine:
@@ -66,12 +75,16 @@ class Engine:
         config: the run's settings; either `minutes` or `steps` is set.
         folder: RUN; exists and holds no other run.
         plans: steps of each stage from an earlier run, to repeat it; takes the place of minutes and steps.
+        threads: those of that run, step by step.
         display: shows progress.
         save_model: called with the networks, the counters and the notes at the end of each stage that can make samples.
         save_best: the same, whenever samples are nearer to the training data than before; see `aegan.engine.watch`.
         networks: of the user's, in the place of the strategy's of the same names; they are trained in place.
         settings: plain values that may not change on the way; a run that is resumed with others is refused.
         ranks: this process among those of the run; default: it is alone.
+        extensions: what more training was asked for after the run had ended, each time.
+        initial: gives fresh networks other weights; returns what it took, plain values for the log.
+        begin: called when all is settled, before a step is taken and a file is written.
     """
 
     def __init__(
@@ -82,12 +95,16 @@ class Engine:
         folder: Path,
         *,
         plans: dict[str, Plan] | None = None,
+        threads: Record | None = None,
         display: Display | None = None,
         save_model: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         save_best: Callable[[Networks, Counters, dict[str, dict[str, Any]]], None] | None = None,
         networks: Networks | None = None,
         settings: dict[str, Any] | None = None,
         ranks: Ranks | None = None,
+        extensions: Sequence[Extension] = (),
+        initial: Callable[[Networks, DataSpec], dict[str, Any]] | None = None,
+        begin: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings or {}
         self.ranks = ranks or Ranks()
@@ -100,25 +117,40 @@ class Engine:
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
         labelled = config.classes and strategy.uses_labels
         self.spec = data.spec if labelled else replace(data.spec, classes=())
-        self.stages = strategy.stages(self.spec)
+        self.extensions = tuple(extensions)
+        self.course = Course.of(strategy.stages(self.spec), config.steps, extensions)
+        self.stages = self.course.stages
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)
         self.watch = Watch(strategy, data, self.device)
         self.notes: dict[str, dict[str, Any]] = {}
-        self.plans = dict(plans or (plans_of_steps(self.stages, config.steps) if config.steps else {}))
+        self.plans = {**self.course.plans, **(plans or {})}
         self.counters = Counters()
+        self.threads = Threads(
+            asked_threads(config.threads),
+            adapts=adapts(
+                replace(config, **asdict(self.extensions[-1])) if self.extensions else config,
+                self.device,
+                several=self.ranks.several,
+                planned=threads is None and self.course.known(plans or {}),
+            ),
+            record=threads,
+        )
         self.stop = Stop()
         small = data.spec.is_image and len(data.train) < SMALL
         self.early_stop = small if config.early_stop == "auto" else config.early_stop == "on"
         self._good: State | None = None  # to go back to, where a later one proves to be ill
         self._good_written = -1
         self._saved_at = 0.0
+        self._threads_told = -60.0
 
         torch.manual_seed(config.seed)
         built = strategy.build(self.spec)
         if networks:
             alone = bool(getattr(strategy, "penalised", False))
             built = use_networks(built, networks, self.spec, strategy=strategy.name, alone=alone)
+        self.taken = self.ranks.from_first(lambda: initial(built, self.spec)) if initial is not None else {}
+        self.begin = begin if self.ranks.first else None
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
@@ -132,20 +164,24 @@ class Engine:
         """Trains to the end of the budget.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+            Interrupted: a signal asked it to stop (see `aegan.signals`); a checkpoint was written.
             UserError: training diverged for good, or the folder cannot be written.
         """
         tensors: dict[str, Tensor] | None = None
         if resume:
             tensors = self._load()
+        if self.begin is not None:
+            self.begin()
         writes = self.ranks.first
         loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
         path = self.folder / "log.jsonl" if writes else Path(os.devnull)
-        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers)
+        ahead = self.threads.lines_ahead(read_log(path)) if resume and writes else []
+        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers, ahead)
         settings = {**asdict(self.config), "options": asdict(self.strategy)}
         loggers.begin(as_plain(settings), self.counters.step)
         self._began = time.monotonic() - self.counters.seconds
         try:
+            told = self.threads.start(self.counters.taken)
             self.log.write(
                 event="start",
                 resumed=resume,
@@ -153,18 +189,29 @@ class Engine:
                 processes=self.ranks.size,
                 **describe_machine(self.device),
             )
+            if self.taken and not resume:
+                self.log.write(event="init", step=0, **self.taken)
+            if told:
+                self._tell_threads(*told)
+            if self.threads.missing:
+                self.display.say(
+                    f"The run's record has {self.threads.missing} threads more than this machine has cores; it goes on "
+                    "with fewer, so weights may differ in their last bits."
+                )
             with self.stop.listening():
                 for i in range(self.counters.stage, len(self.stages)):
                     stage = self.stages[i]
                     if tensors is None:
                         self.counters.stage, self.counters.stage_step = i, 0
+                    self._begin_part(i)
                     self.log.write(event="stage", stage=stage.name, step=self.counters.step, seconds=self._seconds())
                     if isinstance(stage, Fit):
                         self._fit(stage)
                     else:
                         self._train(stage, tensors)
                     tensors = None
-                    if self.save_model is not None:
+                    # an extension leaves the whole model in its place until all that belongs together has been trained anew
+                    if self.save_model is not None and (not self.course.parts[i] or self.course.is_last(i)):
                         self.save_model(self.networks, self.counters, self.notes)
                     if isinstance(stage, Fit):
                         self._check_stop(None)
@@ -182,10 +229,21 @@ class Engine:
             stage = self.stages[min(self.counters.stage, len(self.stages) - 1)]
             raise too_little(stage.name, self.counters.step) from error
         finally:
+            self.threads.restore()
             self.display.close()
             self.log.close()
         c = self.counters
-        return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans)
+        return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans, self.threads.record(c.taken))
+
+    def _begin_part(self, i: int) -> None:
+        """Where stage `i` is the first of an extension: notes when that began, and says so."""
+        c, part = self.counters, self.course.parts[i]
+        if part <= c.part:
+            return
+        c.part, c.since = part, self._seconds()
+        more, names = self.extensions[part - 1], [s.name for s in self.course.part(i)]
+        self.log.write(event="extended", stage=names[0], step=c.step, seconds=c.since, **asdict(more), stages=names)
+        self.display.say(f"{more} more, after {c.step:,} steps: {', '.join(names)}")
 
     def _fit(self, stage: Fit) -> None:
         self._save(None)
@@ -227,12 +285,16 @@ class Engine:
         if self._good is None:
             self._keep_good(run)
         self.display.start(stage.name)
+        # a critic is penalised every 4th step
+        self.threads.begin(math.lcm(*(p.every for p in stage.phases), 4 if any(p.critic for p in stage.phases) else 1))
         (budget,) = self.ranks.of_first(self._stage_seconds() if not plan.knots else 0.0)
         timing = Timing(budget, c.stage_step)
         since = (time.monotonic(), c.images)
         while not plan.knots or c.stage_step < plan.total:
             if not plan.knots or timing.active:
                 self._replan(plan, timing)
+            if told := self.threads.before_step(c.taken):
+                self._tell_threads(*told)
             batch = to_device(self.loader.next(), self.device)
             at = Clock(c.stage_step, plan.progress(c.stage_step))
             for phase in stage.phases:
@@ -242,7 +304,9 @@ class Engine:
             run.ema.update()
             c.stage_step += 1
             c.step += 1
+            c.taken += 1
             c.images += len(batch.x) * self.ranks.size
+            self.threads.after_step()
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.gives_up:
                 self._not_finite(run)
@@ -259,6 +323,7 @@ class Engine:
                 with run.ema.applied():
                     path = self.pictures.draw(self.networks, stage, c.step)
                 self.log.picture(c.step, f"{stage.name}/samples", path)
+                self.display.picture(path)
             if plan.knots and due(plan.progress(c.stage_step - 1), plan.progress(c.stage_step), c.images - c.looked):
                 change = self._look(run, plan)
                 if change is not None:
@@ -268,6 +333,8 @@ class Engine:
             if self._seconds() - self._saved_at > self.config.checkpoint_every and run.guard.healthy:
                 self._save(run)
             self._check_stop(run)
+        if told := self.threads.end(c.taken):
+            self._tell_threads(*told)
         run.ema.adopt()
 
     def _turn(self, run: Running, phase: Phase, plan: Plan, batch: Batch, at: Clock) -> None:
@@ -335,11 +402,12 @@ class Engine:
 
     def _stage_seconds(self) -> float:
         """Seconds that the current stage may take: its share of what is left."""
-        if self.config.minutes is None:
+        c = self.counters
+        minutes = self.extensions[c.part - 1].minutes if c.part else self.config.minutes
+        if minutes is None:
             raise UserError("A run needs a budget.", "Give --minutes or --steps.")
-        here = self.counters.stage
-        left = self.config.minutes * 60 - self._seconds()
-        return max(0.0, left) * self.stages[here].share / sum(s.share for s in self.stages[here:])
+        left = minutes * 60 - (self._seconds() - c.since)
+        return max(0.0, left) * self.stages[c.stage].share / sum(s.share for s in self.course.part(c.stage))
 
     def _replan(self, plan: Plan, timing: Timing) -> None:
         """Times the first steps, then sets the number of steps; looks again at `REPLAN_AT`."""
@@ -357,6 +425,23 @@ class Engine:
                 event="plan", stage=self.stages[self.counters.stage].name, step=self.counters.step, knots=plan.knots
             )
 
+    # --- threads --------------------------------------------------------------------------------------------------
+
+    def _tell_threads(self, change: ThreadChange, turn: Turn) -> None:
+        """Another number of threads from the next step on, which is in force already."""
+        at = self.counters.step
+        speeds = {str(k): round(v * self.strategy.batch_size, 1) for k, v in turn.speeds.items()}
+        self.log.write(
+            event=THREADS, step=at, taken=change.taken, trial=change.trial,
+            **{"from": turn.origin, "to": turn.to}, **({"speeds": speeds} if speeds else {}),
+        )  # fmt: skip
+        if change.trial or self._seconds() < self._threads_told + 60:  # all changes are in the log
+            return
+        self._threads_told = self._seconds()
+        known = [f"{speeds[str(k)]:,.0f}" for k in (turn.to, turn.origin) if str(k) in speeds]
+        faster = f": {' instead of '.join(known)} images/s" if len(known) > 1 else ""
+        self.display.say(f"threads: {turn.to} instead of {turn.origin} from step {at}{faster}")
+
     # --- state ----------------------------------------------------------------------------------------------------
 
     def _start_stage(self, stage: Stage) -> Running:
@@ -370,6 +455,7 @@ class Engine:
         meta: dict[str, Any] = {
             "counters": asdict(c),
             "plans": {k: asdict(p) for k, p in self.plans.items()},
+            "threads": self.threads.record(c.taken).to_plain(),
             "loader": self.loader.state_dict(),
             "data": self.data.fingerprint,
             "notes": self.notes,
@@ -403,8 +489,8 @@ class Engine:
         if self.ranks.first:
             self._good = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, deepcopy(meta)
 
-    def _load(self) -> dict[str, Tensor]:
-        """Takes the newest whole checkpoint; returns the tensors of the stage it stands in."""
+    def _load(self) -> dict[str, Tensor] | None:
+        """Takes the newest whole checkpoint; returns the tensors of the stage it stands in, None behind the last."""
         tensors, (meta, damaged) = self.ranks.tensors_from_first(self._newest)
         for message in damaged:
             self.display.say(f"{message} Going on from the checkpoint before it.")
@@ -413,7 +499,7 @@ class Engine:
                 f"The data is not what this run was trained on ({self.data.source} has changed).",
                 "Train in a new folder with --out, or bring the data back.",
             )
-        if meta["stages"] != [s.name for s in self.stages]:
+        if not self.course.begins_with(meta["stages"]):
             raise UserError(
                 "The run's stages are not those of this version.", "Start again in a new folder with --out."
             )
@@ -425,19 +511,22 @@ class Engine:
                 "Bring it back, or train in a new folder with --out.",
             )
         stage = self._adopt(tensors, meta)
+        log = [] if self.ranks.several else read_log(self.folder / "log.jsonl")
+        self.threads.resume(meta.get("threads"), log, self.counters.taken, self.counters.step)
         if self.ranks.first and stage:
             self._good = self.checkpoints.good(self.counters.step)
             if self._good is not None and self._good[1]["counters"]["stage"] != self.counters.stage:
                 self._good = None
             self._good_written = -1 if self._good is None else int(self._good[1]["counters"]["step"])
-        return stage
+        return stage if self.counters.stage < len(meta["stages"]) else None
 
     def _adopt(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
         """Takes a state; returns the tensors of the stage it stands in."""
-        vars(self.counters).update(meta["counters"])  # in place: the loop holds on to it
+        # in place: the loop holds on to it; checkpoints of older versions do not count what was taken back
+        vars(self.counters).update({"taken": meta["counters"]["step"], **meta["counters"]})
         self.notes = meta["notes"]
         self.watch.best = Best(**meta["best"]) if meta.get("best") else Best()
-        self.plans = {k: Plan.from_plain(p) for k, p in meta["plans"].items()}
+        self.plans = {**self.plans, **{k: Plan.from_plain(p) for k, p in meta["plans"].items()}}
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             kind, _, rest = key.partition("/")
@@ -485,7 +574,7 @@ class Engine:
         self.plans = plans  # what the state knew of them may be less
         self.loader.load_state_dict(batches)
         c = self.counters
-        c.rollbacks, c.parts, c.seconds = at.rollbacks + 1, at.parts, seconds
+        c.rollbacks, c.parts, c.taken, c.seconds = at.rollbacks + 1, at.parts, at.taken, seconds
         c.rate_scale = at.rate_scale / (2 if change.what == "rates" else 1)
         c.critic_scale = at.critic_scale / (2 if change.what == "critic" else 1)
         torch.manual_seed(self.config.seed + 1000 * c.rollbacks)
@@ -551,10 +640,10 @@ class Engine:
         state = self.ranks.tensors_from_first(self._the_good)
         if change.what != "stop":
             return self._roll_back(run, state, change)
-        at, seconds = self.counters.step, self._seconds()
+        at, taken, seconds = self.counters.step, self.counters.taken, self._seconds()
         self._take_back(run, state)
         self.plans[run.stage.name] = plan
-        self.counters.seconds = seconds
+        self.counters.taken, self.counters.seconds = taken, seconds
         plan.stop(self.counters.stage_step)
         self._save(run)
         self.log.write(

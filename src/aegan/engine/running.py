@@ -22,6 +22,7 @@ class Counters:
     stage: int = 0
     stage_step: int = 0
     step: int = 0
+    taken: int = 0  # steps, with those that were taken back
     images: int = 0
     looked: int = 0  # images when samples were last looked at; see `aegan.engine.watch`
     seconds: float = 0.0
@@ -29,6 +30,8 @@ class Counters:
     critic_scale: float = 1.0  # of critics' rates, beside that of all
     rollbacks: int = 0
     parts: int = 1  # pieces in which a batch is computed; see `aegan.engine.memory`
+    part: int = 0  # of the course: the extension that is under way, 0 before the first; see `aegan.engine.extend`
+    since: float = 0.0  # seconds when it began
 
 
 @dataclass

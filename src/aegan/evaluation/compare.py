@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from aegan.errors import UserError
-from aegan.evaluation.result import Evaluation, Figure
+from aegan.evaluation.result import Evaluation, Figure, real_items
 from aegan.report.text import plain
 from aegan.report.words import show
 
@@ -36,7 +36,8 @@ class Comparison:
         first = self.results[0]
         c = first.counts
         table = Table(
-            title=f"{c['samples']:,} samples against {c['reference']:,} training items of {first.data.get('name')}",
+            title=f"{c['samples']:,} samples against {c['reference']:,} {real_items(first.data)} of "
+            f"{first.data.get('name')}",
             caption="intervals that overlap do not tell two results apart",
             title_justify="left",
             caption_justify="left",
@@ -79,7 +80,8 @@ def compare(results: dict[str, Evaluation]) -> Comparison:
         if differ:
             raise UserError(
                 f"{first} and {name} cannot be compared: they differ in {', '.join(differ)}.",
-                "Evaluate both with the same --against, --size, --count, --reference and --extractor.",
+                "Evaluate both with the same --against (for a run's own data: --against RUN), --size, --count, "
+                "--reference and --extractor.",
             )
     return Comparison(tuple(results), tuple(results.values()))
 

@@ -41,15 +41,15 @@ def frechet(task: Task) -> None:
 def kernel(task: Task) -> None:
     """The kernel distance of the samples."""
 
-    def measure(side: Side) -> Measured:
-        a, b = task.features(side), task.features("reference")
+    def measure(side: Side, against: Side = "reference") -> Measured:
+        a, b = task.features(side), task.features(against)
         return kernel_distance(a, b, subsets=SUBSETS, subset_size=min(1000, len(a), len(b)))
 
     task.add(
         "kd",
         "kernel distance of samples",
         lambda: measure("samples"),
-        floor=lambda: measure("floor"),
+        floor=lambda: measure("floor", "base"),
         count=task_count(task),
         against=len(task.reference),
         meaning="The same question asked through a polynomial kernel (KID's), without bias from the count: 0 is perfect.",
@@ -60,19 +60,16 @@ def manifold(task: Task) -> None:
     """Precision, recall, density and coverage, as many real items as samples."""
     n = min(task_count(task), len(task.reference), MOST)
 
-    def real() -> Tensor:
-        return spread(task.features("reference"), n)
-
     @cache
-    def of(side: Side) -> dict[str, Measured]:
-        return prdc_intervals(real(), spread(task.features(side), n))
+    def of(side: Side, against: Side) -> dict[str, Measured]:
+        return prdc_intervals(spread(task.features(against), n), spread(task.features(side), n))
 
     for name, (title, better, meaning) in MANIFOLD.items():
         task.add(
             name,
             title,
-            lambda name=name: of("samples")[name],  # type: ignore[misc]
-            floor=lambda name=name: of("floor")[name],  # type: ignore[misc]
+            lambda name=name: of("samples", "reference")[name],  # type: ignore[misc]
+            floor=lambda name=name: of("floor", "base")[name],  # type: ignore[misc]
             better=better,
             unit="" if name == "density" else "%",
             count=n,

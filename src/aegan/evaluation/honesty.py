@@ -48,12 +48,12 @@ def _copies(task: Task) -> None:
         return share(found)
 
     def in_features() -> Measured:
-        reference, held = task.features("reference").numpy(), task.held_out_features().numpy()
+        reference, held = task.features("base").numpy(), task.held_out_features().numpy()
         return share(copying(task.features("samples").numpy()[:COPIES], held[:COPIES], reference))
 
     for name, where, measure, against in (
         ("copies", "", in_pixels, len(task.searched)),
-        ("copies_features", " (in features)", in_features, len(task.reference)),
+        ("copies_features", " (in features)", in_features, len(task.base)),
     ):
         task.add(
             name,
@@ -78,7 +78,7 @@ def _authentic(task: Task) -> None:
         "authenticity",
         "authentic samples",
         lambda: authenticity(task.features("reference"), spread(task.features("samples"), MOST)).share,
-        floor=lambda: authenticity(task.features("reference"), task.held_out_features()).share,
+        floor=lambda: authenticity(task.features("base"), task.held_out_features()).share,
         better="near",
         unit="%",
         count=min(task_count(task), MOST),
@@ -91,7 +91,7 @@ def _authentic(task: Task) -> None:
 def _data_copying(task: Task) -> None:
     def measure() -> Measured:
         found: DataCopying = data_copying(
-            task.features("reference"), task.held_out_features(), spread(task.features("samples"), MOST)
+            task.features("base"), task.held_out_features(), spread(task.features("samples"), MOST)
         )
         return Measured.normal(found.c_t, found.standard_error)
 
@@ -103,7 +103,7 @@ def _data_copying(task: Task) -> None:
         better="near",
         unit="sd",
         count=min(task_count(task), MOST),
-        against=len(task.reference),
+        against=len(task.base),
         meaning="Whether samples lie nearer to training items than held-out items do (Meehan 2020), in standard "
         "deviations of chance. Below -3: copying; above 3: farther off than real items.",
     )
@@ -115,7 +115,7 @@ def _gap(task: Task) -> None:
     @cache
     def sides() -> tuple[Measured, Measured]:
         held = spread(task.held_out_features(), MOST)
-        train = spread(task.features("reference"), len(held))
+        train = spread(task.features("base"), len(held))
         if len(train) < len(held):
             raise UserError(f"needs as many training items as held-out items ({len(held)}), there are {len(train)}")
         made = spread(task.features("samples"), MOST)

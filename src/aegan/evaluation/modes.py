@@ -6,7 +6,6 @@ from functools import cache
 
 from aegan.data import TOYS
 from aegan.errors import UserError
-from aegan.evaluation.rows import Rows
 from aegan.evaluation.task import Task
 from aegan.metrics import Measured, ModeReport, Modes, mode_report
 
@@ -27,7 +26,7 @@ def modes(task: Task) -> None:
     n = len(task.samples)
     if task.model is not None:
         n = PUBLISHED
-        rows = Rows([task.model.sample(n, seed=task.seed)])
+        rows = task.sampled(n)
     else:
         rows = task.samples
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from aegan.engine.state import write_atomically
-from aegan.evaluation.task import Task
+from aegan.evaluation.task import SPAN, Task
 from aegan.metrics import nearest_items
 from aegan.report.grids import grid, scatter
 
@@ -60,7 +60,7 @@ def draw(task: Task, folder: Path) -> None:
         shown = slice(0, 16 if is_image else 5000)
         made["reconstructions"] = reconstructions_picture(task.held_out[shown], task.back[shown])
     if is_image and task.model is not None and task.can("sample", "encode", "decode"):
-        made["interpolation"] = grid(task.model.interpolate(6, 10, seed=task.seed), columns=10)
+        made["interpolation"] = grid(task.model.interpolate(6, 10, seed=task.seed * SPAN), columns=10)
     for name in NAMES:
         path = folder / f"{name}.png"
         if name in made:

@@ -4,6 +4,9 @@ The reference is a fixed choice of *training* items: a model can at best repeat 
 real items that are not in the reference get against it; there are as many of them as of samples, because a Fréchet
 distance falls with the count. Held-out items, never trained on, come first among them. Reconstructions are those of
 the held-out items.
+
+Only data that a run was trained on are split like this. A folder or an array that is given as the reference counts whole,
+so that a set against its own copy has distance 0; its floor is a part of it against the other part.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,10 +30,11 @@ from aegan.evaluation.features import OnBackground
 from aegan.evaluation.result import Evaluation
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides
-from aegan.evaluation.task import LEAST, Steps, Task
+from aegan.evaluation.task import LEAST, SPAN, Steps, Task
 from aegan.metrics import MissingExtractor
 from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
+from aegan.seeds import check_seed
 from aegan.version import __version__
 
 COUNT, REFERENCE = 2000, 10_000
@@ -55,7 +60,7 @@ def evaluate(
     metrics: str | Sequence[str] | None = None,
     extractor: str = "lite0",
     count: int | None = None,
-    reference: int = REFERENCE,
+    reference: int | None = None,
     size: Size | None = None,
     seed: int = 0,
     checkpoint: Checkpoint = "last",
@@ -73,11 +78,13 @@ def evaluate(
         metrics: names, in a list or comma-separated, or "all"; by default all that train nothing first. One that is
             asked for by name and cannot be had is an error; otherwise the figure says why it has no value.
         extractor: of image features, by name. If it is not installed, the figures that need it say so.
-        count: samples, and as many real items for the floor; by default 2,000. Where there are fewer real items
-            outside the reference, fewer samples are used, so that the floor stays comparable.
-        reference: at most so many training items.
+        count: samples, and as many real items for the floor; by default all images that were given, and 2,000 of a model
+            or against a run's data. By default, where there are fewer real items outside the reference, fewer samples are
+            used, so that the floor stays comparable; a count that is asked for holds, and a remark says what it costs.
+        reference: at most so many real items to compare with; by default all, and 10,000 of a run's training items.
         size: at which images are compared, as `fit` takes it; default: what suits the reference, or the model's own.
-        seed: of the samples. Which real items are used does not depend on it.
+        seed: of the samples: seed s draws those of the model's seeds s * 1,000,000 onwards. Which real items are used
+            does not depend on it.
         checkpoint: of a run: "last", or "best" by the figure that training kept an eye on.
         device: where models and features compute.
         out: folder for pictures; none by default.
@@ -88,14 +95,16 @@ def evaluate(
     """
     began = time.monotonic()
     wanted, asked = _metrics(metrics)
-    if (count is not None and count < 1) or reference < 1:
+    if (count is not None and count < 1) or (reference is not None and reference < 1):
         raise UserError("An evaluation needs a count and a reference of at least 1.")
+    check_seed(seed)
+    check_seed(seed * SPAN, SPAN)
     device = str(pick_device(device))
-    subject, data, remarks = open_sides(
+    subject, data, split, remarks = open_sides(
         images, against, size=size, checkpoint=checkpoint, device=device, progress=progress
     )
     with _steps(progress) as step:
-        task = _prepare(subject, data, count, reference, seed, device, step)
+        task = _prepare(subject, data, split, count, reference, seed, device, step)
         task.remarks[:0] = remarks
         if data.spec.is_image:
             _load(task, extractor)
@@ -109,7 +118,7 @@ def evaluate(
             raise UserError(f"Nothing can be measured: {why}.", "Give more images.")
         if out is not None:
             pictures.draw(task, Path(out))
-    return _result(task, subject, seed, time.monotonic() - began)
+    return _result(task, subject, split, time.monotonic() - began)
 
 
 def evaluate_run(
@@ -119,7 +128,7 @@ def evaluate_run(
     metrics: str | Sequence[str] | None = None,
     extractor: str = "lite0",
     count: int | None = None,
-    reference: int = REFERENCE,
+    reference: int | None = None,
     size: Size | None = None,
     seed: int = 0,
     checkpoint: Checkpoint = "last",
@@ -155,44 +164,42 @@ def _metrics(metrics: str | Sequence[str] | None) -> tuple[list[str], bool]:
 
 
 def _prepare(
-    subject: Subject, data: Data, count: int | None, reference: int, seed: int, device: str, step: Steps
+    subject: Subject,
+    data: Data,
+    split: bool,
+    count: int | None,
+    reference: int | None,
+    seed: int,
+    device: str,
+    step: Steps,
 ) -> Task:
     """Which items stand on which side."""
-    train, held = Rows([data.train.items]), len(data.held_out)
-    chosen = train.choose(reference, CHOICE)
-    spare = len(train) - len(chosen)
-    asked = count if count is not None else COUNT
-    if subject.items is not None:
-        asked = min(asked, len(subject.items))
-    # without enough real items for a floor at any count, there is none, and the count stays
-    n = min(asked, held + spare) if held + spare >= LEAST else asked
-    remarks = []
-    if subject.items is not None and count is not None and count > len(subject.items):
-        remarks.append(f"There are only {len(subject.items):,} images, not {count:,}.")
-    if n < asked:
-        remarks.append(
-            f"{n:,} samples instead of {asked:,}: there are only {held + spare:,} held-out items to compare with."
-        )
-    elif held + spare < n:
-        remarks.append(f"There are only {held + spare:,} held-out items.")
-    own = Rows([data.held_out.items]).choose(min(n, held), CHOICE + 1)
-    floor = own
-    if len(own) < n and spare:
-        rest = torch.ones(len(train), dtype=torch.bool)
-        rest[torch.from_numpy(chosen.index)] = False
-        others = Rows([data.train.items], rest.nonzero()[:, 0].numpy()).choose(n - len(own), CHOICE + 2)
-        floor = Rows([own[:], others[:]])
-        remarks.append(
-            f"The perfect values are those of {len(own):,} held-out items and {len(others):,} training items outside "
-            "the reference."
-        )
-    samples = None
-    if subject.items is not None:
-        samples = subject.items.choose(n, seed)
-    elif subject.model is not None and "sample" in subject.model.capabilities:
+    pool = Rows([data.train.items] if split else [data.train.items, data.held_out.items])
+    chosen = pool.choose(reference or (REFERENCE if split else len(pool)), CHOICE)
+    n, remarks = _count(subject, data, split, count, len(pool) - len(chosen))
+    halves = None
+    if split:
+        floor, held, said = _outside(data, chosen, n)
+    elif len(pool) - len(chosen) >= n or len(chosen) < 2 * LEAST:
+        floor = _others(pool, chosen, n)
+        held, said = len(floor), []
+        if len(floor) < LEAST:
+            said = [f"There are no perfect values: they take {2 * LEAST} real items, and there are {len(pool):,}."]
+    else:
+        halves = _halves(len(chosen), n)
+        floor = chosen.at(halves[1])
+        held = len(floor)
+        said = [
+            f"All of {data.name} is compared with: the perfect values are those of {held:,} of its items against its "
+            f"other {len(chosen) - held:,}" + (", fewer than the samples, which makes them worse." if held < n else ".")
+        ]
+    remarks += said
+    given = None if subject.items is None else subject.items.choose(n, seed)
+    task = Task(subject.model, data, given, chosen, floor, held, seed, device, step, halves=halves, remarks=remarks)
+    if task.samples is None and task.can("sample"):
         step("sampling")
-        samples = Rows([subject.model.sample(n, seed=seed)])
-    task = Task(subject.model, data, samples, chosen, floor, len(own), seed, device, step, remarks=remarks)
+        task.samples = task.sampled(n)
+    samples = task.samples
     if samples is not None and data.spec.is_vector and not bool(torch.from_numpy(samples[:]).isfinite().all()):
         task.remarks.append("Some samples are not finite numbers: the model diverged.")
     if samples is not None and len(samples) > 1:
@@ -200,6 +207,59 @@ def _prepare(
         if bool((first == first[:1]).all()):
             task.remarks.append("The first samples are all equal: the generator has collapsed, or they are constant.")
     return task
+
+
+def _count(subject: Subject, data: Data, split: bool, count: int | None, spare: int) -> tuple[int, list[str]]:
+    """How many samples: as many as were asked for, where they exist; and what must be said of it."""
+    there = None if subject.items is None else len(subject.items)
+    asked = count if count is not None else (COUNT if split or there is None else there)
+    remarks = []
+    if there is not None and asked > there:
+        remarks += [f"There are only {there:,} images, not {count:,}."] if count is not None else []
+        asked = there
+    outside = len(data.held_out) + spare
+    # without enough real items for a floor at any count, there is none, and the count stays
+    if not split or count is not None or outside >= asked or outside < LEAST:
+        return asked, remarks
+    return outside, [
+        *remarks,
+        f"{outside:,} samples instead of {asked:,}: there are only {outside:,} held-out items to compare with.",
+    ]
+
+
+def _outside(data: Data, chosen: Rows, n: int) -> tuple[Rows, int, list[str]]:
+    """The floor of data that are split: held-out items, then training items outside the reference; how many are held out."""
+    own = Rows([data.held_out.items]).choose(n, CHOICE + 1)
+    floor, remarks = own, []
+    if len(own) < n and len(chosen) < len(data.train):
+        others = _others(Rows([data.train.items]), chosen, n - len(own))
+        floor = Rows([own[:], others[:]])
+        remarks.append(
+            f"The perfect values are those of {len(own):,} held-out items and {len(others):,} training items outside "
+            "the reference."
+        )
+    if len(floor) < LEAST:
+        remarks.append(f"There are only {len(floor):,} held-out items.")
+    elif len(floor) < n:
+        remarks.append(
+            f"The perfect values are those of only {len(floor):,} real items that are not in the reference, fewer than "
+            "the samples, which makes them worse."
+        )
+    return floor, len(own), remarks
+
+
+def _others(pool: Rows, chosen: Rows, n: int) -> Rows:
+    """At most n of the pool that are not among the chosen."""
+    rest = np.ones(len(pool), bool)
+    rest[chosen.index] = False
+    return pool.at(np.flatnonzero(rest)).choose(n, CHOICE + 2)
+
+
+def _halves(count: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of a reference of `count`: those that n of it, or half of it, are compared with; and these."""
+    order = np.random.default_rng(CHOICE + 3).permutation(count)
+    apart = min(n, count // 2)
+    return np.sort(order[apart:]), np.sort(order[:apart])
 
 
 def _load(task: Task, name: str) -> None:
@@ -230,7 +290,7 @@ _NEEDS = {
 }
 
 
-def _result(task: Task, subject: Subject, seed: int, seconds: float) -> Evaluation:
+def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evaluation:
     data = task.data
     return Evaluation(
         figures=tuple(task.figures),
@@ -240,24 +300,19 @@ def _result(task: Task, subject: Subject, seed: int, seconds: float) -> Evaluati
             "source": data.source,
             "fingerprint": data.fingerprint,
             "shape": list(data.spec.shape),
-            "train": len(data.train),
-            "held_out": len(data.held_out),
+            "train": len(data.train) if split else len(data.train) + len(data.held_out),
+            "held_out": len(data.held_out) if split else 0,
             "reference": task.reference.digest(),
-            "roles": {
-                "reference": "training items",
-                "floor": "held-out items, never trained on"
-                + (", and training items outside the reference" if len(task.floor) > task.held else ""),
-                "reconstructions": "of held-out items",
-            },
+            "roles": _roles(task, split),
         },
         counts={
             "samples": 0 if task.samples is None else len(task.samples),
             "reference": len(task.reference),
             "floor": len(task.floor),
-            "held_out": task.held,
+            "held_out": task.held if split else 0,
         },
         extractor=task.extract.describe() if task.extract is not None else {},
-        seed=seed,
+        seed=task.seed,
         weights=subject.weights,
         remarks=tuple(task.remarks),
         seconds=round(seconds, 2),
@@ -266,10 +321,23 @@ def _result(task: Task, subject: Subject, seed: int, seconds: float) -> Evaluati
     )
 
 
+def _roles(task: Task, split: bool) -> dict[str, str]:
+    """Which real items served as what."""
+    if split:
+        more = ", and training items outside the reference" if len(task.floor) > task.held else ""
+        return {
+            "reference": "training items",
+            "floor": f"held-out items, never trained on{more}",
+            "reconstructions": "of held-out items",
+        }
+    part = "items outside the reference" if task.halves is None else "a part of the reference, against its other part"
+    return {"reference": "items", "floor": part, "reconstructions": "of the floor's items"}
+
+
 @contextmanager
 def _steps(shown: bool) -> Iterator[Steps]:
     """Names the step under way and counts its items, on stderr."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False, markup=False)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),

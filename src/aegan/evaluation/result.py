@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.report.text import plain
 from aegan.report.words import measured, show
@@ -66,8 +66,8 @@ class Evaluation:
         subject: what was evaluated: name, kind (run, model or images), and of a run which checkpoint (last or best).
         data: what it was compared with: name, source, fingerprint, shape, number of training and of held-out items,
             which of them served as what, and the hash of the reference's content.
-        counts: samples, reference (training items), floor (real items outside the reference), held_out (those of the
-            floor that were never trained on).
+        counts: samples, reference (real items compared with), floor (real items that stand in for
+            perfect samples), held_out (those of the floor that were never trained on).
         extractor: name, sha256 of the weights, resizing; empty for raw vectors.
         seed: of the samples.
         weights: which weights made the samples.
@@ -115,7 +115,7 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Evaluation:
@@ -131,7 +131,7 @@ class Evaluation:
         c, d = self.counts, self.data
         what = f"{self.extractor['name']} features" if self.extractor else "raw vectors"
         table = Table(
-            title=f"{self.subject['name']}: {c['samples']:,} samples against {c['reference']:,} training items of "
+            title=f"{self.subject['name']}: {c['samples']:,} samples against {c['reference']:,} {real_items(d)} of "
             f"{d.get('name', 'data')}",
             caption="\n".join([f"{what}, seed {self.seed}, {self.seconds:.0f} s", *self.remarks]),
             title_justify="left",
@@ -148,8 +148,19 @@ class Evaluation:
             table.add_row(f.title, shown, "" if f.floor is None else show(f.floor, f.unit), f.better, on)
         return table
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from aegan.report.cells import evaluation_cell
+
+        return evaluation_cell(self)
+
     def __str__(self) -> str:
         return plain(self, 100)
+
+
+def real_items(data: dict[str, Any]) -> str:
+    """What the reference consists of, in words."""
+    return str((data.get("roles") or {}).get("reference", "training items"))
 
 
 def _finite(value: Any) -> Any:

@@ -51,6 +51,10 @@ class Rows:
             start += len(part)
         return out
 
+    def at(self, places: np.ndarray) -> Rows:
+        """Those at these places among them."""
+        return Rows(self.parts, self.index[places])
+
     def choose(self, count: int, seed: int) -> Rows:
         """At most `count` of them, drawn without replacement, in their own order (which reads a memory map forwards)."""
         if len(self) <= count:

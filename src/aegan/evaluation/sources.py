@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -32,7 +33,7 @@ class RunLike(Protocol):
     def data(self) -> Data: ...
 
 
-Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Data | Model | RunLike
+Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Sequence[Any] | Data | Model | RunLike
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,15 @@ def open_sides(
     checkpoint: Checkpoint = "last",
     device: str = "auto",
     progress: bool = False,
-) -> tuple[Subject, Data, list[str]]:
+) -> tuple[Subject, Data, bool, list[str]]:
     """Opens both sides in one shape.
 
     A model decides the shape; else the reference does, and images that differ are converted.
 
     Returns:
-        what is evaluated, what it is compared with, and remarks on what was converted.
+        what is evaluated, what it is compared with, whether that is split into training and held-out items (the data of a
+        run, a built-in name, and opened data are; a file, a folder or an array counts whole), and remarks on what was
+        converted.
     """
     run, model = _run_or_model(what, checkpoint, device)
     if model is not None:
@@ -84,7 +87,7 @@ def open_sides(
                 f"The model makes images of {size_shown(size_text(made)) if made else 'no size'}: {size} is not its size.",
                 "Leave --size out, or write its samples to a folder and evaluate that.",
             )
-        data, said = _reference(against, run, model, progress)
+        data, split, said = _reference(against, run, model, progress)
         said += _mirrored(run)
         name = run.path.name if run is not None else str(getattr(what, "name", "model"))
         if isinstance(what, str | os.PathLike):
@@ -92,7 +95,7 @@ def open_sides(
         folder = run.path / FOLDERS[checkpoint] if run is not None else _folder(what)
         kind: Literal["run", "model"] = "run" if run is not None else "model"
         at = checkpoint if run is not None else ""
-        return Subject(name, kind, weights_of(model, folder), model, None, at), data, said
+        return Subject(name, kind, weights_of(model, folder), model, None, at), data, split, said
     if against is None:
         if isinstance(what, str | os.PathLike) and str(what) not in NAMES and not Path(what).exists():
             raise UserError(f"There is no {what}.", "Give a run, a model's folder, or images.")
@@ -100,10 +103,10 @@ def open_sides(
             f"{_name(what)} is not a run (it holds no config.yaml), so it must be told what to be compared with.",
             "Add --against DATA: a folder of real images, a .zip, .npy/.npz, parquet, or a built-in name.",
         )
-    data = _against(against, ImageFormat.of(size), progress)
+    data, split = _against(against, ImageFormat.of(size), progress)
     items, said = _images(what, data, progress)
     weights = "unknown: the images were given, not made here"
-    return Subject(_name(what), "images", weights, None, items), data, [*_reduced(data, size), *said]
+    return Subject(_name(what), "images", weights, None, items), data, split, [*_reduced(data, size), *said]
 
 
 def weights_of(model: Model, folder: Path | None) -> str:
@@ -206,8 +209,8 @@ def _name(what: Any) -> str:
 # --- what it is compared with -----------------------------------------------------------------------------------------
 
 
-def _reference(against: Source | None, run: Any, model: Model, progress: bool) -> tuple[Data, list[str]]:
-    """The data that a model is compared with, in the shape that it makes."""
+def _reference(against: Source | None, run: Any, model: Model, progress: bool) -> tuple[Data, bool, list[str]]:
+    """The data that a model is compared with, in the shape that it makes; and whether they are split."""
     spec = model.spec
     if against is None:
         if run is None:
@@ -215,42 +218,53 @@ def _reference(against: Source | None, run: Any, model: Model, progress: bool) -
                 "A model alone does not know the data it is to be compared with.",
                 "Add --against DATA, or give its run.",
             )
-        data = run.data()
+        data, split = run.data(), True
     else:
-        data = _against(against, spec.format if spec.is_image else ImageFormat(), progress)
+        data, split = _against(against, spec.format if spec.is_image else ImageFormat(), progress)
     if tuple(data.spec.shape) != tuple(spec.shape):
         raise UserError(
             f"The model makes {tuple(spec.shape)}, the data holds {tuple(data.spec.shape)}.",
             "Evaluate it against the data it was trained on, in the same size.",
         )
-    if against is not None and run is not None:
-        return data, [f"Compared with {data.name}, which need not be what the run was trained on."]
-    return data, []
+    if against is None or run is None:
+        return data, split, []
+    if split or data.fingerprint != _fingerprint(run):
+        return data, split, [f"Compared with {data.name}, which need not be what the run was trained on."]
+    return data, True, []  # its own data by another name: what was held out of training stays so
 
 
-def _against(against: Source, wanted: ImageFormat, progress: bool) -> Data:
+def _fingerprint(run: Any) -> str:
+    """Of the data a run was trained on; none where they cannot be opened any more."""
+    try:
+        found: Data = run.data()
+    except UserError:
+        return ""
+    return found.fingerprint
+
+
+def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data, bool]:
+    """The data, and whether they are split into training and held-out items."""
     if isinstance(against, Data):
-        return against
+        return against, True
     if isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file():
         from aegan.run import Run
 
-        return Run(Path(against)).data()
-    if not isinstance(against, str | os.PathLike | np.ndarray):
-        if hasattr(against, "data") and callable(against.data):
-            found: Data = against.data()
-            return found
-        raise UserError(
-            "A comparison needs data: an array, a path, a built-in name, or a run.", "Give it as `against`."
-        )
-    return _open(against, ImageFormat() if str(against) in ("ring", "grid") else wanted, progress)
+        return Run(Path(against)).data(), True
+    if hasattr(against, "data") and callable(against.data):  # a run; of an array or a tensor this is no function
+        found: Data = against.data()
+        return found, True
+    named = isinstance(against, str) and against in NAMES
+    points = named and against in ("ring", "grid")
+    return _open(against, ImageFormat() if points else wanted, progress), named
 
 
 def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:
     size = None if wanted.size is None else size_text(wanted.size)
     try:
         return open_data(
-            what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress
-        )
+            what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress,
+            depth=wanted.depth,
+        )  # fmt: skip
     except UserError as error:
         if "vectors, not images" in error.what and wanted != ImageFormat():
             return open_data(what, progress=progress)

@@ -20,12 +20,14 @@ from aegan.evaluation.rows import Rows
 from aegan.metrics import Copying, Extractor, Measured, Statistics, frechet_interval, statistics
 
 LEAST = 64  # below, a Fréchet distance says more about the count than about the images (the floor passes 700)
+SPAN = 1_000_000  # between the first samples of one seed of an evaluation and of the next: sets that share none
 SEARCHED = 100_000  # streamed images in which copies are looked for
-Side = Literal["samples", "reference", "floor", "back"]
+Side = Literal["samples", "reference", "floor", "base", "back"]
 NAMES = {
     "samples": "samples",
     "reference": "the reference",
     "floor": "held-out items",
+    "base": "reference items beside those that are kept aside",
     "back": "reconstructions",
 }
 
@@ -56,9 +58,9 @@ class Task:
         model: None where images were given.
         data: what is compared with.
         samples: made or given.
-        reference: training items.
-        floor: real items that are not in the reference, the held-out ones first.
-        held: how many of `floor` are held out, never trained on.
+        reference: what samples are compared with: training items, or all items of data that are not split.
+        floor: real items that stand in for perfect samples, the held-out ones first.
+        held: how many of `floor` are held out, never trained on; of data that are not split, all of them.
         extract: of images; None for vectors, and where it is missing, as `missing` says.
     """
 
@@ -71,6 +73,9 @@ class Task:
     seed: int
     device: str
     step: Steps
+    halves: tuple[np.ndarray, np.ndarray] | None = (
+        None  # rows of the reference: the base, and the floor, if it is in it
+    )
     extract: Extractor | None = None
     missing: str = ""
     figures: list[Figure] = field(default_factory=list)
@@ -88,9 +93,21 @@ class Task:
         return Rows(self.floor.parts, self.floor.index[: self.held])
 
     @cached_property
+    def base(self) -> Rows:
+        """What the floor is compared with: the reference, without the floor where that is a part of it."""
+        return self.reference if self.halves is None else self.reference.at(self.halves[0])
+
+    def sampled(self, n: int) -> Rows:
+        """n new samples of the model; those of two seeds share none."""
+        assert self.model is not None
+        return Rows([self.model.sample(n, seed=self.seed * SPAN)])
+
+    @cached_property
     def searched(self) -> np.ndarray:
         """The training items among which copies are looked for: all; of streamed ones, which must be decoded for it,
-        `SEARCHED`, evenly spaced."""
+        `SEARCHED`, evenly spaced. Of data that are not split, the base."""
+        if self.halves is not None:
+            return self.base.choose(SEARCHED, 0)[:]
         items = self.data.train.items
         if isinstance(items, Streamed) and len(items) > SEARCHED:
             return cast(np.ndarray, items.take(np.linspace(0, len(items) - 1, SEARCHED).astype(np.int64)))
@@ -115,9 +132,12 @@ class Task:
         Raises:
             UserError: fewer than `least` items, no extractor, or values that are not finite.
         """
+        side = "reference" if side == "base" and self.halves is None else side
         rows: Rows = self.the_samples() if side == "samples" else getattr(self, side)
         if len(rows) < least:
             raise UserError(f"needs at least {least} {NAMES[side]}, there are {len(rows)}")
+        if self.halves is not None and side in ("base", "floor"):
+            return self.features("reference")[self.halves[0 if side == "base" else 1]]
         if side not in self._features:
             try:
                 self._features[side] = self._extract(rows, side)
@@ -139,7 +159,7 @@ class Task:
     @cached_property
     def real_frechet(self) -> Measured:
         """What real items get in place of samples."""
-        return self.frechet("floor", "reference")
+        return self.frechet("floor", "base" if self.halves is not None else "reference")
 
     def held_out_features(self, least: int = LEAST) -> Tensor:
         """Those of the held-out items alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from aegan.config import as_plain
+from aegan.data import arrays
+from aegan.data.files import Found
+from aegan.data.format import ImageFormat
+from aegan.data.given import in_python
 from aegan.errors import UserError
 
 try:
@@ -47,6 +53,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Attributes:
         model_: the trained `aegan.Model`.
         n_features_in_: numbers of one example: columns of (N, D), H · W · C of an image.
+        depth_: the scale of images that are not of bytes, found in `fit` and used again in `transform`; None: of bytes.
 
     X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C); C = 4 is learned with its
     alpha. Codes are float32 (N, d), spatial ones flattened.
@@ -148,6 +155,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         assert self.run is not None
         self.model_ = load(self.run, self.device)
         self._know()
+        self.depth_ = self.model_.spec.depth
         self.n_features_in_ = int(np.prod(self.model_.spec.shape))
         return self
 
@@ -167,15 +175,37 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _items(self, X: Any, *, reset: bool) -> Array:
         """X as a model takes it: uint8 (N, H, W, C) or float32 (N, D)."""
-        if getattr(X, "dtype", None) == np.uint8 and np.ndim(X) in (3, 4):
-            images = check_array(X, dtype=np.uint8, allow_nd=True, ensure_all_finite=False)
-            images = images[..., None] if images.ndim == 3 else images
-            if reset:
-                self.n_features_in_ = int(np.prod(images.shape[1:]))
-            return images
-        return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
+        if not _may_be_images(X):
+            return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
+        try:
+            if isinstance(X, list | tuple) and isinstance(X[0], Image.Image):
+                X = [np.asarray(x if x.mode in ("L", "RGB", "RGBA") else x.convert("RGB")) for x in X]
+            held = in_python(X)
+            if isinstance(held, Found):
+                raise ValueError("Images must be of one size here: scale them before.")
+            if held.ndim == 2:
+                return np.asarray(validate_data(self, held, reset=reset, dtype=np.float32), np.float32)
+            how = arrays.plan(arrays.from_array(held, "X"), None if reset else self.depth_)
+        except UserError as why:
+            raise ValueError(str(why)) from why
+        alpha = held.ndim == 4 and held.shape[1 if how.first else 3] == 4
+        images = arrays.examples(held, how, ImageFormat(channels=4 if alpha else None))[0]
+        if reset:
+            self.depth_ = how.depth
+            self.n_features_in_ = int(np.prod(images.shape[1:]))
+        return images
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _may_be_images(X: Any) -> bool:
+    """Whether X is an array or tensor of three or four axes, or a list of arrays, tensors or PIL images."""
+    if isinstance(X, list | tuple) and len(X):
+        return np.ndim(X[0]) in (2, 3) if hasattr(X[0], "dtype") else isinstance(X[0], Image.Image)
+    if isinstance(X, np.ndarray):
+        return X.ndim in (3, 4) and X.dtype.kind in "uifb"
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(X, torch.Tensor)

@@ -54,8 +54,8 @@ def by_weight(weights: Tensor, u: Tensor) -> Tensor:
     return (cumulative <= (u.double() * cumulative[..., -1])[:, None]).sum(1).clamp_max(weights.shape[-1] - 1)
 
 
-class _Draws(TorchFunctionMode):
-    """Hands each draw to one of four methods."""
+class Draws(TorchFunctionMode):
+    """Hands each draw to one of four methods; `other` gets those that are not in the table above."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -70,8 +70,11 @@ class _Draws(TorchFunctionMode):
         if func in (torch.multinomial, Tensor.multinomial):
             return self.choice(args[0], int(args[1]) if args[0].ndim == 2 else args[1], kwargs)
         if func in _refused:
-            raise UnknownDraw(getattr(func, "__name__", str(func)))
+            return self.other(func, args, kwargs)
         return func(*args, **kwargs)
+
+    def other(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise UnknownDraw(getattr(func, "__name__", str(func)))
 
     def normal(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         raise NotImplementedError
@@ -86,7 +89,7 @@ class _Draws(TorchFunctionMode):
         raise NotImplementedError
 
 
-class Recording(_Draws):
+class Recording(Draws):
     """Draws as asked for, and keeps the numbers that lead to the same draws.
 
     Args:
@@ -142,7 +145,7 @@ class Recording(_Draws):
         return drawn
 
 
-class Replaying(_Draws):
+class Replaying(Draws):
     """Takes draws from given numbers, in their order.
 
     Args:

@@ -6,13 +6,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report import words
 from aegan.report.facts import Facts
 from aegan.report.html import document, picture, section
 
 if TYPE_CHECKING:
     from aegan.evaluation.compare import Comparison
+from aegan.evaluation.result import real_items
 
 WIDEST = 560  # pixels of each picture: two fit beside each other
 STYLE = """
@@ -35,7 +36,8 @@ def write_beside(found: Comparison, path: Path) -> Path:
     runs = {name: Facts(Path(name)) for name in found.names if Path(name).is_dir()}
     first = found.results[0]
     counts, data = first.counts, first.data.get("name")
-    lead = f"{counts['samples']:,} samples of each against {counts['reference']:,} training items of {data}, measured alike."
+    real = f"{counts['reference']:,} {real_items(first.data)} of {data}"
+    lead = f"{counts['samples']:,} samples of each against {real}, measured alike."
     body = [
         f'<h1>Side by side</h1><p class="lead">{escape(lead)}</p>',
         _pictures(
@@ -48,7 +50,7 @@ def write_beside(found: Comparison, path: Path) -> Path:
         ),
     ]
     page = document("Side by side", "".join(body), STYLE, source=", ".join(found.names))
-    write_atomically(path, page.encode("utf-8"))
+    write_text(path, page)
     return path
 
 

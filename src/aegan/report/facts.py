@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import told
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
 from aegan.plain_yaml import read_yaml
@@ -69,6 +71,11 @@ class Facts:
         return content if content is not None and isinstance(content.get("figures"), dict) else None
 
     @cached_property
+    def data(self) -> list[str]:
+        """What `aegan check` tells of the data, from data.json; older runs have none."""
+        return told(_json(self.path / DATA_JSON) or {})
+
+    @cached_property
     def spec(self) -> dict[str, Any]:
         """Shape, classes and count of the data, as the model's own config.json tells them; else empty."""
         spec = (_json(self.path / "model" / "config.json") or {}).get("spec")
@@ -95,7 +102,9 @@ class Facts:
 
     @property
     def finished(self) -> bool:
-        return bool(self.events("done"))
+        """Whether the last thing that the log tells of is an end: a run that ended may have been trained for longer."""
+        told = [line["event"] for line in self.log if line.get("event") in ("stage", "done")]
+        return bool(told) and told[-1] == "done"
 
     @property
     def seconds(self) -> float | None:
@@ -109,6 +118,19 @@ class Facts:
         if starts:
             return {k: v for k, v in starts[-1].items() if k not in ("event", "resumed")}
         return dict((self.evaluation or {}).get("machine") or {})
+
+    @property
+    def threads(self) -> list[tuple[int, int]]:
+        """(step, threads from there on) that the training kept, those that it only timed left out."""
+        first = next((n for line in self.events("start") if (n := number(line.get("threads"))) is not None), None)
+        out = [] if first is None else [(0, int(first))]
+        kept = [line for line in self.events("threads") if not line.get("trial")]
+        # a resumed run's log has what it repeats before its own lines
+        for line in sorted(kept, key=lambda line: number(line.get("taken")) or 0):
+            step, count = number(line.get("step")), number(line.get("to"))
+            if step is not None and count is not None and (not out or out[-1][1] != count):
+                out.append((int(step), int(count)))
+        return out
 
     def picture(self, name: str) -> Path | None:
         """RUN/evaluation/NAME.png, if it is there."""

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report import words
 from aegan.report.curves import Chart, line_chart
 from aegan.report.facts import Facts, number
@@ -26,7 +26,7 @@ def write_report(run_path: str | Path) -> Path:
     facts = Facts(Path(run_path))
     facts.config_text  # noqa: B018  raises where there is no run
     path = facts.path / "report.html"
-    write_atomically(path, render(facts).encode("utf-8"))
+    write_text(path, render(facts))
     return path
 
 
@@ -47,6 +47,7 @@ def render(facts: Facts) -> str:
         _curves(facts),
         _growth(facts),
         _nearest(facts),
+        _data(facts),
         _repeat(facts),
     ]
     return document(title, "".join(body), source=f"{facts.path.name}/")
@@ -215,7 +216,7 @@ def _happenings(facts: Facts) -> str:
     rows = []
     for line in facts.log:
         kind = line.get("event")
-        if kind not in ("note", "guard", "diagnosis", "stop"):
+        if kind not in ("note", "guard", "diagnosis", "stop", "init", "extended"):
             continue
         rest = {k: v for k, v in line.items() if k not in ("event", "stage", "step", "took")}
         text = ", ".join(f"{k}: {_plain(v)}" for k, v in rest.items())
@@ -227,6 +228,10 @@ def _happenings(facts: Facts) -> str:
             )
         elif kind == "diagnosis":
             text = f"{line.get('name')}: {line.get('evidence')}. {line.get('remedy')}"
+        elif kind == "init":
+            text = "; ".join(str(note) for note in line.get("notes") or [])
+        elif kind == "extended":
+            text = f"the run had ended here, and was trained for {words.extension(line)} more"
         elif kind == "stop":
             text = (
                 f"{line.get('why')} at step {_int(line.get('from_step'))}: the stage ended with the model of this step"
@@ -241,6 +246,7 @@ def _happenings(facts: Facts) -> str:
             f"<tr><td>{escape(str(line.get('stage', '')))}</td><td class=n>{'' if step is None else f'{step:,.0f}'}</td>"
             f"<td>{escape(text)}</td></tr>"
         )
+    rows = list(dict.fromkeys(rows))  # a run that was killed and resumed may say something again
     if not rows:
         return ""
     table = (
@@ -325,6 +331,16 @@ def _nearest(facts: Facts) -> str:
             f"training image than to the others.</p>{_image(worst, 'The most copied samples')}"
         )
     return section("Nearest training images", what, shown)
+
+
+def _data(facts: Facts) -> str:
+    """What the run learned from, in the words of `aegan check`."""
+    if not facts.data:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in facts.data)
+    return section(
+        "Data", "What was read, left out and converted; data.json holds the same in full.", f"<ul>{items}</ul>"
+    )
 
 
 def _repeat(facts: Facts) -> str:

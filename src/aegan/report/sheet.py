@@ -40,7 +40,7 @@ def contact_sheet(data: Data) -> Image.Image:
     lines = 2 if split.labels is not None and spec.classes else 1
     row = height + lines * LINE + GAP
     columns = min(COLUMNS, len(tiles))
-    head = f"{data.inspection.lines()[0]}; {len(tiles):,} of them"
+    head = f"{data.inspection.lines()[0]}; {len(tiles):,} shown"
     sheet = Image.new("RGB", (columns * cell + GAP, 2 * GAP + LINE + math.ceil(len(tiles) / columns) * row), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((GAP, GAP), _short(head, sheet.width - 2 * GAP, font), INK, font)

@@ -58,6 +58,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
+def extension(line: dict[str, Any]) -> str:
+    """By how much a run was extended: of its log's line, or of its configuration.
+
+    >>> extension({"minutes": 5.0}), extension({"minutes": None, "steps": 4000})
+    ('5 minutes', '4,000 steps')
+    """
+    minutes, steps = number(line.get("minutes")), number(line.get("steps"))
+    return f"{minutes:g} minutes" if minutes is not None else plural(steps or 0, "step")
+
+
 def figure(facts: Facts, name: str) -> dict[str, Any]:
     """A figure of the evaluation; empty if it has none of this name."""
     found = (facts.evaluation or {}).get("figures", {}).get(name)
@@ -103,12 +113,37 @@ def summary(facts: Facts) -> str:
     of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
     name = data.get("name") or s.get("data", "unknown data")
     time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
+    more = [extension(line) for line in {str(line.get("stage")): line for line in facts.events("extended")}.values()]
+    time += f" (extended by {', then '.join(more)})" if more else ""
     verb = "learned from" if facts.finished else "has begun to learn from"
     machine = facts.machine
-    where = machine.get("gpu") or (f"{machine['cores']} CPU cores" if machine.get("cores") else "")
+    where = machine.get("gpu") or processor(facts.threads, number(machine.get("cores")))
     return (
         f"The strategy “{s.get('strategy', 'unknown')}” {verb} {of}{name}{size}{time}{f' on {where}' if where else ''}."
     )
+
+
+def processor(threads: list[tuple[int, int]], cores: float | None) -> str:
+    """How much of a processor was used.
+
+    Args:
+        threads: (step, threads from there on).
+        cores: that the process might use; None: unknown.
+
+    >>> processor([(0, 2)], 2), processor([(0, 1)], 2), processor([(0, 2), (300, 1)], 2)
+    ('2 threads', '1 thread of 2 CPU cores', '2 threads, 1 of 2 threads from step 300')
+    """
+    if not threads:
+        return f"{plural(cores, 'CPU core')}" if cores else ""
+    (_, first), *changes = threads
+    most = max(count for _, count in threads)
+    text = plural(first, "thread")
+    if cores and most != cores:
+        text += f" of {plural(cores, 'CPU core')}"
+    if len(changes) > 3:
+        counts = [count for _, count in threads]
+        return f"{min(counts)} to {plural(max(counts), 'thread')}, changed {len(changes)} times"
+    return ", ".join([text, *(f"{count} of {most} threads from step {step:,}" for step, count in changes)])
 
 
 def verdict(facts: Facts) -> list[str]:

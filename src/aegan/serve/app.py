@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 import aegan
 from aegan.errors import UserError
 from aegan.serve.following import Following
-from aegan.serve.guard import Guard
+from aegan.serve.guard import Door, Guard
 from aegan.serve.limits import DIRECTIONS, FRAMES, IMAGES, LARGEST_SEED, NEIGHBOURS, NUMBERS, REACH, Limits
 from aegan.serve.play import Play, npz, picture, png
 from aegan.version import __version__
@@ -52,10 +52,13 @@ class Problem(BaseModel):
 
 
 class SamplesWanted(Strict):
-    """Which samples to draw; the same wish gives the same images."""
+    """Which samples to draw. Each has a seed of its own: the same seed gives the same image, whatever is drawn beside it."""
 
     count: int = Field(16, ge=1, le=IMAGES)
-    seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Of the first; the others have the next ones.")
+    seeds: list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]] | None = Field(
+        None, min_length=1, max_length=IMAGES, description="One for each image, in place of `count` and `seed`."
+    )
     label: str | None = Field(
         None, max_length=500, description="A class by name; null draws classes as the data has them."
     )
@@ -221,7 +224,12 @@ class Worker:
 
 
 def build_app(
-    play: Play | None, following: Following | None, *, name: str, host: str = "127.0.0.1", limits: Limits | None = None
+    play: Play | None,
+    following: Following | None,
+    *,
+    name: str,
+    door: Door | None = None,
+    limits: Limits | None = None,
 ) -> Guard:
     """The application.
 
@@ -229,11 +237,11 @@ def build_app(
         play: the model to play with; None: there is only a run to watch.
         following: the run folder to watch; None: there is only a model.
         name: of the run or model, for the page's title.
-        host: the address it will listen on.
+        door: under which names and which path it will be asked for; None: this machine's own.
         limits: bounds.
     """
     limits = limits or Limits()
-    return Guard(build_api(play, following, name=name, limits=limits), host, limits)
+    return Guard(build_api(play, following, name=name, limits=limits), door or Door(), limits)
 
 
 def build_api(play: Play | None, following: Following | None, *, name: str, limits: Limits) -> FastAPI:
@@ -308,8 +316,13 @@ def _play_routes(api: FastAPI, play: Play, compute: Worker) -> None:
     @api.post("/api/samples", response_model=Images, responses=_FILES)
     async def samples(wanted: SamplesWanted) -> Any:
         def work() -> Any:
-            items, codes = play.samples(wanted.count, wanted.seed, wanted.label, wanted.truncation)
-            return _items(items, codes, wanted.format, columns=int(np.ceil(np.sqrt(wanted.count))), name="samples")
+            seeds = wanted.seeds
+            if seeds is None:
+                seeds = [wanted.seed + i for i in range(wanted.count)]
+            elif {"count", "seed"} & wanted.model_fields_set:
+                raise UserError("`seeds` says which and how many.", "Leave `count` and `seed` out.")
+            items, codes = play.samples(seeds, wanted.label, wanted.truncation)
+            return _items(items, codes, wanted.format, columns=int(np.ceil(np.sqrt(len(items)))), name="samples")
 
         return await compute(work)
 

@@ -13,6 +13,7 @@ import yaml
 
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
+from aegan.names import printable
 from aegan.plain_yaml import read_yaml
 
 PICTURE = re.compile(r"(\d{1,12})-([\w-]{1,64})\.png")
@@ -46,7 +47,16 @@ class Following:
         except (OSError, yaml.YAMLError):
             return {}
         run = content.get("run") if isinstance(content, dict) else None
-        return run if isinstance(run, dict) else {}
+        if not isinstance(run, dict):
+            return {}
+        more = [e for e in content.get("extended") or [] if isinstance(e, dict)]
+        for key in ("minutes", "steps"):  # of the whole, where all of it is in one unit
+            parts = [part.get(key) for part in (run, *more)]
+            if all(isinstance(part, (int, float)) for part in parts):
+                run[key] = sum(parts)
+            elif more:
+                run[key] = None
+        return run
 
     def lines(self, after: str = "") -> tuple[list[dict[str, Any]], str, bool, bool]:
         """Lines of the log behind a mark.
@@ -72,7 +82,7 @@ class Following:
         if not whole and len(piece) == PIECE:  # a line longer than an answer: no log of ours
             whole = piece
         behind = (0 if fresh else at) + len(whole)
-        return json_objects(whole), f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
+        return _shown(json_objects(whole)), f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
 
     def state(self) -> dict[str, Any]:
         """Where the run stands: stage, step, seconds and the seconds that are left, as far as its log goes."""
@@ -94,9 +104,9 @@ class Following:
         left = 0.0 if done else _left(settings, seen)
         seconds = seen.get("seconds", 0.0)
         return {
-            "name": self.path.resolve().name,
+            "name": printable(self.path.resolve().name),
             "strategy": str(settings.get("strategy", "unknown")),
-            "data": Path(str(settings.get("data", "unknown"))).name,
+            "data": printable(Path(str(settings.get("data", "unknown"))).name),
             "state": "done" if done else "stopped" if silent > QUIET else "training" if seen else "starting",
             "stage": seen.get("stage"),
             "step": seen.get("step", 0),
@@ -124,6 +134,15 @@ class Following:
             return found[-1].read_bytes() if found else None
         except OSError:
             return None
+
+
+def _shown(value: Any) -> Any:
+    """Values of a log with stray bytes of names spelled out: an answer is UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_shown(k): _shown(v) for k, v in value.items()}
+    return [_shown(v) for v in value] if isinstance(value, list) else value
 
 
 def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:

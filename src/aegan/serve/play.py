@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from aegan.data.decode import Skip, decode, open_image, quiet
 from aegan.errors import UserError
+from aegan.names import printable
 from aegan.serve.limits import DIRECTIONS, Limits
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class Play:
     def about(self) -> dict[str, Any]:
         """What the model is, in plain values."""
         spec, shape = self.model.spec, self.code_shape
-        data = None if self.run is None else Path(str(self.run.config.run.data)).name
+        data = None if self.run is None else printable(Path(str(self.run.config.run.data)).name)
         return {
             "strategy": self.model.strategy.name,
             "data": data,
@@ -90,11 +92,11 @@ class Play:
             "device": str(self.model.device),
         }
 
-    def samples(self, count: int, seed: int, label: str | None, truncation: float) -> tuple[Array, Array | None]:
-        """Images (count, H, W, C) and their codes (count, ...), None without an encoder; the same for the same wish."""
-        key = (count, seed, label, truncation)
+    def samples(self, seeds: Sequence[int], label: str | None, truncation: float) -> tuple[Array, Array | None]:
+        """Images (N, H, W, C) of N seeds and their codes (N, ...), None without an encoder; the same for the same wish."""
+        key = (tuple(seeds), label, truncation)
         if key not in self._kept:
-            items = self.model.sample(count, seed=seed, label=label, truncation=truncation)
+            items = self.model.sample(seeds=seeds, label=label, truncation=truncation)
             self._kept[key] = (items, self.model.encode(items) if self.has_codes else None)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -118,7 +120,7 @@ class Play:
             raise UserError("This model makes vectors, so it can encode no image.")
         try:
             with quiet():
-                width, height = open_image(io.BytesIO(raw)).size  # the header alone, before anything is decoded
+                width, height = open_image(raw).size  # the header alone, before anything is decoded
                 if width * height > self.limits.pixels:
                     raise Skip(f"more than {self.limits.pixels / 1e6:g} million pixels")
                 return decode(raw, spec.format).pixels[None]
@@ -190,14 +192,14 @@ class Play:
                 return Searched(
                     items,
                     self.model.encode(items).reshape(len(items), -1),
-                    [split.names[int(i)] for i in index],
+                    [printable(split.names[int(i)]) for i in index],
                     None if split.labels is None else split.labels[index],
                     "training",
                     f"{of} training images of {data.name}",
                 )
             except (UserError, OSError) as error:
                 why = "the training data can't be opened: " + str(error).splitlines()[0].rstrip(".")
-        items, codes = self.samples(FITTED, 0, None, 1.0)
+        items, codes = self.samples(range(FITTED), None, 1.0)
         assert codes is not None  # only asked for with an encoder
         return Searched(
             items, codes.reshape(len(items), -1), None, None, "samples", f"{FITTED:,} samples of the model, since {why}"

@@ -1,0 +1,213 @@
+"""A stored image, its header read: what it is, and whether it may be decoded at all."""
+
+from __future__ import annotations
+
+import functools
+import io
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
+
+from aegan.data import formats, tiff
+from aegan.data.deep import COLOUR, Array, Deep, NoValues, is_deep, of_image, of_values
+from aegan.data.png import SIGNATURE, Bare, bare
+
+# Named one by one: Pillow would hand PostScript to an external program, and guess at formats that have no signature.
+FORMATS = (
+    "PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "ICNS", "AVIF", "JPEG2000", "QOI", "PCX",
+    "SGI", "XBM", "XPM", "DDS", "IM", "MSP",
+)  # fmt: skip
+SUFFIXES = frozenset(
+    (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm",
+     ".pgm", ".pbm", ".pnm", ".pfm", ".ico", ".icns", ".avif", ".jp2", ".j2k", ".qoi", ".pcx", ".sgi", ".xbm", ".xpm",
+     ".dds", ".tga", ".heic", ".heif", ".hif", ".jxl")
+)  # fmt: skip
+MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**30 // 12  # of one image: Pillow's own limit, 89 million
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by Exif's orientation: what turns a picture upright
+
+
+class Skip(Exception):
+    """This image can't be used; the text says why, in words that suit a list of reasons."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An image whose header was read, not yet decoded.
+
+    Args:
+        raw: what is decoded.
+        image: for Pillow; None where it can't read it, and `wide` says what it is.
+        profile: its ICC profile; None: it has none that can be used.
+        broken: it has a profile that can't be read.
+        wide: of a TIFF, what tifffile would make of it.
+    """
+
+    raw: bytes
+    image: Image.Image | None
+    profile: bytes | None = None
+    broken: bool = False
+    wide: tiff.Wide | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) as stored; of a TIFF that Pillow reads, upright."""
+        return self.image.size if self.image is not None else self._wide.size
+
+    @property
+    def mode(self) -> str:
+        """Pillow's name of how it is stored, or one of that kind."""
+        if self.image is None:
+            return self._wide.mode
+        return f"{self.image.mode};16" if self.deep and self.image.mode in COLOUR else self.image.mode
+
+    @property
+    def animated(self) -> bool:
+        """Whether it has further frames; an MPO's is a preview."""
+        image = self.image
+        return image is not None and image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+    @property
+    def deep(self) -> bool:
+        """Whether its values are more than 8 bits, and need a scale."""
+        return is_deep(self.image) if self.image is not None else self._wide.bits > 8
+
+    @property
+    def bands(self) -> bool:
+        """Whether it has more bands than are used."""
+        if self.image is None:
+            return self._wide.bands > 3
+        return (self.wide is not None and self.wide.bands > len(self.image.getbands())) or self.mode.startswith("RGBX")
+
+    def load(self) -> Image.Image:
+        """The decoded image of one that is not `deep`, as Pillow gives it.
+
+        Raises:
+            Exception: of any kind, where it is damaged.
+        """
+        if self.image is None:
+            return Image.fromarray(self._read())
+        _unlinked(self.image)
+        self.image.load()
+        return self.image
+
+    def numbers(self) -> Deep:
+        """The values of one that is `deep`.
+
+        Raises:
+            Skip: a package is missing, or there are no values.
+            Exception: of any kind, where it is damaged.
+        """
+        try:
+            if self.image is None:
+                return of_values(self._read(), self._wide.nodata)
+            _unlinked(self.image)
+            return of_image(self.image, self._again)
+        except NoValues as why:
+            raise Skip(str(why)) from why
+
+    def orientation(self) -> int:
+        """1 to 8, as in Exif, once it is decoded; 0 where it can't be read. Pillow itself turns what TIFFs it reads."""
+        if self.image is None:
+            return self._wide.orientation if self._wide.orientation in range(1, 9) else 0
+        if self.image.format == "TIFF":
+            return 1
+        try:
+            found = self.image.getexif().get(ExifTags.Base.Orientation, 1) or 1
+        except Exception:  # damaged Exif makes Pillow raise anything
+            return 0
+        return found if found in range(1, 9) else 0
+
+    @property
+    def _wide(self) -> tiff.Wide:
+        assert self.wide is not None
+        return self.wide
+
+    def _read(self) -> Array:
+        try:
+            return self._wide.read()
+        except ImportError as why:
+            raise Skip(f"{self._wide.words}: pip install {why.name or why}") from why
+
+    def _again(self) -> Image.Image:
+        assert self.image is not None
+        image = Image.open(io.BytesIO(self.raw), formats=(self.image.format or "",))
+        _unlinked(image)
+        return image
+
+
+def open_image(raw: bytes, name: str = "") -> Opened:
+    """Reads the header of an image; nothing is decoded yet.
+
+    Args:
+        raw: the file, or, to learn its size, the beginning of it.
+        name: the file's name, for its suffix.
+
+    Raises:
+        Skip: not an image, or one of too many pixels.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if known := formats.foreign(raw[: formats.HEAD], name):
+        raise Skip(known)
+    plain = bare(raw) if raw.startswith(SIGNATURE) else Bare(raw)
+    special, wide = formats.special(raw[: formats.HEAD]), tiff.wide(raw)
+    image: Image.Image | None = None
+    try:
+        if wide is not None and wide.bands > tiff.MOST_BANDS:
+            raise UnidentifiedImageError  # as Pillow would, which first writes to the log
+        if special in formats.FURTHER:
+            image = formats.opened(raw, special)
+        else:
+            image = Image.open(io.BytesIO(plain.raw), formats=("TGA",) if suffix == ".tga" else _formats())
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
+        raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels") from why
+    except Exception as why:  # parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
+        if wide is None:
+            foreign = f"not an image ({suffix if 1 < len(suffix) < 8 else 'no known suffix'})"
+            damaged = f"damaged {special}".rstrip()
+            if isinstance(why, UnidentifiedImageError) and not special:
+                damaged = "damaged, or not the image its name says"
+            raise Skip(damaged if suffix in SUFFIXES or special else foreign) from why
+    if image is not None and image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        if tiff.RAW_VERSION in tags:
+            raise Skip(formats.DEVELOP)
+        if tiff.misread(tags) and wide is not None:
+            image = None
+    profile = plain.profile or (image.info.get("icc_profile") if image is not None else None)
+    found = Opened(plain.raw, image, profile if isinstance(profile, bytes) else None, plain.broken, wide)
+    if not all(found.size):
+        raise Skip("no pixels")
+    if found.size[0] * found.size[1] > MOST_PIXELS:  # where nobody has made Pillow's warning an error
+        raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels")
+    return found
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """An image turned as Exif's orientation says; 0 is unknown."""
+    return image.transpose(TURNS[orientation]) if orientation in TURNS else image
+
+
+def _unlinked(image: Image.Image) -> None:
+    """Forgets a TIFF's links to Exif and GPS, which Pillow would follow on loading, and fail where they lead nowhere."""
+    if image.format == "TIFF":
+        try:
+            exif = image.getexif()
+        except Exception:  # as above
+            return
+        for link in TiffTags.TAGS_V2_GROUPS:
+            exif.pop(link, None)
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(each for each in FORMATS if each in Image.OPEN)  # some builds and versions of Pillow lack a few

@@ -1,0 +1,113 @@
+"""TIFF files of kinds that Pillow can't hold: floats in colour, many bands, planes of 16 bits. Read with tifffile."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+Array = NDArray[Any]
+
+# numbers of tags
+WIDTH, HEIGHT, BITS, SENSE, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 262, 274, 277, 284, 339, 42_113
+MOST_BANDS = 6  # that Pillow looks at
+RAW_VERSION = 50_706  # only camera RAW of the kind DNG has it
+KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats"}
+
+
+@dataclass(frozen=True)
+class Wide:
+    """A TIFF as tifffile reads it: also what Pillow can't, or would read wrongly.
+
+    Args:
+        raw: the file.
+        size: (width, height).
+        bands, bits: of a pixel, and of a band.
+        kind: of the numbers, for people.
+        nodata: the value that means none.
+        orientation: 1 to 8, as in Exif.
+    """
+
+    raw: bytes
+    size: tuple[int, int]
+    bands: int
+    bits: int
+    kind: str
+    nodata: float | None
+    orientation: int = 1
+
+    @property
+    def words(self) -> str:
+        return f"a TIFF of {self.bands} band{'s' * (self.bands > 1)} of {self.bits}-bit {self.kind}"
+
+    @property
+    def mode(self) -> str:
+        """How it is stored, as Pillow's modes are told."""
+        return f"{self.bands}×{self.bits} bit"
+
+    def read(self) -> Array:
+        """The first one or three bands, (H, W) or (H, W, 3).
+
+        Raises:
+            ImportError: tifffile is missing, or imagecodecs, which it needs for this compression.
+        """
+        import tifffile
+
+        with tifffile.TiffFile(io.BytesIO(self.raw)) as file:
+            page = file.pages.first
+            try:
+                found = np.asarray(page.asarray())
+            except ValueError as why:
+                if "imagecodecs" in str(why):
+                    raise ImportError("imagecodecs") from why
+                raise
+            planar = page.planarconfig == 2
+        if found.ndim == 2:
+            return found
+        found = np.moveaxis(found, 0, -1) if planar and found.shape[0] == self.bands else found
+        return np.ascontiguousarray(found[..., :3] if found.shape[-1] >= 3 else found[..., 0])
+
+
+def wide(raw: bytes) -> Wide | None:
+    """What a TIFF file is; None: no TIFF, or one whose tags can't be read."""
+    tags = _tags(raw)
+    if tags is None or WIDTH not in tags or HEIGHT not in tags:
+        return None
+    bits, kind = tags.get(BITS, (1,)), tags.get(KIND, (1,))
+    return Wide(
+        raw, (int(tags[WIDTH]), int(tags[HEIGHT])), int(tags.get(SAMPLES, 1)), int(bits[0]),
+        KINDS.get(int(kind[0]), "numbers"), nodata_of(tags), int(tags.get(ORIENTATION, 1)),
+    )  # fmt: skip
+
+
+def misread(tags: Any) -> bool:
+    """Whether Pillow opens a TIFF of these tags but gives wrong pixels: planes of 16 bits, which it reads as bytes."""
+    return bool(tags.get(PLANES, 1) == 2 and tags.get(SAMPLES, 1) > 1 and max(tags.get(BITS, (1,))) > 8)
+
+
+def nodata_of(tags: Any) -> float | None:
+    """The value that means none in a TIFF of these tags: GDAL's convention."""
+    try:
+        value = float(str(tags.get(NODATA, "")).strip("\0 "))
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def _tags(raw: bytes) -> Any:
+    if raw[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return None
+    try:
+        file = io.BytesIO(raw)
+        tags = ImageFileDirectory_v2(file.read(16 if raw[2:3] == b"+" or raw[3:4] == b"+" else 8))
+        file.seek(tags.next)
+        tags.load(file)
+        tags.get(BITS)  # values are read when they are asked for
+    except Exception:  # a damaged file makes Pillow's parser raise anything
+        return None
+    return tags

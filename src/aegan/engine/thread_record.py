@@ -1,0 +1,267 @@
+"""The threads that a run computes with: set for it, recorded step by step, repeated where a run is resumed or repeated.
+
+Weights depend on the number of threads in their last bits, since sums are taken in other pieces. So each change is written
+to the log, to the checkpoints and, beside the plans, to config.yaml, and is made again at the same step: up to where a
+killed run had come, or to the end of a run that is repeated. Behind that the run is free again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from aegan.config import RunConfig
+from aegan.cores import AUTO, usable
+from aegan.engine.load import Cores
+from aegan.engine.threads import Controller, Load, Turn
+
+EVENT = "threads"  # of the log
+
+
+class Change(NamedTuple):
+    """From step `taken` on, counted with those that were taken back, so many threads; `trial`: to time them."""
+
+    taken: int
+    threads: int
+    trial: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.threads} from {self.taken}{' (trial)' if self.trial else ''}"
+
+    @classmethod
+    def of(cls, text: str) -> Change:
+        """The inverse of `str`.
+
+        >>> Change.of("1 from 300"), Change.of("2 from 12 (trial)")
+        (Change(taken=300, threads=1, trial=False), Change(taken=12, threads=2, trial=True))
+        """
+        found = re.fullmatch(r"(\d+) from (\d+)( \(trial\))?", text)
+        if not found:
+            raise ValueError(f"{text!r} is no change of threads")
+        return cls(int(found[2]), int(found[1]), bool(found[3]))
+
+
+@dataclass
+class Record:
+    """The changes of a run.
+
+    Args:
+        changes: in order; the first is the count at the start.
+        until: steps taken that they cover.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    until: int = 0
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON and YAML."""
+        return {"changes": [str(c) for c in self.changes], "until": self.until}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any] | None) -> Record:
+        """The inverse; what is missing is an empty record."""
+        found = plain or {}
+        return cls([Change.of(text) for text in found.get("changes", [])], int(found.get("until", 0)))
+
+
+@contextmanager
+def computing_with(threads: int | None) -> Iterator[None]:
+    """Inside, torch computes with so many threads; None: as it is."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        if threads is not None:
+            torch.set_num_threads(before)
+
+
+def adapts(config: RunConfig, device: torch.device, *, several: bool, planned: bool) -> bool:
+    """Whether a run's number of threads follows what other programs do.
+
+    Args:
+        config: its settings: steps are to repeat exactly, unless they are told otherwise.
+        device: a GPU does not wait for the processor's threads.
+        several: of several processes each step waits for the slowest, whatever the others do.
+        planned: it repeats the steps of a run whose threads are not known.
+    """
+    if device.type != "cpu" or several or config.threads not in (None, AUTO):
+        return False
+    return config.threads == AUTO or (config.steps is None and not planned)
+
+
+class Threads:
+    """Sets the number of threads of one run, and gives back the one that was set before.
+
+    Args:
+        fixed: as many and no others.
+        adapts: as many as are fastest while other programs come and go; only where nothing is fixed.
+        record: of the run that is repeated; None: there is none, or another count is wanted.
+        load: what the cores do; default: asks the operating system.
+    """
+
+    def __init__(
+        self,
+        fixed: int | None = None,
+        *,
+        adapts: bool = False,
+        record: Record | None = None,
+        load: Callable[[], Load | None] | None = None,
+    ) -> None:
+        self.before = torch.get_num_threads()
+        self.fixed, self.adapts = fixed, adapts and fixed is None
+        self.made: list[Change] = []
+        self._repeated = record if record and fixed is None else Record()
+        self._ahead: list[Change] = []
+        self._logged: set[Change] = set()
+        self._until = 0
+        self._now, self._period, self._free = self.before, 1, False
+        self._turn: Turn | None = None
+        self._mark = 0.0
+        self._load = load or Cores().since
+        self._control = Controller(1)
+
+    # --- where a run starts, goes on and ends ---------------------------------------------------------------------
+
+    def resume(self, plain: dict[str, Any] | None, log: Sequence[dict[str, Any]], taken: int, step: int) -> None:
+        """Takes what a checkpoint knows, and from the log what came behind it.
+
+        Args:
+            plain: the record in the checkpoint.
+            log: the lines of log.jsonl.
+            taken, step: where the checkpoint stands.
+        """
+        self.made = Record.from_plain(plain).changes
+        if self.fixed is not None:
+            return
+        if self._repeated.until <= taken:
+            steps = (line["step"] for line in reversed(log) if isinstance(line.get("step"), int))
+            self._repeated = Record(list(_changes(log)), taken + max(0, next(steps, step) - step))
+            self._logged = {c for c in self._repeated.changes if c.taken >= taken}
+            self._repeated.until = max([self._repeated.until, *(c.taken + 1 for c in self._logged)])
+
+    def lines_ahead(self, log: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The log's lines of changes that will be made again; they must outlive the lines of steps taken again."""
+        return [line for line in log if (change := _change(line)) is not None and change in self._logged]
+
+    def start(self, taken: int) -> tuple[Change, Turn] | None:
+        """Sets the count of the first step; what is to be written to the log, where a run that goes on was told another."""
+        self._ahead = [c for c in self._repeated.changes if c.taken >= taken]
+        self._until = self._repeated.until
+        known = self.made or [c for c in self._repeated.changes if c.taken <= taken]
+        count = self.fixed or (known[-1].threads if known else self.before)
+        if known and self.adapts and taken >= self._until:
+            count = self._settled()
+        self._set(count)
+        told = None
+        if not self.made:
+            self.made = [Change(taken, count)]
+        elif (origin := self.made[-1].threads) != count:
+            self.made.append(Change(taken, count))
+            told = self.made[-1], Turn(origin, count, trial=False)
+        return told
+
+    @property
+    def missing(self) -> int:
+        """Threads of the record that this machine has no cores for."""
+        return max(0, max(c.threads for c in [*self.made[-1:], *self._ahead]) - max(usable(), self.before))
+
+    def _set(self, count: int) -> None:
+        self._now = min(count, max(usable(), self.before))
+        if torch.get_num_threads() != self._now:
+            torch.set_num_threads(self._now)
+
+    def restore(self) -> None:
+        """As it was before the run."""
+        if torch.get_num_threads() != self.before:
+            torch.set_num_threads(self.before)
+
+    def record(self, taken: int) -> Record:
+        """What was done until now."""
+        return Record(list(self.made), taken)
+
+    # --- around each step -----------------------------------------------------------------------------------------
+
+    def begin(self, period: int) -> None:
+        """A stage begins whose work repeats every `period` steps."""
+        self._period = period
+        if self._free:
+            self._control = Controller(self.before, self._load, self._now)
+            self._control.begin(period)
+
+    def end(self, taken: int) -> tuple[Change, Turn] | None:
+        """A stage ends, be it within a trial; as `before_step`."""
+        if self._given(taken):
+            return self._repeat(taken)
+        back = self._settled()
+        self._turn = Turn(self._now, back, trial=True) if self._free and back != self._now else None
+        return self._decided(taken)
+
+    def before_step(self, taken: int) -> tuple[Change, Turn] | None:
+        """Changes the count if it is time to; what is to be written to the log."""
+        given = self._given(taken)
+        if not given and self.adapts and not self._free:
+            self._set_free()
+        told = self._repeat(taken) if given else self._decided(taken)
+        self._mark = time.monotonic()
+        return told
+
+    def after_step(self) -> None:
+        """The step is done."""
+        if self._free:
+            self._turn = self._control.took(time.monotonic() - self._mark)
+
+    def _given(self, taken: int) -> bool:
+        return taken < self._until or bool(self._ahead)
+
+    def _settled(self) -> int:
+        """The count that was kept last."""
+        return next(c.threads for c in reversed(self.made) if not c.trial or c is self.made[0])
+
+    def _set_free(self) -> None:
+        self._free = True
+        count = min(self._settled(), self.before)  # since then fewer may have been allowed
+        if count != self._now:
+            self._turn = Turn(self._now, count, trial=False)
+        self._control = Controller(self.before, self._load, count)
+        self._control.begin(self._period)
+
+    def _decided(self, taken: int) -> tuple[Change, Turn] | None:
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return None
+        self._set(turn.to)
+        self.made.append(Change(taken, turn.to, turn.trial))
+        return self.made[-1], turn
+
+    def _repeat(self, taken: int) -> tuple[Change, Turn] | None:
+        told = None
+        while self._ahead and self._ahead[0].taken <= taken:
+            change = self._ahead.pop(0)
+            if change in self.made:
+                continue
+            origin = self._now
+            self._set(change.threads)
+            self.made.append(change)
+            if change not in self._logged:
+                told = change, Turn(origin, change.threads, change.trial)
+        return told
+
+
+def _change(line: dict[str, Any]) -> Change | None:
+    """That of a line of the log; None: it tells of none."""
+    taken, count = line.get("taken"), line.get("to")
+    if line.get("event") != EVENT or not isinstance(taken, int) or not isinstance(count, int):
+        return None
+    return Change(taken, count, bool(line.get("trial")))
+
+
+def _changes(log: Iterable[dict[str, Any]]) -> Iterator[Change]:
+    return (change for line in log if (change := _change(line)) is not None)

@@ -1,0 +1,75 @@
+"""Films of walks: .mp4 and .webm by ffmpeg, where the package imageio-ffmpeg brings it."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from aegan.errors import UserError
+
+# suffix -> codec, and what is told to it: quality, and for .mp4 the index at the start, so that a page plays it at once
+CODECS: dict[str, tuple[str, list[str]]] = {
+    ".mp4": ("libx264", ["-crf", "18", "-movflags", "+faststart"]),
+    ".webm": ("libvpx-vp9", ["-crf", "24", "-b:v", "0"]),
+}
+
+
+def need_ffmpeg() -> None:
+    """Refuses where imageio-ffmpeg, or its ffmpeg, is missing.
+
+    Raises:
+        UserError: names the command that installs it.
+    """
+    try:
+        import imageio_ffmpeg
+
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError):
+        raise UserError(
+            "Films (.mp4, .webm) need imageio-ffmpeg, which is not installed.",
+            'pip install "aegan[video]", or write a .gif',
+        ) from None
+
+
+def even(frame: Image.Image) -> Image.Image:
+    """A frame whose sides are even, as both codecs need: the last column or row is repeated where they are not."""
+    width, height = frame.size
+    pixels = np.asarray(frame.convert("RGB"))
+    return Image.fromarray(np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+
+
+def write_film(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
+    """Frames of one size as a film, whole or not at all; the suffix says which kind.
+
+    Args:
+        path: .mp4 (H.264) or .webm (VP9).
+        frames: RGB; odd sides grow by a pixel.
+        fps: frames a second.
+
+    Raises:
+        UserError: ffmpeg is missing, or cannot write them.
+    """
+    need_ffmpeg()
+    import imageio_ffmpeg
+
+    from aegan.engine.state import write_atomically
+
+    frames = [even(frame) for frame in frames]
+    codec, options = CODECS[path.suffix.lower()]
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / f"film{path.suffix.lower()}"
+        command = [
+            imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
+            "-s", "{}x{}".format(*frames[0].size), "-r", f"{fps:g}", "-i", "-", "-an", "-c:v", codec,
+            "-pix_fmt", "yuv420p", *options, str(made),
+        ]  # fmt: skip
+        done = subprocess.run(command, input=b"".join(f.tobytes() for f in frames), capture_output=True, check=False)
+        if done.returncode or not made.is_file():
+            said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise UserError(f"ffmpeg could not write {path.name}: {said[-1]}", "Write a .gif, or fewer walks.")
+        write_atomically(path, made.read_bytes())
