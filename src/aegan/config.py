@@ -225,4 +225,4 @@ def read_preset(strategy: str, name: str) -> dict[str, Any]:
     files = preset_files()
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
-    return dict(read_yaml(files[strategy, name].read_text()) or {})
+    return dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})

@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from aegan.names import printable
+
 
 class UserError(Exception):
     """A mistake that the user can mend: the command line prints it without a traceback and exits with 2.
 
     Args:
         what: what happened and where, one sentence.
-        fix: what to do next, one sentence; may be empty.
+        fix: what to do next, one sentence; may be empty. Both may hold names of files: what cannot be shown is escaped.
     """
 
     def __init__(self, what: str, fix: str = "") -> None:
+        what, fix = printable(what), printable(fix)
         super().__init__(f"{what}\n{fix}" if fix else what)
         self.what = what
         self.fix = fix

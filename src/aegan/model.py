@@ -24,6 +24,7 @@ from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
 from aegan.hub.bundle import read_bundle, write_bundle
 from aegan.hub.migrate import migrated_options
+from aegan.names import printable
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
 from aegan.seeds import Seeded, check_seed
@@ -279,6 +280,9 @@ class Model:
         if not self.spec.classes:
             raise UserError("This model was trained without classes, so it cannot sample one.", "Leave the class out.")
         if isinstance(label, str):
+            label = (
+                label if label in self.spec.classes else printable(label)
+            )  # as stray bytes of folders' names are kept
             if label not in self.spec.classes:
                 raise unknown("class", label, self.spec.classes)
             label = self.spec.classes.index(label)

@@ -29,13 +29,14 @@ from aegan.engine.loggers import chosen as chosen_loggers
 from aegan.engine.ranks import Ranks, start
 from aegan.engine.running import Counters
 from aegan.engine.schedule import Plan
-from aegan.engine.state import Checkpoints, sweep, write_atomically
+from aegan.engine.state import Checkpoints, sweep, write_text
 from aegan.engine.thread_record import Record, computing_with
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated_options
 from aegan.hub.names import hub_name
 from aegan.initial import Init, Source, open_init, take
 from aegan.model import Model, write_model
+from aegan.names import quoted, shortened
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving, made
 from aegan.places import Place, find_data, is_path, plain_places, read_places, where
@@ -94,7 +95,7 @@ class Run:
         if not (self.path / "model").exists():
             raise UserError(
                 f"{self.path} has no model yet: its training has not come that far.",
-                f"Go on with: aegan train --resume --out {self.path}",
+                f"Go on with: aegan train --resume --out {quoted(self.path)}",
             )
         return Model.read(self.path / "model", self.device, self.networks)
 
@@ -145,7 +146,7 @@ class Run:
         try:
             return dict(json.loads(path.read_bytes())) if path.exists() else None
         except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged.", f"Evaluate again: aegan evaluate {self.path}") from error
+            raise UserError(f"{path} is damaged.", f"Evaluate again: aegan evaluate {quoted(self.path)}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +206,7 @@ class RunSettings:
 
     def write(self, path: Path) -> None:
         """As YAML."""
-        write_atomically(path, yaml.safe_dump(self.to_dict(), sort_keys=False).encode())
+        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False))
 
     @classmethod
     def read(cls, path: Path) -> RunSettings:
@@ -215,7 +216,9 @@ class RunSettings:
             UserError: it is missing or damaged, or is from a newer version.
         """
         try:
-            return dataclasses.replace(cls.from_plain(read_yaml(path.read_text()), path), folder=path.parent)
+            return dataclasses.replace(
+                cls.from_plain(read_yaml(path.read_text(encoding="utf-8")), path), folder=path.parent
+            )
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -310,7 +313,7 @@ def check_numbers(config: RunConfig) -> None:
     ):
         if value is None or 0 < value <= most:
             continue
-        bound = f"at most {most:,.0f}" if value > most else "more than 0"
+        bound = "more than 0" + (f" and at most {most:,.0f}" if value > most else "")
         raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
     check_seed(config.seed)
     asked_threads(config.threads)
@@ -354,6 +357,7 @@ def resolve(
         # an example twice in a batch teaches nothing, and costs the time of two
         say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
         chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
+        config = dataclasses.replace(config, batch_size=None if config.batch_size is None else most)
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
@@ -400,7 +404,7 @@ def run_folder(config: RunConfig) -> Path:
     """`--out`, or runs/DATA-STRATEGY, numbered if that is taken."""
     if config.out is not None:
         return Path(config.out)
-    stem = f"{Path(config.data).stem or 'data'}-{config.strategy}"
+    stem = f"{shortened(Path(config.data).stem, 200) or 'data'}-{config.strategy}"
     folder, i = Path("runs") / stem, 2
     while (folder / "config.yaml").exists():
         folder, i = Path("runs") / f"{stem}-{i}", i + 1
@@ -507,7 +511,7 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
 
     def begin() -> None:
         settings.write(folder / "config.yaml")
-        write_atomically(folder / DATA_JSON, as_text(data))
+        write_text(folder / DATA_JSON, as_text(data))
         if not go_on:
             first, *rest = data.inspection.lines()
             display.say("\n  ".join([f"{data.name}: {first}", *rest]))
@@ -557,7 +561,7 @@ def _settled(
     if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
         raise UserError(
             f"{folder} already holds a run; nothing was changed.",
-            f"Go on with it (aegan train --resume --out {folder}), or choose another --out.",
+            f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
         )
     if asked.repeat is not None:
         settings, data, path = _repeated(asked, asked.repeat, processes, say)

@@ -73,7 +73,7 @@ def test_the_wheel_holds_the_page() -> None:
     static = files("aegan.serve").joinpath("static")
     html = static.joinpath("index.html").read_text(encoding="utf-8")
     for name in ("page.css", "page.js"):
-        assert static.joinpath(name).is_file() and f"/static/{name}" in html
+        assert static.joinpath(name).is_file() and f'"static/{name}"' in html
     text = (
         html + static.joinpath("page.js").read_text(encoding="utf-8") + static.joinpath("page.css").read_text("utf-8")
     )

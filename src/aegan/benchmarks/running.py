@@ -20,7 +20,7 @@ from aegan.comparison import Results, Trial, compare
 from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import rounded
 from aegan.config import read_preset
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import unknown
 from aegan.report.text import plain
 from aegan.version import __version__
@@ -184,10 +184,8 @@ def benchmark(
     command = f"aegan benchmark {name} --strategies {','.join(strategies)} --seeds {seeds} --steps {steps}"
     command += "" if published or not p.published else " --no-published"
     done = Benchmark(p, tuple(rows), perfect, tuple(remarks), command, found.machine)
-    write_atomically(
-        folder / "results.json", (json.dumps(done.as_dict(), indent=1, ensure_ascii=False) + "\n").encode()
-    )
-    write_atomically(folder / "table.md", done.markdown().encode())
+    write_text(folder / "results.json", json.dumps(done.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / "table.md", done.markdown())
     return done
 
 

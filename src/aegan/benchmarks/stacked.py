@@ -11,7 +11,7 @@ import numpy as np
 
 from aegan.comparison import Results
 from aegan.data import open_data
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.metrics import stacked_report
 from aegan.metrics.features import Classifier, classifier
 from aegan.run import Run
@@ -53,7 +53,7 @@ def count_stacked(found: Results, *, samples: int, device: str, progress: bool) 
             parts = [triples(judge, model.sample(min(CHUNK, samples - i), seed=i)) for i in range(0, samples, CHUNK)]
             report = stacked_report(np.concatenate(parts), 1000)
             kept = {"covered": report.covered, "reverse_kl": report.reverse_kl, "samples": samples}
-            write_atomically(path, (json.dumps(kept) + "\n").encode())
+            write_text(path, json.dumps(kept) + "\n")
         of[trial.strategy, trial.seed] = kept["covered"], kept["reverse_kl"]
     images = open_data("stacked").train.items[:samples]
     real = stacked_report(
@@ -70,7 +70,7 @@ def triples(judge: Classifier, images: np.ndarray) -> np.ndarray:
 
 def _kept(path: Path, samples: int) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         return dict(content) if content["samples"] == samples and "covered" in content else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import io
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -13,11 +15,12 @@ import typer
 
 from aegan.config import coerce
 from aegan.errors import UserError
+from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from aegan.data.spec import Data
+    from aegan.data.spec import Data, DataSpec
     from aegan.model import Model
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of a model.", show_default=False)]
@@ -51,6 +54,15 @@ Seeds = Annotated[
 ]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any that is free.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than 127.0.0.1 open the page to the network.")]
+RootPath = Annotated[
+    str,
+    typer.Option(metavar="PATH", help="Behind a proxy: the path under which it shows the page, /user/x/proxy/8000."),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Behind a proxy: a host name by which the page is asked for; repeatable."),
+]
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
 
@@ -134,51 +146,105 @@ def write_picture(path: Path, picture: Any, **how: Any) -> None:
     from aegan.engine.state import write_atomically
 
     with io.BytesIO() as buffer:
-        picture.save(buffer, format={".jpg": "JPEG"}.get(path.suffix.lower(), path.suffix[1:].upper()), **how)
+        picture.save(buffer, format="GIF" if path.suffix.lower() == ".gif" else PICTURES[path.suffix.lower()], **how)
         write_atomically(path, buffer.getvalue())
+
+
+def check_out(out: Path, n: int, spec: DataSpec, *, columns: int | None = None) -> None:
+    """Refuses before the work what `write_items` would refuse after it.
+
+    Args:
+        out: where to.
+        n: examples; spec: of each.
+        columns: as for `write_items`.
+
+    Raises:
+        UserError: nothing can be written there, or not so many in one picture.
+    """
+    from aegan.report.fitting import fitted
+
+    there = next(p for p in (out, *out.absolute().parents) if p.exists())
+    suffix = out.suffix.lower()
+    if there != out and not there.is_dir():
+        raise UserError(f"{out} can't be written: {there} is a file.", "Choose another place with --out.")
+    if not os.access(there if there.is_dir() else there.absolute().parent, os.W_OK):
+        raise UserError(f"No permission to write {out}.", "Choose another place with --out.")
+    if suffix in PICTURES or suffix == ".npz":
+        if out.is_dir():
+            raise UserError(f"{out} is a folder.", "Name a file, or a folder without a suffix.")
+        if suffix in PICTURES and spec.is_image:
+            fitted(n, spec.shape[1:], suffix, columns)
+    elif suffix and not out.is_dir():
+        raise UserError(f"Cannot write {out.suffix} files.", f"Use {', '.join(PICTURES)}, .npz, or a folder.")
+    elif not spec.is_image:
+        raise UserError("Vectors cannot be written as a folder of pictures.", "Use --out points.npz or points.png")
+    elif out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
 
 
 def write_items(
     out: Path,
     items: NDArray[Any],
     *,
-    columns: int = 8,
+    columns: int | None = None,
     names: list[str] | None = None,
     background: tuple[int, int, int] = (255, 255, 255),
-) -> None:
+) -> dict[str, Any]:
     """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
 
     Alpha is kept but in .jpg, which has none: there it is laid on the background, and said.
 
-    Raises:
-        UserError: the folder is there and not empty, or vectors are asked for as pictures in a folder.
-    """
-    from PIL import Image
+    Args:
+        out: where to, as `check_out` lets pass.
+        items: images uint8 (N, H, W, C) or vectors (N, D).
+        columns: images in a row of a picture; None: as suits.
+        names: of files in a folder, without their own folders and suffixes; None: numbers.
+        background: what alpha is laid on.
 
+    Returns:
+        what was written: `wrote`, where, `count`, and `laid_on`, the background where there was alpha; else None.
+    """
     from aegan.data.format import colour_text
+    from aegan.report.fitting import fitted
     from aegan.report.grids import grid, scatter
 
-    images = items.ndim == 4
-    opaque = out.suffix.lower() == ".jpg" and images and items.shape[3] == 4
-    if out.suffix.lower() == ".npz":
+    images, suffix = items.ndim == 4, out.suffix.lower()
+    opaque = suffix in PICTURES and PICTURES[suffix] == "JPEG" and images and items.shape[3] == 4
+    if suffix == ".npz":
         write_arrays(out, **{"images" if images else "vectors": items})
-    elif out.suffix.lower() in {".png", ".jpg", ".webp"}:
-        write_picture(
-            out, grid(items, columns=columns, alpha=background if opaque else "kept") if images else scatter(items)
-        )
-    elif out.suffix:
-        raise UserError(f"Cannot write {out.suffix} files.", "Use .png, .npz, or a folder.")
-    elif not images:
-        raise UserError("Vectors cannot be written as a folder of pictures.", "Use --out points.npz or points.png")
+    elif suffix in PICTURES and images:
+        layout = fitted(len(items), items.shape[1:3], suffix, columns)
+        write_picture(out, grid(items, layout.columns, scale=layout.scale, alpha=background if opaque else "kept"))
+    elif suffix in PICTURES:
+        write_picture(out, scatter(items))
     else:
-        if out.is_file() or (out.is_dir() and any(out.iterdir())):
-            raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
-        width = len(str(len(items) - 1))
-        taken: set[str] = set()
-        for i, item in enumerate(items):
-            name = Path(names[i]).stem if names else f"{i:0{width}d}"
-            while name in taken:  # cat/1.png and dog/1.png
-                name += f"-{i}"
-            taken.add(name)
-            write_picture(out / f"{name}.png", Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item))
-    typer.echo(f"wrote {len(items)} to {out}" + (f", laid on {colour_text(background)}: .jpg has no alpha" * opaque))
+        _write_folder(out, items, names)
+    return {"wrote": str(out), "count": len(items), "laid_on": colour_text(background) if opaque else None}
+
+
+def wrote(facts: dict[str, Any]) -> str:
+    """What `write_items` returns, in words."""
+    laid = f", laid on {facts['laid_on']}: JPEG has no alpha" if facts["laid_on"] else ""
+    return f"wrote {facts['count']} to {printable(facts['wrote'])}{laid}"
+
+
+def _write_folder(out: Path, items: NDArray[Any], names: list[str] | None) -> None:
+    """Images as PNGs in a new folder, all of them or none: it gets its name at the end."""
+    from PIL import Image
+
+    from aegan.engine.state import explained, part_of
+
+    fresh, width = FreshNames(), len(str(len(items) - 1))
+    unfinished = part_of(out)
+    with explained(out):
+        try:
+            unfinished.mkdir(parents=True)
+            for i, item in enumerate(items):
+                stem = fresh.of(safe(names[i]).rpartition("/")[2]) if names else f"{i:0{width}d}"
+                picture = Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item)
+                picture.save(unfinished / f"{stem}.png")
+            if out.is_dir():
+                out.rmdir()
+            unfinished.rename(out)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)

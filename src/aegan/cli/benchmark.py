@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._names import offer_strategies
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import Device
 
 EXAMPLE = "Example: aegan benchmark ring --strategies latent,gan --seeds 5 --steps 50000"
@@ -24,6 +25,7 @@ def command(
     published: Annotated[bool, typer.Option(help="Toys: also the control with the paper's own networks.")] = True,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Run a published protocol of mode coverage, and put our rows beside the papers'.
 
@@ -38,8 +40,9 @@ def command(
             name, names, out=folder, seeds=seeds, steps=steps, published=published, jobs=jobs, device=device
         )
     except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on.", err=True)
+        say("Stopped. The same command goes on.", aside=True)
         raise typer.Exit(130) from None
-    typer.echo(str(found))
-    typer.echo(f"results  {folder / 'results.json'}")
-    typer.echo(f"table    {folder / 'table.md'}")
+    places = {"results": folder / "results.json", "table": folder / "table.md"}
+    answer(
+        {**found.as_dict(), "written": places}, [str(found), *(f"{k:7}  {path}" for k, path in places.items())], as_json
+    )

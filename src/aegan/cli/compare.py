@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._names import offer_set_of_many, offer_strategies
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import Background, DataPath, Device, Fitted, Grey, Size, Transparent
 from aegan.config import Fit, coerce
 
@@ -63,6 +64,7 @@ def command(
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, or auto.")] = "auto",
     data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation.
 
@@ -71,10 +73,11 @@ def command(
     import aegan.strategies
     from aegan.comparison import compare
     from aegan.comparison.settings import parse_options
+    from aegan.names import shortened
 
     every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
     names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
-    folder = out or Path("comparisons") / (Path(data).stem or "data")
+    folder = out or Path("comparisons") / (shortened(Path(data).stem, 200) or "data")
     try:
         found = compare(
             data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=coerce(Fit, fit, "fit"),
@@ -83,8 +86,9 @@ def command(
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
     except KeyboardInterrupt:
-        typer.echo("Stopped. The same command goes on.", err=True)
+        say("Stopped. The same command goes on.", aside=True)
         raise typer.Exit(130) from None
-    typer.echo(str(found))
-    typer.echo(f"results  {folder / 'results.json'}")
-    typer.echo(f"page     {folder / 'index.html'}")
+    places = {"results": folder / "results.json", "page": folder / "index.html"}
+    answer(
+        {**found.as_dict(), "written": places}, [str(found), *(f"{k:7}  {path}" for k, path in places.items())], as_json
+    )

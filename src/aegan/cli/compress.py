@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import DataPath, Device, RunPath
 from aegan.errors import UserError
 
@@ -21,10 +23,12 @@ def command(
     quality: Annotated[int, typer.Option(min=1, max=100, help="100 is the finest that was learned.")] = 50,
     lossless: Annotated[bool, typer.Option("--lossless", help="Every pixel comes back as it was.")] = False,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Compress images with a model that the strategy codec trained."""
     import aegan
     from aegan.codec import compress
+    from aegan.names import printable
     from aegan.report.words import plural
 
     if out.suffix.lower() != ".aeg":
@@ -33,11 +37,11 @@ def command(
         )
     model = aegan.load(run, device)
     done = compress(model, data, out, quality=quality, lossless=lossless, run=str(run))
-    typer.echo(
-        f"wrote {plural(done.images, 'image')} to {out}: {done.bytes:,} bytes, {done.bytes / done.images:,.1f} an image, "
-        f"{done.bits_per_pixel:.3f} bits a pixel"
-    )
-    for name, why in list(done.skipped.items())[:SHOWN]:
-        typer.echo(f"left out: {name} ({why})")
+    lines = [
+        f"wrote {plural(done.images, 'image')} to {printable(str(out))}: {done.bytes:,} bytes, "
+        f"{done.bytes / done.images:,.1f} an image, {done.bits_per_pixel:.3f} bits a pixel"
+    ]
+    lines += [f"left out: {printable(name)} ({why})" for name, why in list(done.skipped.items())[:SHOWN]]
     if len(done.skipped) > SHOWN:
-        typer.echo(f"left out: {len(done.skipped) - SHOWN} more; `aegan check` lists reasons")
+        lines.append(f"left out: {len(done.skipped) - SHOWN} more; `aegan check` lists reasons")
+    answer({"wrote": out, **dataclasses.asdict(done), "bits_per_pixel": done.bits_per_pixel}, lines, as_json)

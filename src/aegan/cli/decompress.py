@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import Device, write_arrays
 from aegan.errors import UserError
 
@@ -21,12 +23,13 @@ def command(
         Path | None, typer.Option(help="The model that wrote it; default: where the file says it was.")
     ] = None,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Give back the images of an .aeg file; of a damaged one, all that is whole, and the names of the rest."""
     import aegan
     from aegan.codec import Folder, decompress, head_of
     from aegan.codec.files import stacked
-    from aegan.data.inspection import printable
+    from aegan.names import printable
     from aegan.report.words import plural
 
     array = out.suffix.lower() == ".npz"
@@ -40,7 +43,8 @@ def command(
         folder = Folder(out)
         for name, picture in images:
             folder.add(name, picture)
-    typer.echo(f"wrote {plural(result.images, 'image')} to {out}")
+    facts = {"wrote": out, **dataclasses.asdict(result)}
+    answer(facts, f"wrote {plural(result.images, 'image')} to {printable(str(out))}", as_json)
     if result.whole:
         return
     told = f"{result.expected - result.images} are lost" if result.expected >= 0 else "its end is missing"

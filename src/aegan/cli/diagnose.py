@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aegan.cli._output import AsJson, answer
+
 EXAMPLE = "Example: aegan diagnose runs/photos"
 
 
@@ -15,12 +17,11 @@ def command(
         Path,
         typer.Argument(metavar="RUN", help="A run, or a log of any program: JSON lines or CSV with losses by step."),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Say in words what went wrong in a training, from its log: evidence, and what to change first."""
     from aegan.doctor import diagnose, read_any
 
     found = diagnose(read_any(log))
-    for finding in found:
-        typer.echo(str(finding))
-    if not found:
-        typer.echo("Nothing in the log looks wrong. What the samples are worth, `aegan evaluate` says.")
+    nothing = "Nothing in the log looks wrong. What the samples are worth, `aegan evaluate` says."
+    answer({"findings": found}, [str(finding) for finding in found] or nothing, as_json)

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import DataPath, Device, RunPath, open_for, whole
 from aegan.errors import UserError
+from aegan.names import printable
 
 EXAMPLE = "Example: aegan encode runs/photos photos/ --out codes.npz"
 
@@ -20,6 +22,7 @@ def command(
         Path, typer.Option(help="The .npz or .parquet to write: codes, names, and labels where there are any.")
     ],
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Write the codes of images, with their names and labels."""
     import aegan
@@ -34,4 +37,5 @@ def command(
     items, labels, names = whole(opened)
     codes = model.encode(items)
     write_codes(out, codes, names, labels, opened.spec.classes)
-    typer.echo(f"wrote {len(codes)} codes of shape {codes.shape[1:]} to {out}")
+    facts = {"wrote": str(out), "count": len(codes), "shape": codes.shape[1:]}
+    answer(facts, f"wrote {len(codes)} codes of shape {codes.shape[1:]} to {printable(str(out))}", as_json)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from aegan.cli._output import PRINT, answer, say
 from aegan.cli._shared import Device, Size
 from aegan.errors import UserError
 
@@ -48,7 +49,10 @@ def command(
     checkpoint: Annotated[
         Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
     ] = "last",
-    json: Annotated[Path | None, typer.Option(help="Also write the result to this file.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="[FILE]", help="Print the result as JSON, or also write it to FILE.json."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
     device: Device = "auto",
 ) -> None:
@@ -60,6 +64,7 @@ def command(
     from aegan.report import write_report
     from aegan.run import Run
 
+    as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None
     if data is not None and not own:
         raise UserError(
@@ -80,13 +85,15 @@ def command(
             run.data(data)  # kept
         for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
             result = evaluate_run(run, checkpoint=at, **chosen)
-            typer.echo(str(result))
+            say(str(result), aside=as_json)
         if data is not None:
             run.moved(data)
-        typer.echo(f"report  {write_report(run.path)}")
+        say(f"report  {write_report(run.path)}", aside=as_json)
     else:
         result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)
-        typer.echo(str(result))
-    if json is not None:
+        say(str(result), aside=as_json)
+    if as_json:
+        answer(result.as_dict(), "", as_json)
+    elif json is not None:
         result.write(json)
-        typer.echo(f"result  {json}")
+        say(f"result  {json}")

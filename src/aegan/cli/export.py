@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import RunPath
 from aegan.errors import UserError
 
@@ -27,6 +28,7 @@ def command(
             metavar="DIR", help="A new folder for the model with a model card, as the Hugging Face Hub has them."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a model for other programs, or for other people."""
     if onnx is None and torch is None and hub is None:
@@ -34,17 +36,24 @@ def command(
     import aegan
     from aegan.hub.card import write_hub_folder
     from aegan.hub.export import export_onnx, export_program
+    from aegan.names import printable
 
     model = aegan.load(run, "cpu")
+    written: list[dict[str, Any]] = []
+    lines: list[str] = []
     for folder, export in ((onnx, export_onnx), (torch, export_program)):
         if folder is not None:
             said = export(model, folder)
             worst = max(said["agreement"]["largest_difference"].values())
             opset = f", opset {said['opset']}" if "opset" in said else ""
-            typer.echo(
-                f"wrote {', '.join(said['pieces'])} to {folder}{opset}; largest difference from torch {worst:.1g}, "
+            written.append({"wrote": folder, **said})
+            lines.append(
+                f"wrote {', '.join(said['pieces'])} to {printable(str(folder))}{opset}; "
+                f"largest difference from torch {worst:.1g}, "
                 f"batches of {', '.join(map(str, said['agreement']['batch_sizes']))}"
             )
     if hub is not None:
         files = write_hub_folder(run, hub, model=model)
-        typer.echo(f"wrote {', '.join(f.name for f in files)} to {hub}")
+        written.append({"wrote": hub, "files": [f.name for f in files]})
+        lines.append(f"wrote {', '.join(f.name for f in files)} to {printable(str(hub))}")
+    answer({"exports": written}, lines, as_json)

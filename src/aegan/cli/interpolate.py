@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from aegan.cli._shared import Device, RunPath, Seed, Seeds, write_items, write_picture
+from aegan.cli._output import AsJson, answer
+from aegan.cli._shared import Device, RunPath, Seed, Seeds, check_out, write_items, write_picture, wrote
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan interpolate runs/photos --from a.jpg --to b.jpg --out walk.gif"
@@ -27,13 +28,16 @@ def command(
     seeds: Seeds = None,
     fps: Annotated[int, typer.Option(min=1, max=60, help="Of animations and films: images a second.")] = 10,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Walk between images through their codes; --seeds 1,5,9 walks from sample to sample.
 
     Animations and films go there and back, so that they loop without a jump.
     """
     import aegan
+    from aegan.names import printable
     from aegan.report.films import need_ffmpeg, write_film
+    from aegan.report.fitting import FEW, fitted
     from aegan.report.grids import grid
     from aegan.seeds import parse_seeds
 
@@ -64,20 +68,32 @@ def command(
             "start": read_image(start, spec.format)[None],
             "end": read_image(end, spec.format)[None],
         }
-    if kind in FILMS and not model.spec.is_image:
+    moving = kind in FILMS
+    if moving and not model.spec.is_image:
         raise UserError("This model makes vectors: they cannot be shown as an animation.", "Use --out walk.png")
+    # a walk is a row; one long walk alone goes on in the next
+    columns = None if rows == 1 and steps > FEW else steps
+    if moving:
+        # all walks at once, side by side; of --seeds one after the other, where one ends the next begins
+        shown = rows if seeds is None else 1
+        layout = fitted(shown, model.spec.shape[1:], kind, min(shown, 4) if shown <= 8 else None)
+        check_out(out.with_suffix(".png"), shown, model.spec)
+    else:
+        check_out(out, rows * steps, model.spec, columns=columns)
     items = model.interpolate(rows, steps, seed=seed, **ends)
-    if kind not in FILMS:
-        write_items(out, items, columns=steps, background=model.spec.background)
+    if not moving:
+        facts = write_items(out, items, columns=columns, background=model.spec.background)
+        answer(facts, wrote(facts), as_json)
         return
     laid = model.spec.background  # neither animations nor films have alpha
-    if seeds is None:  # all walks at once, side by side
-        frames = [grid(items[i::steps], columns=4, alpha=laid) for i in range(steps)]
-    else:  # one after the other: where one ends the next begins
-        frames = [grid(item[None], alpha=laid) for i, item in enumerate(items) if i % steps or not i]
+    if seeds is None:
+        frames = [grid(items[i::steps], layout.columns, scale=layout.scale, alpha=laid) for i in range(steps)]
+    else:
+        shown_items = [item[None] for i, item in enumerate(items) if i % steps or not i]
+        frames = [grid(item, scale=layout.scale, alpha=laid) for item in shown_items]
     frames += frames[-2:0:-1]
     if kind == ".gif":
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)
     else:
         write_film(out, frames, fps)
-    typer.echo(f"wrote {len(frames)} frames to {out}")
+    answer({"wrote": str(out), "frames": len(frames)}, f"wrote {len(frames)} frames to {printable(str(out))}", as_json)

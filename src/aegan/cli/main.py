@@ -33,8 +33,11 @@ from aegan.cli import (
     train,
     watch,
 )
+from aegan.cli._output import Command
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_rank, speaks
+from aegan.names import printable
+from aegan.terminal import start_in_utf8, steady_streams
 from aegan.version import __version__
 
 app = typer.Typer(
@@ -67,7 +70,9 @@ COMMANDS = (
     compress, decompress, rate_distortion, serve, watch, diagnose, export, push, strategies, presets,
 )  # fmt: skip
 for module in COMMANDS:
-    app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), epilog=module.EXAMPLE)(module.command)
+    app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), cls=Command, epilog=module.EXAMPLE)(
+        module.command
+    )
 
 
 # click's UsageError: what is wrong with a command line. Of typer's own copy of click where typer has one.
@@ -76,6 +81,8 @@ USAGE: Any = typer.BadParameter.__base__
 
 def run() -> None:
     """The console script. A user's mistake is one or two lines and exit code 2, never a traceback."""
+    start_in_utf8()
+    steady_streams()
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="aegan", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -87,9 +94,20 @@ def run() -> None:
             _leave(2)
         _fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno not in REFUSED:
             raise
-        _fail(f"{error.strerror}: {error.filename or 'while writing'}\nFree space, or choose another place.")
+        where = printable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else "while writing"
+        _fail(f"{error.strerror}: {where}\n{REFUSED[error.errno]}")
+
+
+ELSEWHERE = "Free space, or choose another place."
+# what the operating system says to names and places that people give, and what to do then
+REFUSED = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.EFBIG), ELSEWHERE),
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.EILSEQ), "Give it a shorter, simpler name."),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.EEXIST), "Choose another place."),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "Is the disk, or the network drive, still there?"),
+}
 
 
 def _fail(message: str) -> NoReturn:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from aegan.cli._output import AsJson, answer
 from aegan.errors import UserError
 
 EXAMPLE = (
@@ -23,6 +24,7 @@ def command(
         str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="With several: also a page, with samples and costs.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write RUN/report.html; with several, put their figures side by side, if they were measured alike."""
     from aegan.evaluation import Evaluation
@@ -39,12 +41,13 @@ def command(
             run = Run(results[0])
             run.data(data)
             run.moved(data)
-        typer.echo(str(write_report(results[0])))
+        page = write_report(results[0])
+        answer({"report": page}, str(page), as_json)
         return
     if data is not None:
         raise UserError("--data is for one run.", "Give it with that run alone.")
     files = {str(path): path / "evaluation.json" if path.is_dir() else path for path in results}
     found = compare({name: Evaluation.read(file) for name, file in files.items()})
-    typer.echo(str(found))
-    if out is not None:
-        typer.echo(str(write_beside(found, out)))
+    written = None if out is None else write_beside(found, out)
+    facts = {"results": {n: e.as_dict() for n, e in zip(found.names, found.results, strict=True)}, "page": written}
+    answer(facts, [str(found), *([] if written is None else [str(written)])], as_json)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aegan.cli._shared import Device, RunPath, Seeds, write_items
+from aegan.cli._output import AsJson, answer
+from aegan.cli._shared import Device, RunPath, Seeds, check_out, write_items, wrote
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan sample runs/photos --n 64 --out grid.png"
@@ -29,6 +30,7 @@ def command(
     seeds: Seeds = None,
     truncation: Annotated[float, typer.Option(help="In (0, 1]; less is more typical and less varied.")] = 1.0,
     device: Device = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Make new images. Each has a seed of its own, and is the same whatever is drawn beside it."""
     import aegan
@@ -39,12 +41,15 @@ def command(
     listed = None if seeds is None else parse_seeds(seeds)
 
     model = aegan.load(run, device)
+    count = (64 if n is None else n) if listed is None else len(listed)
+    check_out(out, count, model.spec)
     wanted: str | int | None = (
         int(label) if label is not None and label.isdigit() and label not in model.spec.classes else label
     )
     if listed is None:
-        items, names = model.sample(64 if n is None else n, seed=seed or 0, label=wanted, truncation=truncation), None
+        items, names = model.sample(count, seed=seed or 0, label=wanted, truncation=truncation), None
     else:
         items = model.sample(seeds=listed, label=wanted, truncation=truncation)
         names = [f"seed{one:04d}" for one in listed]
-    write_items(out, items, names=names, background=model.spec.background)
+    facts = write_items(out, items, names=names, background=model.spec.background)
+    answer(facts, wrote(facts), as_json)

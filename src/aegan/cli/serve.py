@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
-from aegan.cli._shared import Device, Host, OpenBrowser, Port, RunPath
+from aegan.cli._output import say
+from aegan.cli._shared import AllowHost, Device, Host, OpenBrowser, Port, RootPath, RunPath
 
 EXAMPLE = "Example: aegan serve runs/photos"
 
@@ -13,6 +12,8 @@ def command(
     run: RunPath,
     port: Port = 8000,
     host: Host = "127.0.0.1",
+    root_path: RootPath = "",
+    allow_host: AllowHost = None,
     open_browser: OpenBrowser = False,
     device: Device = "auto",
 ) -> None:
@@ -21,13 +22,16 @@ def command(
 
     need_server()
     import aegan
+    from aegan.names import printable
     from aegan.run import Run
     from aegan.serve.app import build_app
     from aegan.serve.following import Following
+    from aegan.serve.guard import Door
     from aegan.serve.play import Play
 
+    door = Door.of(host, allow_host or [], root_path)
     model = aegan.load(run, device)
     whole = None if (run / "model.safetensors").exists() else Run(run, device)
     following = None if whole is None else Following(run)
-    app = build_app(Play(model, whole), following, name=run.resolve().name, host=host)
-    serve(app, listen(host, port), host, open_browser=open_browser, say=typer.echo)
+    app = build_app(Play(model, whole), following, name=printable(run.resolve().name), door=door)
+    serve(app, listen(host, port), host, root_path=door.root_path, open_browser=open_browser, say=say)

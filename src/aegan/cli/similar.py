@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aegan.cli._shared import DataPath, Device, RunPath, open_for, whole, write_items
+from aegan.cli._output import PRINT, answer, say
+from aegan.cli._shared import PICTURES, DataPath, Device, RunPath, check_out, open_for, whole, write_items, wrote
 from aegan.errors import UserError
+from aegan.names import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +30,10 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="A picture (.png) of the image and what was found, nearest first.")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write names, labels and distances to this file.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="[FILE]", help="Print names, labels and distances as JSON, or write them to FILE.json."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Find the images whose codes are nearest to an image's code."""
@@ -38,9 +43,12 @@ def command(
     from aegan.features.tables import write_rows
     from aegan.metrics.nearest import nearest_items
 
-    if json is not None and json.suffix.lower() != ".json":
+    as_json = json is not None and str(json) == PRINT
+    if json is not None and not as_json and json.suffix.lower() != ".json":
         raise UserError(f"--json writes a .json file, not {json.suffix or 'a folder'}.", "Use --json alike.json")
     model = aegan.load(run, device)
+    if out is not None:
+        check_out(out, count + 1 if out.suffix.lower() in PICTURES else 1, model.spec)
     query = _query(model, image)
     opened = open_for(model, data)
     items, labels, names = whole(opened)
@@ -53,14 +61,22 @@ def command(
     if labels is not None:
         columns["label"] = [opened.spec.classes[labels[i]] if opened.spec.classes else int(labels[i]) for i in found]
     columns["distance"] = distance[0]
-    width = max(len(str(name)) for name in columns["name"])
-    for row in zip(*columns.values(), strict=True):
-        typer.echo("  ".join([f"{row[-1]:10.4f}", f"{row[0]:{width}s}", *map(str, row[1:-1])]))
-    if json is not None:
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    width = max(len(printable(row["name"])) for row in rows)
+    lines = [
+        "  ".join([f"{row['distance']:10.4f}", f"{printable(row['name']):{width}s}", *_label(row)]) for row in rows
+    ]
+    answer({"image": image, "neighbours": rows, "wrote": out}, lines, as_json)
+    if json is not None and not as_json:
         write_rows(json, columns)
-        typer.echo(f"wrote {len(found)} neighbours to {json}")
+        say(f"wrote {len(found)} neighbours to {printable(str(json))}")
     if out is not None:
-        write_items(out, np.concatenate([query, items[found]]), background=model.spec.background)
+        facts = write_items(out, np.concatenate([query, items[found]]), background=model.spec.background)
+        say(wrote(facts), aside=as_json)
+
+
+def _label(row: dict[str, Any]) -> list[str]:
+    return [printable(str(row["label"]))] if "label" in row else []
 
 
 def _query(model: Model, path: Path) -> NDArray[Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from aegan.cli._names import offer_strategy
+from aegan.cli._output import AsJson, answer
 
 EXAMPLE = "Example: aegan strategies latent"
 
@@ -35,37 +36,59 @@ def command(
         str | None,
         typer.Argument(help="One strategy, with its options.", show_default=False, autocompletion=offer_strategy),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the strategies by where the autoencoder enters the game, or the options of one."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from aegan.strategies import Strategy, strategies, strategy
 
-    console = Console()
     if name is not None:
-        kind = strategy(name)
-        console.print(f"[bold]{kind.name}[/]: {kind.summary}\n{kind.paper}\n{', '.join(_can(kind))}\n")
-        console.print((kind.__doc__ or "").strip(), markup=False, highlight=False)
+        facts = _facts(strategy(name))
         table = Table("option", "default", "meaning", "source")
-        for f in dataclasses.fields(kind):
-            table.add_row(f.name, str(f.default), f.metadata.get("help", ""), f.metadata.get("source", ""))
-        console.print(table)
+        for option in facts["options"]:
+            table.add_row(option["name"], str(option["default"]), option["meaning"], option["source"])
+        head = [f"{facts['name']}: {facts['summary']}", facts["paper"], ", ".join(facts["can"]), "", facts["formulas"]]
+        answer(facts, [*head, table], as_json)
         return
     places: dict[str, list[type[Strategy]]] = {}
     for kind in sorted(strategies().values(), key=_rank):
         places.setdefault(kind.where, []).append(kind)
-    console.print("Where the autoencoder enters the game, and what each strategy can do:", highlight=False)
+    shown: list[Any] = ["Where the autoencoder enters the game, and what each strategy can do:"]
     for where, kinds in places.items():
-        console.print(f"\n[bold]{'nowhere: the control' if where == LAST else where}[/]", highlight=False)
+        shown += ["", Text("nowhere: the control" if where == LAST else where, style="bold")]
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column(width=15)
         table.add_column(ratio=1)
         table.add_column(width=35)
         for kind in kinds:
             table.add_row(f"  {kind.name}", kind.summary, ", ".join(_can(kind)))
-        console.print(table, highlight=False)
-    console.print(f"\n{ADVICE}\nOptions, equations and papers of one: aegan strategies NAME", highlight=False)
+        shown.append(table)
+    shown.append(f"\n{ADVICE}\nOptions, equations and papers of one: aegan strategies NAME")
+    answer({"strategies": [_facts(kind) for kinds in places.values() for kind in kinds]}, shown, as_json)
+
+
+def _facts(kind: Any) -> dict[str, Any]:
+    """A strategy in plain values."""
+    options = [
+        {
+            "name": f.name,
+            "default": f.default,
+            "meaning": f.metadata.get("help", ""),
+            "source": f.metadata.get("source", ""),
+        }
+        for f in dataclasses.fields(kind)
+    ]
+    return {
+        "name": kind.name,
+        "where": kind.where,
+        "summary": kind.summary,
+        "paper": kind.paper,
+        "can": _can(kind),
+        "formulas": (kind.__doc__ or "").strip(),
+        "options": options,
+    }
 
 
 def _rank(kind: object) -> tuple[int, str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aegan.cli._names import offer_preset, offer_set, offer_strategy
+from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_first, is_rank, launch
+from aegan.names import printable, quoted
 
 if TYPE_CHECKING:
     from aegan.run import RunSettings
@@ -43,6 +46,7 @@ def command(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
     evaluate: Annotated[bool, typer.Option(help="Score the model and write report.html afterwards.")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
@@ -68,7 +72,18 @@ def command(
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "threads", "data", "data_now", "config_file", "evaluate", "dry_run"},
+            {
+                "out",
+                "device",
+                "devices",
+                "threads",
+                "data",
+                "data_now",
+                "config_file",
+                "evaluate",
+                "dry_run",
+                "as_json",
+            },
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
@@ -77,7 +92,7 @@ def command(
             threads=config.threads or repeat.run.threads,
         )  # fmt: skip
     if dry_run:
-        _describe(config, options if repeat is None else repeat.options, repeat, source)
+        _describe(config, options if repeat is None else repeat.options, repeat, source, as_json)
         return
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
@@ -95,13 +110,22 @@ def command(
             given=given,
         )
     except Interrupted as stop:
-        display.say(f"Stopped at step {stop.step}. Go on with: aegan train --resume --out {config.out}")
+        go_on = f"aegan train --resume --out {quoted(str(config.out))}"
+        display.say(f"Stopped at step {stop.step}. Go on with: {go_on}")
+        if as_json and is_first():
+            answer({"run": config.out, "finished": False, "step": stop.step, "resume": go_on}, "", True)
         raise typer.Exit(128 + stop.signum) from None
     except LostRank as lost:
-        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {config.out}") from lost
-    display.say(f"model   {run.path / 'model'}")
+        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {quoted(str(config.out))}") from lost
+    display.say(f"model   {printable(str(run.path / 'model'))}")
     if evaluate:
-        display.say(f"report  {run.path / 'report.html'}")
+        display.say(f"report  {printable(str(run.path / 'report.html'))}")
+    if as_json and is_first():
+        last = next(line for line in reversed(run.log) if line.get("event") == "done")
+        facts = {"run": run.path, "finished": True, "step": last["step"], "seconds": last["seconds"]}
+        facts |= {"images": last["images"], "model": run.path / "model"}
+        facts["report"] = run.path / "report.html" if evaluate else None
+        answer({**facts, "evaluation": run.evaluation if evaluate else None}, "", True)
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -122,44 +146,59 @@ def _only(given: set[str], allowed: set[str], why: str) -> None:
 
 
 def _describe(
-    config: RunConfig, options: Mapping[str, Any], repeat: RunSettings | None = None, source: str | None = None
+    config: RunConfig,
+    options: Mapping[str, Any],
+    repeat: RunSettings | None,
+    source: str | None,
+    as_json: bool,
 ) -> None:
     """What --dry-run prints: data, networks, what they begin with, stages, every hyper-parameter."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from aegan.initial import open_init, take
     from aegan.places import find_data
     from aegan.run import RunSettings, resolve
     from aegan.strategies import Stage
 
-    console = Console()
     asked = repeat or RunSettings(config, {})
     data, _ = find_data(asked, asked.folder or Path(), source=source, progress=True, checked=source is not None)
-    settings = resolve(config, data, options, processes=config.devices, say=console.print)
+    settings = resolve(config, data, options, processes=config.devices, say=partial(say, aside=as_json))
     strategy = settings.strategy()
     spec = data.spec
-    console.print(
-        f"[bold]{data.name}[/]: {len(data.train)} to train on, {len(data.held_out)} held out, shape {spec.shape}"
-    )
     networks = strategy.build(spec)
-    console.print(
-        f"[bold]{strategy.name}[/], preset {settings.run.preset}: "
-        + ", ".join(
-            f"{k} {sum(p.numel() for p in net.parameters()) / 1e3:,.0f}k weights" for k, net in networks.items()
-        )
-    )
-    if config.init is not None:
-        for line in take(open_init(config.init), networks, spec, strategy)["notes"]:
-            console.print(f"init: {line}", highlight=False, markup=False, soft_wrap=True)
-    table = Table("stage", "share", "trains")
+    begins = take(open_init(config.init), networks, spec, strategy)["notes"] if config.init is not None else []
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)
-    for s in stages:
-        what = ", ".join(f"{p.name}({'+'.join(p.trains)})" for p in s.phases) if isinstance(s, Stage) else "fitted"
-        table.add_row(s.name, f"{s.share / shares:.0%}", what)
-    console.print(table)
-    for f in dataclasses.fields(strategy):
-        console.print(
-            f"  {f.name} = {getattr(strategy, f.name)}  [dim]{f.metadata.get('help', '')}[/]", highlight=False
-        )
+    facts: dict[str, Any] = {
+        "data": {"name": data.name, "train": len(data.train), "held_out": len(data.held_out), "shape": spec.shape},
+        "strategy": strategy.name,
+        "preset": settings.run.preset,
+        "weights": {k: sum(p.numel() for p in net.parameters()) for k, net in networks.items()},
+        "init": begins,
+        "stages": [
+            {
+                "name": s.name,
+                "share": s.share / shares,
+                "trains": {p.name: p.trains for p in s.phases} if isinstance(s, Stage) else {},
+            }
+            for s in stages
+        ],
+        "options": {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)},
+        "settings": dataclasses.asdict(settings.run),
+    }
+    table = Table("stage", "share", "trains")
+    for s in facts["stages"]:
+        what = ", ".join(f"{name}({'+'.join(trained)})" for name, trained in s["trains"].items()) or "fitted"
+        table.add_row(s["name"], f"{s['share']:.0%}", what)
+    d, bold = facts["data"], "bold"
+    meaning = {f.name: f.metadata.get("help", "") for f in dataclasses.fields(strategy)}
+    weights = ", ".join(f"{k} {n / 1e3:,.0f}k weights" for k, n in facts["weights"].items())
+    shown = [
+        Text.assemble((d["name"], bold), f": {d['train']} to train on, {d['held_out']} held out, shape {d['shape']}"),
+        Text.assemble((strategy.name, bold), f", preset {facts['preset']}: {weights}"),
+        *(Text(f"init: {line}") for line in begins),
+        table,
+        *(Text.assemble(f"  {k} = {v}  ", (meaning[k], "dim")) for k, v in facts["options"].items()),
+    ]
+    answer(facts, shown, as_json)

@@ -7,7 +7,7 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from aegan.codec.coding import Damaged
 from aegan.codec.container import BLOCK, NAMES, Head, Writer, records, scan
 from aegan.codec.fixed import UNIT
 from aegan.codec.pictures import FILE, Picture, Source
-from aegan.data.inspection import printable
 from aegan.data.spec import Numbered
-from aegan.engine.state import digest
+from aegan.engine.state import digest, part_of
 from aegan.errors import UserError
+from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:
     from aegan.model import Model
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 NAMES_PART = 50_000  # names in a record
 MOST_NAMES = 2**26  # bytes of names in a record that are believed
 IMAGES = 4_096  # most in a block
-FORBIDDEN = set('<>:"|?*') | {chr(c) for c in range(32)} | {"\x7f"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def compress(
     blocks = Blocks(model, step)
     images = Source(source, lossless, model.spec.format)
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    unfinished = part_of(out)
     count = pixels = 0
     try:
         with open(unfinished, "wb") as file:
@@ -234,7 +233,7 @@ class Folder:
         if root.is_file() or (root.is_dir() and any(root.iterdir())):
             raise UserError(f"{root} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
         self.root = root
-        self.taken: set[str] = set()
+        self.names = FreshNames()
         root.mkdir(parents=True, exist_ok=True)
 
     def add(self, name: str, picture: Picture) -> Path:
@@ -242,13 +241,7 @@ class Folder:
         suffix = ".png" if picture.mode != "CMYK" else ".tif"
         if picture.mode == FILE:
             suffix = picture.extra if picture.extra[1:].isalnum() and len(picture.extra) < 8 else ".bin"
-        stem = safe(name)
-        chosen, n = stem, 1
-        while chosen.lower() in self.taken:
-            n += 1
-            chosen = f"{stem}-{n}"
-        self.taken.add(chosen.lower())
-        path = self.root / f"{chosen}{suffix}"
+        path = self.root / f"{self.names.of(safe(name))}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         if picture.mode == FILE:
             path.write_bytes(picture.pixels.tobytes())
@@ -257,23 +250,6 @@ class Folder:
             how: dict[str, Any] = {"compression": "tiff_lzw"} if suffix == ".tif" else {"compress_level": 3}
             image.save(path, **how)
         return path
-
-
-def safe(name: str) -> str:
-    """A name without its suffix, as a path under a folder on any system.
-
-    >>> safe("../../etc/passwd.png"), safe("cats/a:b.jpg"), safe("/abs"), safe("..")
-    ('etc/passwd', 'cats/a_b', 'abs', 'image')
-    """
-    parts = []
-    for part in PurePosixPath(name.replace("\\", "/")).parts:
-        clean = "".join("_" if c in FORBIDDEN or 0xD800 <= ord(c) < 0xE000 else c for c in part).strip(" .")
-        if clean and clean != "/":
-            parts.append(clean[:200])
-    if not parts:
-        return "image"
-    stem, dot, _ = parts[-1].rpartition(".")
-    return "/".join([*parts[:-1], stem if dot and stem else parts[-1]])
 
 
 def stacked(pictures: list[Picture]) -> np.ndarray[Any, Any]:

@@ -20,6 +20,7 @@ from aegan.data.open import KINDS, files_in
 from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 Sides = tuple[int, int]  # height and width
@@ -97,7 +98,7 @@ class Source:
                 for i in range(len(part.items))
             ]
             return
-        path = Path(source).expanduser()
+        path = expanded(source)
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz") and path.is_file():
             stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)

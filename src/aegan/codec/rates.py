@@ -20,7 +20,7 @@ from PIL import Image, features
 from aegan.codec.files import compress, decompress
 from aegan.data.format import size_text
 from aegan.data.inspection import size_shown
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 
 if TYPE_CHECKING:
@@ -244,8 +244,8 @@ class _Distance:
 def write_curves(curves: Curves, folder: Path) -> None:
     """`rates.json` and `index.html`."""
     content = {**asdict(curves), "compared": curves.compared()}
-    write_atomically(folder / "rates.json", (json.dumps(content, indent=1) + "\n").encode())
-    write_atomically(folder / "index.html", page(curves).encode())
+    write_text(folder / "rates.json", json.dumps(content, indent=1) + "\n")
+    write_text(folder / "index.html", page(curves))
 
 
 def page(curves: Curves) -> str:

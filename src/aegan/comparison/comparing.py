@@ -91,7 +91,7 @@ def compare(
         # one that is missing is told before hours of training
         load_extractor(extractor, str(pick_device(device)), data=opened)
     settings = keep(asked.checked(opened), opened.fingerprint, folder)
-    console = Console(stderr=True, quiet=not progress)
+    console = Console(stderr=True, quiet=not progress, emoji=False)
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from aegan.comparison.results import Results
 from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import least_p, middle
 from aegan.comparison.summary import Summary, failures, percent, scaled, spread
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report.html import document, picture, section
 from aegan.report.words import plural, processor, show
 from aegan.strategies import strategies
@@ -24,7 +24,7 @@ TICKS = 24  # points of a curve
 
 def write_page(results: Results, path: Path) -> Path:
     """Writes the page, whole or not at all."""
-    write_atomically(path, render(results).encode("utf-8"))
+    write_text(path, render(results))
     return path
 
 

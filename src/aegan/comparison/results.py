@@ -15,7 +15,7 @@ from aegan.comparison.settings import Settings
 from aegan.comparison.statistics import rounded
 from aegan.comparison.summary import Quality, Summary, summarise
 from aegan.comparison.trials import Trial
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report.text import plain
 from aegan.version import __version__
 
@@ -84,7 +84,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
 
     def __rich__(self) -> Table:
         q, s = self.quality, self.settings

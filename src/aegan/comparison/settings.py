@@ -14,7 +14,7 @@ from aegan.comparison.trials import Job
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec
 from aegan.data.format import Fit
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.evaluation.task import LEAST
 from aegan.run import open_asked, resolve
@@ -213,7 +213,7 @@ def keep(settings: Settings, fingerprint: str, folder: Path) -> Settings:
         mine = {**settings.as_dict(), "fingerprint": fingerprint}
     elif folder.is_dir() and any(p.name != "data.npy" for p in folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no comparison.", "Choose a new folder with --out.")
-    write_atomically(path, (json.dumps(mine, indent=1) + "\n").encode())
+    write_text(path, json.dumps(mine, indent=1) + "\n")
     return settings
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aegan.cores import usable
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 
 Status = Literal["finished", "diverged", "crashed"]
@@ -94,7 +94,7 @@ class Trial:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(dataclasses.asdict(self), indent=1) + "\n").encode())
+        write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Trial | None:
@@ -193,7 +193,7 @@ def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "AEGAN_TENSORBOARD": "0"}
     order = job.order if device is None else {**job.order, "config": {**job.order["config"], "device": device}}
     job.folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(job.folder / "order.json", (json.dumps(order, indent=1) + "\n").encode())
+    write_text(job.folder / "order.json", json.dumps(order, indent=1) + "\n")
     with open(job.folder / "output.txt", "ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "aegan.comparison.worker", str(job.folder)],
@@ -226,7 +226,7 @@ def _outcome(job: Job, code: int) -> Trial:
 
 def _tail(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        return [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     except OSError:
         return []
 

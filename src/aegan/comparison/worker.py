@@ -34,7 +34,7 @@ def main(folder: Path) -> int:
         exit code: 0; 2 for a user's mistake, whose words are the last line of the output; 128 + signal if interrupted.
     """
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    order = json.loads((folder / "order.json").read_text())
+    order = json.loads((folder / "order.json").read_text(encoding="utf-8"))
     try:
         trial = run_trial(folder, order)
     except Interrupted as stop:

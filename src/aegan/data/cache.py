@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
 from aegan.errors import UserError
+from aegan.folders import cache_root as cache_root
 
 Array = NDArray[Any]
 
@@ -28,11 +29,6 @@ META = "meta.json"
 CHECKED = 2**25  # bytes of each array of items that are read again and compared with the hashes of their rows, about
 STALE = 7 * 24 * 3600  # seconds after which an unfinished folder is one that a killed run left
 REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-def cache_root(cache_dir: str | os.PathLike[str] | None) -> Path:
-    """The folder of all caches: the one given, `$AEGAN_CACHE`, or `~/.cache/aegan`."""
-    return Path(cache_dir or os.environ.get("AEGAN_CACHE") or "~/.cache/aegan").expanduser()
 
 
 def key_of(*parts: object) -> str:

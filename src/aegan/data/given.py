@@ -20,6 +20,7 @@ from aegan.data.files import Entry, Found, Origin, Skips, Stretch, spread
 from aegan.data.inspection import printable
 from aegan.data.labels import Label
 from aegan.errors import UserError
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 
@@ -169,7 +170,7 @@ def in_files(names: Sequence[str | os.PathLike[str]], labels: Any = None) -> Fou
     digest = hashlib.blake2b(digest_size=16)
     entries = []
     for path, label in zip(map(Path, names), _labels(labels, len(names)), strict=True):
-        path = path.expanduser()
+        path = expanded(path)
         shown = printable(str(path))
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"

@@ -6,17 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from aegan.names import printable as printable
+
 REASONS_SHOWN = 20
 NAMES_KEPT = 50  # names kept of the files skipped for one reason; the count is always exact
-
-
-def printable(text: str) -> str:
-    """Text that a terminal and JSON can take, of a name that may hold line breaks, control codes or stray bytes.
-
-    >>> printable("caf\\udce9\\n.png")
-    'caf\\\\udce9\\\\n.png'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def size_shown(size: int | str | None) -> str:

@@ -34,6 +34,7 @@ from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError, unknown
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 Source: TypeAlias = str | os.PathLike[str] | Array | Sequence[Any]  # and torch tensors; see `aegan.data.given`
@@ -74,7 +75,7 @@ def open_data(
             three numbers.
         labels: False leaves labels out; with an array or a list, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
-        cache_dir: where decoded images are kept; by default `$AEGAN_CACHE`, or `~/.cache/aegan`.
+        cache_dir: where decoded images are kept; by default see `aegan.folders.cache_root`.
         progress: show a progress bar while decoding.
         stream: "on" keeps no decoded images but decodes them whenever they are asked for; "off" never does; "auto" does
             so for tar and parquet shards of more than 4 GB of pixels.
@@ -107,7 +108,7 @@ def open_data(
             f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
             "Fetch or mount the shards, and name their folder.",
         )
-    path = Path(source).expanduser()
+    path = expanded(source)
     if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
         return open_found(
             in_files(matches, given), "files", printable(str(path)), wanted, labelled, cache_dir, progress

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from aegan.data import cache
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data
 from aegan.data.stream import Streamed
+from aegan.folders import expanded
 from aegan.version import __version__
 
 NAME = "data.json"
@@ -26,7 +26,7 @@ def record(data: Data) -> dict[str, Any]:
     - colours: what pixels mean,
     - format of this file, cache_format and aegan: versions.
     """
-    found = Path(data.source).expanduser()
+    found = expanded(data.source)
     image = data.spec.is_image
     return {
         "format": FORMAT,
@@ -44,9 +44,9 @@ def record(data: Data) -> dict[str, Any]:
     }
 
 
-def as_text(data: Data) -> bytes:
+def as_text(data: Data) -> str:
     """The same as the file's content. Names that are no text on this machine are kept as escapes."""
-    return (json.dumps(record(data), indent=1) + "\n").encode()
+    return json.dumps(record(data), indent=1) + "\n"
 
 
 def told(plain: Mapping[str, Any]) -> list[str]:

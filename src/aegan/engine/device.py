@@ -52,7 +52,7 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 def describe_machine(device: torch.device) -> dict[str, object]:
     """Hardware and versions, for logs and reports; `threads` are those that compute at this moment."""
     cpu = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as info:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as info:
         cpu = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), cpu)
     out: dict[str, object] = {
         "cpu": cpu,

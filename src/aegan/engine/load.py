@@ -47,7 +47,7 @@ class Cores:
         idle = work = 0
         with contextlib.suppress(OSError, ValueError, IndexError):
             tick = os.sysconf("SC_CLK_TCK")
-            for line in self._stat.read_text().splitlines():
+            for line in self._stat.read_text(encoding="ascii").splitlines():
                 name, *counts = line.split()
                 if name in mine:
                     # user, nice, system, idle, iowait, irq, softirq, steal; what guests take is in user too

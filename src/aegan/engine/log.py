@@ -16,8 +16,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
 from aegan.engine.loggers import Loggers
-from aegan.engine.state import explained, write_atomically
+from aegan.engine.state import explained, write_text
 from aegan.jsonl import json_objects
+from aegan.names import printable
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -60,10 +61,10 @@ class RunLog:
         self._loggers = loggers or Loggers((), path.parent, print)
         if path.is_file():
             kept = [line for line in read_log(path) if _taken_until(line, step or 0) or line in ahead]
-            write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
+            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "a", buffering=1)  # noqa: SIM115  closed by `close`
+            self._file = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115  closed by `close`
 
     def write(self, **line: Any) -> None:
         """One line. Terms, watched values and rates also go to the loggers."""
@@ -106,7 +107,7 @@ class Display:
     every = 10.0  # seconds between lines where there is no terminal
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, quiet=quiet)
+        self.console = console or Console(stderr=True, quiet=quiet, emoji=False)
         self._live = self.console.is_terminal and not quiet
         self._progress: Progress | None = None
         self._task: Any = None
@@ -114,8 +115,9 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line of its own."""
+        lines = "\n".join(map(printable, text.split("\n")))
         with contextlib.suppress(OSError):
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, stage: str, note: str = "") -> None:
         """A stage begins."""

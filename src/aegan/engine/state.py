@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from aegan.errors import UserError
+from aegan.names import LONGEST, is_utf8, shortened
 
 FORMAT = 1
 
@@ -30,7 +31,8 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
-                f"The disk is full: {path} could not be written.", "Free space, then use --resume."
+                f"The disk is full: {path} could not be written.",
+                "Free space, then give the same command again, of a training with --resume.",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UserError(f"No permission to write {path}.", "Choose another folder with --out.") from error
@@ -38,9 +40,15 @@ def explained(path: Path) -> Iterator[None]:
         raise UserError(f"{path} could not be written: {why}.", "Choose another place with --out.") from error
 
 
+def part_of(path: Path) -> Path:
+    """Where a file is written before it gets its name; `sweep` finds it."""
+    mine = f".{os.getpid()}.part"
+    return path.with_name(f".{shortened(path.name, LONGEST - len(mine) - 1)}{mine}")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a whole file or nothing: beside its place first, flushed to disk, then renamed over it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     with explained(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +62,14 @@ def write_atomically(path: Path, content: bytes) -> None:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """A whole text file or nothing, UTF-8 on every machine.
+
+    Stray bytes of names, which are lone surrogates, become `\\udcNN`: to JSON the very same name, to people its spelling.
+    """
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _settle(folder: Path) -> None:
@@ -100,6 +116,16 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) 
     write_atomically(path, save(plain, {"aegan": header}))
 
 
+@contextmanager
+def _openable(path: Path) -> Iterator[str]:
+    """A name of a file that safetensors can open: it takes UTF-8 alone, where names on Linux are any bytes."""
+    if is_utf8(path):
+        yield str(path)
+        return
+    with open(path, "rb") as file:
+        yield f"/dev/fd/{file.fileno()}"
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what `write_tensors` wrote, and checks it.
 
@@ -107,7 +133,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         UserError: the file is damaged, is not ours, or is from a newer version.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with _openable(path) as where, safe_open(where, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("aegan", "null"))
             if header is not None and header["format"] > FORMAT:
                 raise UserError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from aegan.data.format import colour_text
 from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
+from aegan.folders import cache_root
 from aegan.metrics import Extractor
 
 MOST = 2**31  # bytes of the whole cache; the files that were used longest ago make room
@@ -25,8 +25,8 @@ Progress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
-    """$AEGAN_CACHE/features, or ~/.cache/aegan/features."""
-    return Path(os.environ.get("AEGAN_CACHE") or Path.home() / ".cache" / "aegan") / "features"
+    """`features` in the folder of caches, see `cache_root`."""
+    return cache_root() / "features"
 
 
 class OnBackground:

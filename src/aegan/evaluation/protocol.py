@@ -337,7 +337,7 @@ def _roles(task: Task, split: bool) -> dict[str, str]:
 @contextmanager
 def _steps(shown: bool) -> Iterator[Steps]:
     """Names the step under way and counts its items, on stderr."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False, markup=False)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.report.text import plain
 from aegan.report.words import measured, show
@@ -115,7 +115,7 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n").encode())
+        write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Evaluation:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_atomically, write_text
 from aegan.errors import UserError
+from aegan.names import as_bytes
 
 Array = NDArray[Any]
 
@@ -25,7 +26,8 @@ def write_codes(
 
     .npz holds `codes` float32 (N, ...), `names` (N,), and where there are any `labels` int64 (N,) and `classes`. A parquet
     file holds a row an example: `name`, `label`, `class`, and `code`, a list of fixed size (the code flattened; its shape
-    is in the file's metadata under `code_shape`, as JSON).
+    is in the file's metadata under `code_shape`, as JSON). Names that are not UTF-8 are exact in an .npz, where stray bytes
+    are lone surrogates (`os.fsencode` gives the bytes), and in a parquet file's column `name_bytes`.
 
     Raises:
         UserError: another suffix, or pyarrow is missing.
@@ -40,7 +42,7 @@ def write_codes(
     elif suffix == ".parquet":
         pa = _pyarrow(path)
         flat = np.ascontiguousarray(codes.reshape(len(codes), -1), np.float32)
-        columns = {"name": pa.array(names, pa.string()), **_label_columns(pa, labels, classes)}
+        columns = {**_text(pa, "name", names), **_label_columns(pa, labels, classes)}
         columns["code"] = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
         _write_parquet(pa, path, columns, {"code_shape": json.dumps(list(codes.shape[1:]))})
     else:
@@ -50,6 +52,9 @@ def write_codes(
 def write_rows(path: Path, rows: Mapping[str, Any]) -> None:
     """Columns of equal length as .csv, .json (a list of objects) or .parquet, whole or not at all.
 
+    Names that are not UTF-8 are exact: in a .csv their bytes as they are, in .json lone surrogates (`os.fsencode` gives the
+    bytes), in .parquet a column NAME_bytes beside the column of text.
+
     Raises:
         UserError: another suffix, or pyarrow is missing.
     """
@@ -57,17 +62,19 @@ def write_rows(path: Path, rows: Mapping[str, Any]) -> None:
     plain = {k: v.tolist() if isinstance(v, np.ndarray) else list(v) for k, v in rows.items()}
     if suffix == ".json":
         listed = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
-        write_atomically(path, (json.dumps(listed, indent=1) + "\n").encode())
+        write_text(path, json.dumps(listed, indent=1) + "\n")
     elif suffix == ".csv":
         with io.StringIO(newline="") as text:
             writer = csv.writer(text)
             writer.writerow(plain)
             writer.writerows(zip(*plain.values(), strict=True))
-            # file names need not be UTF-8
-            write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+            write_atomically(path, as_bytes(text.getvalue()))
     elif suffix == ".parquet":
         pa = _pyarrow(path)
-        _write_parquet(pa, path, {k: pa.array(v) for k, v in plain.items()}, {})
+        columns: dict[str, Any] = {}
+        for k, v in plain.items():
+            columns |= _text(pa, k, v) if v and isinstance(v[0], str) else {k: pa.array(v)}
+        _write_parquet(pa, path, columns, {})
     else:
         raise UserError(f"A table is written as .csv, .json or .parquet, not {suffix or 'a folder'}.", "Name a file.")
 
@@ -77,6 +84,13 @@ def _label_columns(pa: Any, labels: Array | None, classes: tuple[str, ...]) -> d
         return {}
     found = {"label": pa.array(labels)}
     return found if not classes else {**found, "class": pa.array([classes[i] for i in labels], pa.string())}
+
+
+def _text(pa: Any, column: str, values: list[str]) -> dict[str, Any]:
+    """A column of text; where some are not UTF-8, which parquet's text is, also their bytes as COLUMN_bytes."""
+    shown = [v.encode("utf-8", "backslashreplace").decode() for v in values]
+    found = {column: pa.array(shown, pa.string())}
+    return found if shown == values else {**found, f"{column}_bytes": pa.array(map(as_bytes, values), pa.binary())}
 
 
 def _write_parquet(pa: Any, path: Path, columns: dict[str, Any], metadata: dict[str, str]) -> None:

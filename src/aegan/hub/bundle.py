@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from aegan.engine.log import finite
-from aegan.engine.state import read_tensors, write_atomically, write_tensors
+from aegan.engine.state import read_tensors, write_tensors, write_text
 from aegan.errors import UserError
 from aegan.hub.migrate import migrated
 
@@ -20,7 +20,7 @@ def write_bundle(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any
     """Writes both files. The weights carry the configuration too, so a pair that does not belong together is noticed."""
     config = finite({"format": FORMAT, **config})
     write_tensors(folder / "model.safetensors", tensors, {"config": config})
-    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
 
 
 def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -33,7 +33,7 @@ def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if not (folder / name).is_file():
             raise UserError(f"{folder} holds no model: {name} is missing.", "Give the folder of a finished run.")
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         version = int(config["format"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{folder / 'config.json'} is damaged and cannot be read.") from error

@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.evaluation.result import Evaluation
 from aegan.hub.names import is_name
 from aegan.model import Model
+from aegan.names import printable
 from aegan.networks.custom import own_names
 from aegan.report.grids import grid, scatter
 from aegan.report.words import duration, plural, show
@@ -69,7 +71,7 @@ def write_hub_folder(
         (folder / "samples.png").write_bytes(picture)
     if evaluation is not None:
         evaluation.write(folder / "evaluation.json")
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    write_text(folder / "README.md", text)
     return sorted(folder.iterdir())
 
 
@@ -91,7 +93,7 @@ def card(model: Model, *, title: str, run: Run | None, evaluation: Evaluation | 
     spec, strategy = model.spec, model.strategy
     kind = "images" if spec.is_image else "vectors"
     data = (evaluation.data.get("name") if evaluation else None) or (
-        Path(run.config.run.data).name if run else "its data"
+        printable(Path(run.config.run.data).name) if run else "its data"
     )
     front: dict[str, Any] = {
         "library_name": "aegan",

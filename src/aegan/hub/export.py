@@ -24,9 +24,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.hub.pieces import Piece, labels_known, pieces
 from aegan.model import Model
+from aegan.names import is_utf8, shortened
 from aegan.networks.custom import own_names
 from aegan.version import __version__
 
@@ -87,7 +89,9 @@ def export_onnx(model: Model, folder: Path) -> dict[str, Any]:
             raise RuntimeError(f"it has opset {graph.opset_imports.get('')}, not {OPSET}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # as many as the checks need; the session is not kept
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # it takes names in UTF-8 alone
+        model_file = path if is_utf8(path) else path.read_bytes()
+        session = onnxruntime.InferenceSession(model_file, options, providers=["CPUExecutionProvider"])
         named = {i.name for i in session.get_inputs()}
         return lambda inputs: session.run(None, {k: v.numpy() for k, v in inputs.items() if k in named})[0]
 
@@ -185,7 +189,7 @@ def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path]
         raise UserError("A model is exported on the CPU.", "Load it with device='cpu'.")
     found = pieces(model)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    part = Path(tempfile.mkdtemp(prefix=f".{shortened(folder.name, 200)}.", dir=folder.parent))
     try:
         differences = {}
         for piece in found:
@@ -209,8 +213,8 @@ def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path]
             "tolerance": TOLERANCE, "batch_sizes": list(BATCHES), "largest_difference": differences,
             "torch": torch.__version__,
         }  # fmt: skip
-        (part / "model.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        (part / "README.md").write_text(readme(content))
+        write_text(part / "model.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_text(part / "README.md", readme(content))
         mask = os.umask(0)
         os.umask(mask)
         part.chmod(0o777 & ~mask)  # mkdtemp's folders are their owner's alone
@@ -295,7 +299,7 @@ def contract(model: Model, found: list[Piece], kind: str) -> str:
         }
         if "label" in inputs:
             content["pieces"][piece.name]["labels"] = labels_known(model)
-    return json.dumps(content, ensure_ascii=False)
+    return json.dumps(content)  # ASCII: ONNX stores valid UTF-8 only, and names need not be
 
 
 def _described(name: str, value: Tensor) -> dict[str, Any]:

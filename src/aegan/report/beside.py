@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report import words
 from aegan.report.facts import Facts
 from aegan.report.html import document, picture, section
@@ -50,7 +50,7 @@ def write_beside(found: Comparison, path: Path) -> Path:
         ),
     ]
     page = document("Side by side", "".join(body), STYLE, source=", ".join(found.names))
-    write_atomically(path, page.encode("utf-8"))
+    write_text(path, page)
     return path
 
 

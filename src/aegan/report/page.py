@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from aegan.engine.state import write_atomically
+from aegan.engine.state import write_text
 from aegan.report import words
 from aegan.report.curves import Chart, line_chart
 from aegan.report.facts import Facts, number
@@ -26,7 +26,7 @@ def write_report(run_path: str | Path) -> Path:
     facts = Facts(Path(run_path))
     facts.config_text  # noqa: B018  raises where there is no run
     path = facts.path / "report.html"
-    write_atomically(path, render(facts).encode("utf-8"))
+    write_text(path, render(facts))
     return path
 
 

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 import aegan
 from aegan.errors import UserError
 from aegan.serve.following import Following
-from aegan.serve.guard import Guard
+from aegan.serve.guard import Door, Guard
 from aegan.serve.limits import DIRECTIONS, FRAMES, IMAGES, LARGEST_SEED, NEIGHBOURS, NUMBERS, REACH, Limits
 from aegan.serve.play import Play, npz, picture, png
 from aegan.version import __version__
@@ -224,7 +224,12 @@ class Worker:
 
 
 def build_app(
-    play: Play | None, following: Following | None, *, name: str, host: str = "127.0.0.1", limits: Limits | None = None
+    play: Play | None,
+    following: Following | None,
+    *,
+    name: str,
+    door: Door | None = None,
+    limits: Limits | None = None,
 ) -> Guard:
     """The application.
 
@@ -232,11 +237,11 @@ def build_app(
         play: the model to play with; None: there is only a run to watch.
         following: the run folder to watch; None: there is only a model.
         name: of the run or model, for the page's title.
-        host: the address it will listen on.
+        door: under which names and which path it will be asked for; None: this machine's own.
         limits: bounds.
     """
     limits = limits or Limits()
-    return Guard(build_api(play, following, name=name, limits=limits), host, limits)
+    return Guard(build_api(play, following, name=name, limits=limits), door or Door(), limits)
 
 
 def build_api(play: Play | None, following: Following | None, *, name: str, limits: Limits) -> FastAPI:

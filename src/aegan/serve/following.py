@@ -13,6 +13,7 @@ import yaml
 
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
+from aegan.names import printable
 from aegan.plain_yaml import read_yaml
 
 PICTURE = re.compile(r"(\d{1,12})-([\w-]{1,64})\.png")
@@ -81,7 +82,7 @@ class Following:
         if not whole and len(piece) == PIECE:  # a line longer than an answer: no log of ours
             whole = piece
         behind = (0 if fresh else at) + len(whole)
-        return json_objects(whole), f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
+        return _shown(json_objects(whole)), f"{stat.st_ino}:{behind}", fresh, behind < stat.st_size and bool(whole)
 
     def state(self) -> dict[str, Any]:
         """Where the run stands: stage, step, seconds and the seconds that are left, as far as its log goes."""
@@ -103,9 +104,9 @@ class Following:
         left = 0.0 if done else _left(settings, seen)
         seconds = seen.get("seconds", 0.0)
         return {
-            "name": self.path.resolve().name,
+            "name": printable(self.path.resolve().name),
             "strategy": str(settings.get("strategy", "unknown")),
-            "data": Path(str(settings.get("data", "unknown"))).name,
+            "data": printable(Path(str(settings.get("data", "unknown"))).name),
             "state": "done" if done else "stopped" if silent > QUIET else "training" if seen else "starting",
             "stage": seen.get("stage"),
             "step": seen.get("step", 0),
@@ -133,6 +134,15 @@ class Following:
             return found[-1].read_bytes() if found else None
         except OSError:
             return None
+
+
+def _shown(value: Any) -> Any:
+    """Values of a log with stray bytes of names spelled out: an answer is UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_shown(k): _shown(v) for k, v in value.items()}
+    return [_shown(v) for v in value] if isinstance(value, list) else value
 
 
 def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:

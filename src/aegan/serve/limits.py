@@ -21,16 +21,19 @@ class Limits:
         upload: bytes of an uploaded image.
         body: bytes of any other request.
         pixels: of an uploaded image.
-        requests: in flight together, whatever they ask for.
+        requests: whose bodies arrive together, whatever they ask for.
+        waiting: further ones that wait for such a place, for `patience` seconds at most; yet others are sent away with 503.
         computing: requests that compute or wait for the model together; a further one is sent away with 503.
         receiving: seconds in which a request's body must have arrived.
         seconds: that one computation may take before its request is given up.
     """
 
-    upload: int = 8 * 2**20
+    upload: int = 16 * 2**20
     body: int = 2 * 2**20
-    pixels: int = 40_000_000
-    requests: int = 32
-    computing: int = 4
+    pixels: int = 50_000_000
+    requests: int = 16
+    waiting: int = 64
+    patience: float = 5.0
+    computing: int = 16
     receiving: float = 20.0
     seconds: float = 60.0

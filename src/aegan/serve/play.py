@@ -16,6 +16,7 @@ from PIL import Image
 
 from aegan.data.decode import Skip, decode, open_image, quiet
 from aegan.errors import UserError
+from aegan.names import printable
 from aegan.serve.limits import DIRECTIONS, Limits
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Play:
     def about(self) -> dict[str, Any]:
         """What the model is, in plain values."""
         spec, shape = self.model.spec, self.code_shape
-        data = None if self.run is None else Path(str(self.run.config.run.data)).name
+        data = None if self.run is None else printable(Path(str(self.run.config.run.data)).name)
         return {
             "strategy": self.model.strategy.name,
             "data": data,
@@ -191,7 +192,7 @@ class Play:
                 return Searched(
                     items,
                     self.model.encode(items).reshape(len(items), -1),
-                    [split.names[int(i)] for i in index],
+                    [printable(split.names[int(i)]) for i in index],
                     None if split.labels is None else split.labels[index],
                     "training",
                     f"{of} training images of {data.name}",

@@ -9,6 +9,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from aegan.errors import UserError
 
@@ -67,13 +68,22 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def serve(app: Any, sock: socket.socket, host: str, *, open_browser: bool, say: Callable[[str], None]) -> None:
+def serve(
+    app: Any,
+    sock: socket.socket,
+    host: str,
+    *,
+    root_path: str = "",
+    open_browser: bool,
+    say: Callable[[str], None],
+) -> None:
     """Serves until Ctrl-C.
 
     Args:
         app: the ASGI application.
         sock: where it listens.
         host: as it was asked for.
+        root_path: under which a proxy shows the page.
         open_browser: show the page in the user's browser.
         say: prints a line.
     """
@@ -83,6 +93,8 @@ def serve(app: Any, sock: socket.socket, host: str, *, open_browser: bool, say: 
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     url = f"http://{shown}:{port}/"
     say(f"{url}   (Ctrl-C ends it)")
+    if root_path:
+        say(f"Behind the proxy: its address, then {quote(root_path)}/")
     if not is_loopback(host):
         say("Warning: anyone who can reach this machine over the network can use this page; there is no password.")
     config = uvicorn.Config(

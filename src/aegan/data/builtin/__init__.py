@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aegan.data.split import MOST, content_hashes, held_out
 from aegan.data.toys import TOYS
 from aegan.errors import UserError
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 
@@ -78,7 +79,7 @@ def find_fashion(data_dir: str | None) -> dict[str, tuple[Path, Path]]:
     Raises:
         UserError: not all four were found; tells where they were looked for.
     """
-    folders = [Path(data_dir).expanduser()] if data_dir else []
+    folders = [expanded(data_dir)] if data_dir else []
     folders += [each / "fashion-mnist" for each in folders] + [FASHION_FOLDER]
     for folder in folders:
         found = {}

@@ -14,7 +14,7 @@ import trackio
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """It prints as it goes, where the progress is shown."""
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 
 

@@ -23,7 +23,7 @@ class WeightsAndBiases:
         kept = self.folder / "wandb" / "run-id"  # a resumed run goes on under the name that it had
         if not kept.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(uuid.uuid4().hex[:8])
+            kept.write_text(uuid.uuid4().hex[:8], encoding="ascii")
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "aegan"), name=self.folder.name, dir=self.folder, id=kept.read_text(),
             config=dict(config), mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]

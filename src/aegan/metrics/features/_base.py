@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from aegan.errors import UserError, unknown
+from aegan.folders import expanded
 
 if TYPE_CHECKING:
     from aegan.data import Data
@@ -109,7 +110,7 @@ def extractor(name: str = "lite0", device: str = "cpu", *, data: Data | None = N
         raise UserError(f"'{name}' names no file.", f"Write {kind}:FILE, or '{kind}' alone for the usual places.")
     if entry.needs_data and data is None:
         raise UserError(f"The extractor '{kind}' learns from labelled data, and was given none.", "Give the data.")
-    return entry.make(Asked(device, Path(file).expanduser() if file else None, data))
+    return entry.make(Asked(device, expanded(file) if file else None, data))
 
 
 def _entry(kind: str) -> _Entry:

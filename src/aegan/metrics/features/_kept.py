@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from aegan.data.cache import cache_root
 from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
+from aegan.folders import cache_root
 
 
 def path_of(kind: str, *parts: object) -> Path:
-    """$AEGAN_CACHE/KIND/HASH.safetensors: the parts are all that determines the weights."""
+    """KIND/HASH.safetensors in the folder of caches: the parts are all that determines the weights."""
     key = hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return cache_root(os.environ.get("AEGAN_CACHE")) / kind / f"{key}.safetensors"
+    return cache_root() / kind / f"{key}.safetensors"
 
 
 def kept(path: Path, net: nn.Module) -> dict[str, Any] | None:

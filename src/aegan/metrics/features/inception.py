@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from aegan.data.cache import cache_root
 from aegan.errors import UserError
+from aegan.folders import cache_root, home_cache
 from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
 
 SIDE = 299
@@ -269,10 +269,10 @@ class Inception:
         return in_batches(images, self.batch, self.device, of, progress)
 
 
-def _torch_home() -> Path:
+def _torch_homes() -> list[Path]:
     """Where PyTorch keeps what it downloads."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TORCH_HOME") or Path(base) / "torch")
+    named = os.environ.get("TORCH_HOME")
+    return [Path(named)] if named else [place / "torch" for place in home_cache()]
 
 
 def _file(named: Path | None) -> Path:
@@ -283,13 +283,13 @@ def _file(named: Path | None) -> Path:
             raise MissingExtractor(f"There is no file of weights {asked}.", f"It can be had from {SOURCE}")
         return asked
     # torch's folder is where pytorch-fid and torch-fidelity download it to
-    folders = [cache_root(os.environ.get("AEGAN_CACHE")), _torch_home() / "hub" / "checkpoints"]
+    folders = [cache_root(), *(home / "hub" / "checkpoints" for home in _torch_homes())]
     for folder in folders:
         for name in FILES:
             if (folder / name).is_file():
                 return folder / name
     raise MissingExtractor(
-        f"The extractor 'inception' needs the file {FILES[0]}, which is neither in {folders[0]} nor in {folders[1]}.",
+        f"The extractor 'inception' needs the file {FILES[0]}, which is not in {' nor in '.join(map(str, folders))}.",
         f"Put it there, set $AEGAN_INCEPTION, or write inception:FILE. It can be had from {SOURCE}",
     )
 

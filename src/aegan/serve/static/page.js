@@ -93,7 +93,7 @@ const draw = latest(() => telling("samples-status", async () => {
   say("samples-status", "Drawing …");
   const wish = wishOfSamples();
   const began = performance.now();
-  drawn = { ...(await json("/api/samples", wish)), wish };
+  drawn = { ...(await json("api/samples", wish)), wish };
   const grid = $("grid");
   grid.textContent = "";
   next = "A";
@@ -163,7 +163,7 @@ const walk = latest(() => telling("walk-status", async () => {
   const { A, B } = chosen;
   if (!(A && B && A.code && B.code)) return;
   say("walk-status", "Walking …");
-  frames = (await json("/api/walk", { start: A.code, end: B.code })).images;
+  frames = (await json("api/walk", { start: A.code, end: B.code })).images;
   show("walk-a", A.image, `A: ${A.name}`);
   show("walk-b", B.image, `B: ${B.name}`);
   $("walk-a-name").textContent = A.name;
@@ -188,7 +188,7 @@ function stepTo() {
 async function encode(file) {
   await telling("image-status", async () => {
     say("image-status", `Encoding ${file.name} …`);
-    const found = await json("/api/encode", undefined, file);
+    const found = await json("api/encode", undefined, file);
     upload = file;
     show("image-seen", found.seen);
     show("image-back", found.reconstruction);
@@ -201,7 +201,7 @@ async function encode(file) {
     mark();
     if ($("move-from").value === "image") move();
     say("image-status", `${file.name} is encoded.`);
-    const near = await json("/api/neighbours", { code: found.code });
+    const near = await json("api/neighbours", { code: found.code });
     $("among").textContent = `By distance between codes, among ${near.among}.`;
     near.neighbours.forEach((one) => {
       const figure = document.createElement("figure");
@@ -254,13 +254,13 @@ function wishOfMove() {
 
 const move = latest(() => telling("move-status", async () => {
   if (!$("sliders").childElementCount) return;
-  show("move-image", (await json("/api/directions", wishOfMove())).images[0], "The image at this place in the space of codes");
+  show("move-image", (await json("api/directions", wishOfMove())).images[0], "The image at this place in the space of codes");
   say("move-status", "");
 }));
 
 async function directions() {
   await telling("move-status", async () => {
-    const found = await json("/api/directions");
+    const found = await json("api/directions");
     $("directions-what").textContent =
       `The directions along which the codes of ${found.samples.toLocaleString("en")} samples vary most; a slider moves by standard deviations.`;
     found.shares.forEach((share, i) => {
@@ -298,11 +298,11 @@ const clock = (seconds) => {
 async function follow() {
   let wait = 2000;
   try {
-    const run = await json("/api/run");
+    const run = await json("api/run");
     tell(run);
     let grew = false;
     for (let more = true; more;) {
-      const part = await json(`/api/run/log?after=${encodeURIComponent(log.after)}`);
+      const part = await json(`api/run/log?after=${encodeURIComponent(log.after)}`);
       if (part.fresh) { log.steps = []; log.stages = []; }
       for (const line of part.lines) {
         if (line.event === "stage") log.stages.push([line.step || 0, String(line.stage)]);
@@ -357,7 +357,7 @@ function look() {
   const slider = $("run-step");
   const one = known[slider.value];
   held = Number(slider.value) !== known.length - 1;
-  show("run-grid", `/api/run/grid?step=${one.step}`, `Picture that the run made at step ${one.step}`);
+  show("run-grid", `api/run/grid?step=${one.step}`, `Picture that the run made at step ${one.step}`);
   $("run-grid-name").textContent = `Step ${one.step.toLocaleString("en")}, stage “${one.stage}”${held ? "" : ": the newest"}`;
   $("run-step-value").textContent = `${Number(slider.value) + 1} of ${known.length}`;
   slider.setAttribute("aria-valuetext", `step ${one.step}`);
@@ -484,10 +484,10 @@ function wire() {
   on("grid", "keydown", arrows);
   on("walk-slider", "input", stepTo);
   for (const kind of ["png", "npz"]) {
-    on(`samples-${kind}`, "click", () => telling("samples-status", async () => download("samples-status", "/api/samples", { ...wishOfSamples(), format: kind }, `samples-${$("seed").value}.${kind}`)));
-    on(`walk-${kind}`, "click", () => download("walk-status", "/api/walk", { start: chosen.A.code, end: chosen.B.code, format: kind }, `walk.${kind}`));
-    on(`move-${kind}`, "click", () => download("move-status", "/api/directions", { ...wishOfMove(), format: kind }, `moved.${kind}`));
-    on(`image-${kind}`, "click", () => download("image-status", `/api/encode?format=${kind}`, undefined, kind === "npz" ? "code.npz" : "reconstruction.png", upload));
+    on(`samples-${kind}`, "click", () => telling("samples-status", async () => download("samples-status", "api/samples", { ...wishOfSamples(), format: kind }, `samples-${$("seed").value}.${kind}`)));
+    on(`walk-${kind}`, "click", () => download("walk-status", "api/walk", { start: chosen.A.code, end: chosen.B.code, format: kind }, `walk.${kind}`));
+    on(`move-${kind}`, "click", () => download("move-status", "api/directions", { ...wishOfMove(), format: kind }, `moved.${kind}`));
+    on(`image-${kind}`, "click", () => download("image-status", `api/encode?format=${kind}`, undefined, kind === "npz" ? "code.npz" : "reconstruction.png", upload));
   }
   on("file", "change", () => { if ($("file").files.length) encode($("file").files[0]); });
   on("image-a", "click", () => { chosen.A = chosen.image; mark(); walk(); say("image-status", "It is A of the walk now."); });
@@ -513,13 +513,13 @@ function wire() {
 async function begin() {
   wire();
   try {
-    const about = await json("/api/about");
+    const about = await json("api/about");
     $("version").textContent = about.version;
     document.title = `${about.name} – aegan`;
     $("title").textContent = about.name;
     let hidden = [];
     if (about.plays) {
-      const model = await json("/api/model");
+      const model = await json("api/model");
       const codes = model.code_shape.length > 0;
       const image = model.shape.length === 3;
       hidden = [codes ? "" : ".codes", image ? "" : ".pictures"].filter(Boolean);
@@ -531,7 +531,7 @@ async function begin() {
       if (image && Math.max(model.shape[1], model.shape[2]) > 96) document.body.classList.add("fine");
       if (image && model.shape[0] === 4) document.body.classList.add("see-through");
     } else {
-      const run = await json("/api/run");
+      const run = await json("api/run");
       $("lead").textContent = `“${run.strategy}” on ${run.data}.`;
     }
     const shown = [about.plays ? ".play" : "", about.follows ? ".run" : ""].filter(Boolean).join(",");
