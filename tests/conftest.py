@@ -1,9 +1,10 @@
-"""What all tests share: one thread, a cache of their own, tiny data, the command line in this process, one trained run."""
+"""What all tests share: one thread, a cache of their own, a seed, tiny data, the command line in this process, runs."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -14,12 +15,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skips import pytest_terminal_summary  # noqa: F401  which pytest finds here
+from toys import circle, shapes
 
 _cache = tempfile.mkdtemp(prefix="aegan-tests-")
 os.environ.update(AEGAN_CACHE=_cache, AEGAN_TENSORBOARD="0", OMP_NUM_THREADS="1", COLUMNS="120", NO_COLOR="1")
 os.environ["TRACKIO_DIR"] = os.path.join(_cache, "trackio")  # which trackio reads when it is imported, whoever does it
 torch.set_num_threads(1)
 
+# what everything random starts from, where a test does not fix it: AEGAN_TEST_SEED=1 make test
+SEED = int(os.environ.get("AEGAN_TEST_SEED", "0"))
 FAST = {"width": 8, "components": "1,2", "critic_width": 8, "play_width": 8}  # options that make `latent` quick
 
 
@@ -27,27 +32,21 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_cache, ignore_errors=True)
 
 
-def shapes(count: int, size: int = 16, channels: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Bright squares (label 0) and discs (label 1) on dark ground: images uint8 (N, size, size, channels), labels (N,)."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:size, :size]
-    labels = np.arange(count) % 2
-    images = np.empty((count, size, size, channels), np.uint8)
-    for i, label in enumerate(labels):
-        a, b = rng.uniform(0.3, 0.7, 2) * size
-        r = rng.uniform(0.15, 0.3) * size
-        inside = (np.maximum(abs(x - a), abs(y - b)) if label == 0 else np.hypot(x - a, y - b)) < r
-        ink = rng.integers(150, 255, channels) if label == 0 else rng.integers(60, 140, channels)
-        images[i] = np.where(inside[..., None], ink, rng.integers(0, 40, channels))
-    return images, labels
+def pytest_report_header() -> str:
+    return f"AEGAN_TEST_SEED={SEED}"
 
 
-def circle(count: int, seed: int = 0) -> np.ndarray:
-    """Points about a circle of radius 3, float32 (N, 2)."""
-    rng = np.random.default_rng(seed)
-    angle = rng.uniform(0, 2 * np.pi, count)
-    points = 3 * np.stack([np.cos(angle), np.sin(angle)], 1) + 0.1 * rng.standard_normal((count, 2))
-    return points.astype(np.float32)
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """AEGAN_TEST_SEED, 0 unless it is set: learning tests must pass for any."""
+    return SEED
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The same random numbers whatever ran before in this process."""
+    random.seed(SEED)
+    torch.manual_seed(SEED)
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +86,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
 
     out = tmp_path_factory.mktemp("runs") / "latent"
     options = {**FAST, "width": 16, "batch_size": 32}
-    aegan.fit(folder, strategy="latent", out=out, steps=80, size=16, options=options, device="cpu", progress=False)
+    aegan.fit(
+        folder, strategy="latent", out=out, steps=80, size=16, device="cpu", progress=False, seed=SEED, options=options
+    )
     return out
 
 
@@ -104,7 +105,7 @@ def vector_run(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
 
     out = tmp_path_factory.mktemp("runs") / "vectors"
     aegan.fit(
-        points, strategy="autoencoder", out=out, steps=20, device="cpu", progress=False,
+        points, strategy="autoencoder", out=out, steps=20, device="cpu", progress=False, seed=SEED,
         options={"width": 8, "components": "1,2"},
     )  # fmt: skip
     return out

@@ -292,7 +292,9 @@ def test_a_folder_that_takes_nothing(
     assert not list(tmp_path.rglob("*.part"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="needs a user other than root, who may write everywhere: run the tests as one"
+)
 def test_no_permission(points: Path, tmp_path: Path, aegan_cli: Cli) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
@@ -326,7 +328,7 @@ def test_the_disk_is_full_for_the_first_checkpoint(
     assert aegan_cli("sample", out, "--n", 2, "--out", out / "x.npz").code == 0
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full: run the tests on Linux")
 def test_the_disk_is_full_for_the_log(points: Path, out: Path, aegan_cli: Cli) -> None:
     out.mkdir()
     (out / "log.jsonl").symlink_to("/dev/full")

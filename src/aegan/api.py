@@ -17,6 +17,7 @@ from aegan.hub.names import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
 from aegan.notebook import NotebookDisplay, in_notebook
+from aegan.resuming import given_settings
 from aegan.run import Run, train
 
 
@@ -47,6 +48,7 @@ def fit(
     guard: Literal["auto", "warn", "off"] = "auto",
     early_stop: Literal["auto", "on", "off"] = "auto",
     threads: int | Literal["auto"] | None = None,
+    init: str | Path | Model | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -69,7 +71,8 @@ def fit(
         device, precision: where and how to compute.
         networks: of your own, in the place of the strategy's: "E", "G" or "D" to any `nn.Module` (Keras 3 on the torch
             backend too), which is trained in place, or to a function that makes one for an `aegan.data.DataSpec`.
-        resume: go on with the run in `out`, whose settings are kept.
+        resume: go on with the run in `out`, whose settings are kept: others than its own are refused, `data` may have
+            moved. A run that has ended is trained for `minutes` or `steps` more.
         evaluate: also score the model and write the report.
         progress: show it; in a notebook with the newest samples, in place.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
@@ -78,6 +81,8 @@ def fit(
         early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
         threads: that compute; "auto": fewer while other programs are busy; default: that with a budget of minutes, else
             torch's own number.
+        init: begin with the weights of another model, as far as they fit: a run, a model's folder, owner/name on the Hub,
+            or a model.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -90,14 +95,15 @@ def fit(
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
         preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
-        threads=None if threads is None else str(threads),
+        threads=None if threads is None else str(threads), init=str(init) if isinstance(init, (str, Path)) else None,
     )  # fmt: skip
     display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:
         raise UserError("resume=True needs to know which run.", "Add out=RUN.")
     return train(
-        config, options or {}, source=source, resume=resume, evaluate=evaluate, display=display, networks=networks
-    )
+        config, options or {}, source=source, resume=resume, evaluate=evaluate, display=display, networks=networks,
+        init=init if isinstance(init, Model) else None, given=given_settings(config) - {"data"},
+    )  # fmt: skip
 
 
 def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:

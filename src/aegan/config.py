@@ -83,6 +83,10 @@ class RunConfig:
         "auto",
         "also log to tensorboard, wandb (offline) or trackio, several with commas; auto: tensorboard if installed",
     )
+    init: str | None = option(
+        None,
+        "begin with the weights of another model, as far as they fit: a run, a model's folder, owner/name on the Hub",
+    )
     networks: str | None = option(
         None,
         "networks of your own, FILE.py:FUNCTION: from a data spec to {'E': module, 'G': ..., 'D': ...}, any of them",

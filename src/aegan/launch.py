@@ -11,6 +11,8 @@ import sys
 import time
 from types import FrameType
 
+from aegan.signals import stopping
+
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 GRACE = 20.0  # seconds that the others have to end by themselves when one has ended badly
 
@@ -54,7 +56,7 @@ def launch(count: int) -> int:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signum)
 
-    kept = {signum: signal.signal(signum, pass_on) for signum in (signal.SIGINT, signal.SIGTERM)}
+    kept = {signum: signal.signal(signum, pass_on) for signum in stopping()}
     try:
         for i in range(count):
             own = {k: str(v) for k, v in {**shared, "RANK": i, "LOCAL_RANK": i}.items()}

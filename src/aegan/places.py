@@ -1,84 +1,143 @@
-"""Folders of this machine: where caches lie, and what `~` means where nobody has a home."""
+"""Where the files that a run needs lie: absolute and relative to its folder, so that either may move."""
 
 from __future__ import annotations
 
-import functools
 import os
-import stat
-import sys
-import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from aegan.data.builtin import NAMES
 from aegan.errors import UserError
 
-NAME_ONE = "Name a folder for it: the environment variable AEGAN_CACHE."
+if TYPE_CHECKING:
+    from aegan.data import Data
+    from aegan.run import RunSettings
+
+ARRAY = "array"  # as which config.yaml names data that was given in Python
+SAY = "Say where it is now: --data PATH, or Run.data(source=...) in Python."
 
 
-def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path with `~` replaced; as it is where there is no such home, and then perhaps a name that begins so.
+@dataclass(frozen=True)
+class Place:
+    """A file or folder.
 
-    >>> expanded("photos/~a")
-    PosixPath('photos/~a')
+    Args:
+        absolute: its path when the run was last begun.
+        relative: the same from the run's folder; empty where there is no such path (another drive).
     """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+
+    absolute: str
+    relative: str
+
+    @classmethod
+    def of(cls, path: str, folder: Path) -> Place:
+        """The place of a path as it was typed, for a run in `folder`."""
+        absolute = os.path.abspath(os.path.expanduser(path))
+        try:
+            relative = os.path.relpath(absolute, os.path.realpath(folder))
+        except ValueError:
+            relative = ""
+        return cls(absolute, relative)
+
+    def candidates(self, typed: str, folder: Path) -> list[str]:
+        """Where it may be now, for a run in `folder`, the likeliest first."""
+        near = os.path.normpath(os.path.join(os.path.realpath(folder), self.relative)) if self.relative else ""
+        found = [self.absolute, near, os.path.abspath(os.path.expanduser(typed))]
+        return [path for path in dict.fromkeys(found) if path]
 
 
-def home_cache() -> list[Path]:
-    """The folders of all programs' caches, best first: $XDG_CACHE_HOME, ~/.cache; those that are known."""
-    named, home = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~")
-    # the XDG specification has relative ones ignored; an empty HOME would mean the working folder
-    found = [Path(named)] if os.path.isabs(named) else []
-    return [*found, Path(home) / ".cache"] if os.path.isabs(home) and os.environ.get("HOME") != "" else found
+def read_places(plain: Any) -> dict[str, Place]:
+    """The inverse of `plain_places`."""
+    return {str(name): Place(str(p["absolute"]), str(p["relative"])) for name, p in dict(plain or {}).items()}
 
 
-def cache_root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The folder of all our caches: the one given, `$AEGAN_CACHE`, `$XDG_CACHE_HOME/aegan`, `~/.cache/aegan`.
+def plain_places(places: Mapping[str, Place]) -> dict[str, dict[str, str]]:
+    """As plain values."""
+    return {name: asdict(place) for name, place in places.items()}
 
-    Where neither of the last two can be written (no home, a read-only one), a folder of this user's below the temporary
-    folder, which is said once.
+
+def where(name: str, typed: str, settings: RunSettings, folder: Path) -> str:
+    """The first place at which a file named in the settings is now; as it was typed, if it is at none.
+
+    Args:
+        name: of the setting.
+        typed: its value, a path.
+        folder: the run's.
+    """
+    place = settings.places.get(name)
+    candidates = place.candidates(typed, folder) if place else []
+    return next((path for path in candidates if os.path.exists(path)), typed)
+
+
+def is_path(data: str) -> bool:
+    """Whether data is named by a path: not a built-in set, nor an array."""
+    return data not in NAMES and data != ARRAY
+
+
+def find_data(
+    settings: RunSettings, folder: Path, *, source: Any = None, progress: bool = False, checked: bool = True
+) -> tuple[Data, str]:
+    """The data of a run, opened, wherever it lies now, and the path or name that led there.
+
+    Args:
+        settings: the run's.
+        folder: the run's; relative places are seen from there.
+        source: where it is now, or an array; None: where it was.
+        checked: refuse data of other content than the run was trained on.
 
     Raises:
-        UserError: there is no such folder either.
+        UserError: it is nowhere, or has other content.
     """
-    given = cache_dir or os.environ.get("AEGAN_CACHE")
-    if given:
-        return expanded(given)
-    return next((place / "aegan" for place in home_cache() if _writable(place / "aegan")), None) or _temporary()
-
-
-def _writable(folder: Path) -> bool:
-    """Whether a folder can be written, or made."""
-    try:
-        there = next(p for p in (folder, *folder.parents) if p.exists())
-    except OSError:  # a parent that may not be looked into
-        return False
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-
-
-@functools.cache
-def _temporary() -> Path:
-    """A folder that is this user's alone, the same each time where that is safe."""
-    try:
-        base = Path(tempfile.gettempdir())
-        folder = base / f"aegan-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if not _mine(folder):  # somebody else's, put there to be trusted
-            folder = Path(tempfile.mkdtemp(prefix="aegan-", dir=base))
-    except OSError as why:
+    typed, run = settings.run.data, settings.run
+    if run.data_dir is not None:
+        settings = replace(settings, run=replace(run, data_dir=where("data_dir", run.data_dir, settings, folder)))
+    if source is not None and (not isinstance(source, str) or source != typed):
+        data = settings.open_data(progress, source)
+        if checked and _differs(data, settings):
+            raise UserError(
+                f"{data.source} is not the data that this run was trained on: {_unlike(data, settings)}.",
+                "Name that data, or train on this in a new folder: --out NEW, with --init RUN to begin from its weights.",
+            )
+        return data, source if isinstance(source, str) else typed
+    if typed == ARRAY and not os.path.exists(typed):
         raise UserError(
-            "There is no folder to keep decoded images in: no home, no temporary folder.", NAME_ONE
-        ) from why
-    print(
-        f"The home folder can't be written: caches are kept in {folder} (AEGAN_CACHE names another).", file=sys.stderr
-    )
-    return folder
+            "This run was trained on an array that was given in Python, which no file of the run holds.",
+            "Give it again: --data FILE.npy, Run.data(source=...), or aegan.fit(data, out=..., resume=True).",
+        )
+    place = settings.places.get("data") if is_path(typed) else None
+    candidates = place.candidates(typed, folder) if place else [typed]
+    changed: Data | None = None
+    refused: UserError | None = None
+    for path in candidates:
+        if len(candidates) > 1 and not os.path.exists(path) and "{" not in path:
+            continue
+        try:
+            data = settings.open_data(progress, path)
+        except UserError as error:
+            refused = refused or error
+            continue
+        if not checked or not _differs(data, settings):
+            return data, path
+        changed = changed or data
+    if changed is not None:
+        raise UserError(
+            f"The data is not what this run was trained on ({changed.source} has changed: {_unlike(changed, settings)}).",
+            "Bring it back, say where it is (--data PATH), or train in a new folder with --out.",
+        )
+    if refused is not None and os.path.exists(candidates[0]):
+        raise refused
+    raise UserError(f"The data of this run is not where it was: there is no {candidates[0]}.", SAY) from refused
 
 
-def _mine(folder: Path) -> bool:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        return False
-    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
+def _differs(data: Data, settings: RunSettings) -> bool:
+    return bool(settings.fingerprint) and data.fingerprint != settings.fingerprint
+
+
+def _unlike(data: Data, settings: RunSettings) -> str:
+    """What is different, in a few words."""
+    count = len(data.train) + len(data.held_out)
+    if settings.examples and settings.examples != count:
+        return f"{count:,} examples, not {settings.examples:,}"
+    return f"{count:,} examples of other content"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,17 @@ Cli = Callable[..., Any]
 
 
 def frames_of(path: Path) -> tuple[dict[str, Any], np.ndarray]:
-    """What ffmpeg says of a film, and its frames, uint8 (N, H, W, 3)."""
-    ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    reader = ffmpeg.read_frames(str(path))
-    about = next(reader)
-    width, height = about["size"]
-    return about, np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader])
+    """Codec, frames a second, and the frames themselves, uint8 (N, H, W, 3), as ffmpeg reads a film."""
+    ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    read = subprocess.run(
+        [ffmpeg, "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
+    )
+    said = re.search(r"Video: (\w+).*?, (\d+)x(\d+).*?, ([\d.]+) fps", read.stderr.decode())
+    assert said is not None
+    codec, width, height, fps = said.groups()
+    return {"codec": codec, "fps": float(fps)}, np.frombuffer(read.stdout, np.uint8).reshape(
+        -1, int(height), int(width), 3
+    )
 
 
 @pytest.mark.parametrize(("name", "codec"), [("walk.mp4", "h264"), ("walk.webm", "vp9")])

@@ -96,7 +96,7 @@ def test_dataset_json(tmp_path: Path, kind: str, label: object) -> None:
     root = tree(tmp_path / "set", {"00000": 10, "00001": 6}, "img{:08}.png", on=True)
     names = sorted(file.relative_to(root).as_posix() for file in root.rglob("*.png"))
     pairs = [[name, label(i)] for i, name in enumerate(names)]  # type: ignore[operator]
-    for content in (pairs, dict(pairs)):  # type: ignore[arg-type]
+    for content in (pairs, dict(pairs)):
         (root / "dataset.json").write_text(json.dumps({"labels": content}))
         data = opened(root if kind == "folder" else packed(root, kind))
         found = {name.rpartition("/")[2]: label for name, label in labelled(data).items()}

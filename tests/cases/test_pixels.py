@@ -1,6 +1,8 @@
 """What stored values mean: colour profiles, depths, floats, orientation, transparency, formats of other programs."""
 
+import html
 import io
+import json
 import struct
 import sys
 import zipfile
@@ -414,6 +416,26 @@ def test_floats_in_colour_and_many_bands_are_used(root: Path) -> None:
     assert "10 images are of more bands than colours: the first three are used" in found.notes
 
 
+@pytest.mark.parametrize("kind", ["planes", "four bands", "white is zero", "doubles", "halves", "seven bands"])
+def test_tiffs_that_are_easily_misread(root: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="tifffile is not installed: pip install tifffile")
+    pixels = noise(1)
+    pixels[0, :2] = (0,), (255,)
+    deep, grey = pixels.astype(np.uint16) * 257, pixels[..., 0]
+    more = np.concatenate([pixels, pixels[..., :1]], -1)
+    values, options = {
+        "planes": (deep.transpose(2, 0, 1), {"photometric": "rgb", "planarconfig": "separate"}),
+        "four bands": (more.astype(np.uint16) * 257, {"photometric": "rgb", "extrasamples": ["unspecified"]}),
+        "white is zero": (65_535 - deep[..., 0], {"photometric": "miniswhite"}),
+        "doubles": (grey / 255, {}),
+        "halves": ((grey / 255).astype(np.float16), {}),
+        "seven bands": (np.concatenate([pixels, more], -1), {"photometric": "rgb"}),
+    }[kind]
+    tifffile.imwrite(root / "x.tif", values, **options)
+    seen = read_image(root / "x.tif", 16, 3)
+    assert (seen == (pixels if seen.std(axis=2).any() else grey[..., None])).all() and not caplog.records
+
+
 def test_without_tifffile_the_true_reason_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tifffile", None)
     wide_set(root)
@@ -519,3 +541,38 @@ def test_jpeg_xl_is_read_where_its_package_is_installed(root: Path) -> None:
 def test_avif_by_its_content(root: Path) -> None:
     assert special(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf") == "AVIF"
     assert special(b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf") == "HEIC" and special(b"\0\0\0\x1cftypisom") == ""
+
+
+# --- what a run says of its data --------------------------------------------------------------------------------------
+
+
+def test_a_run_tells_what_it_learned_from(tmp_path: Path, root: Path, aegan_cli: Callable[..., Said]) -> None:
+    for i in range(20):
+        folder = root / "ab"[i % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(ramp(i, 4_000)).save(folder / f"{i}.png")
+    (root / "a" / "drawing.psd").write_bytes(b"8BPS" + b" " * 300)
+    Image.fromarray(noise(1)).save(root / "b" / "wide.png", icc_profile=WIDE)
+    out = tmp_path / "run"
+    said = aegan_cli(
+        "train", root, "--strategy", "autoencoder", "--steps", "2", "--out", out, "--size", "16", "--device", "cpu",
+        "--no-evaluate",
+    )  # fmt: skip
+    assert said.code == 0
+    checked = aegan_cli("check", root, "--size", "16").out.strip().splitlines()
+    shown = [line.strip() for line in said.err.splitlines()]
+    assert f"set: {checked[0]}" in shown and all(line in shown for line in checked[1:])
+    known = json.loads((out / "data.json").read_bytes())
+    data = open_data(root, size=16)
+    assert known["fingerprint"] == data.fingerprint and known["path"] == str(root)
+    assert known["depth"] == {"integers": [0, 4_095]} and known["classes"] == {"a": 10, "b": 11}
+    assert known["shape"] == list(data.spec.shape) and known["train"] == len(data.train)
+    assert known["train"] + known["held_out"] == known["count"] == 21 and known["size"] == 16
+    assert known["skipped"] == {"PSD: export it as PNG": {"count": 1, "names": ["a/drawing.psd"]}}
+    assert known["notes"] == list(data.inspection.notes)
+    assert any("another colour profile" in note for note in known["notes"])
+    assert aegan_cli("report", out).code == 0
+    page = (out / "report.html").read_text()
+    assert all(html.escape(line) in page for line in checked)
+    (out / "data.json").write_text("{")  # a damaged one is an absence
+    assert aegan_cli("report", out).code == 0 and checked[-1] not in (out / "report.html").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -257,6 +258,39 @@ def test_a_run_of_an_older_version_still_opens(trained_copy: Path) -> None:
     run = Run(trained_copy, "cpu")
     assert run.config.run.size == 16 and run.config.run.mirror is False
     assert run.model.spec.format == ImageFormat((16, 16), 3) and run.data().spec == run.model.spec
+
+
+def test_a_comparison_trains_all_on_one_form(wide_folder: Path, tmp_path: Path) -> None:
+    from aegan.comparison.page import command
+    from aegan.comparison.results import Results
+    from aegan.comparison.settings import Settings, keep
+
+    asked = Settings(str(wide_folder), ("vae", "gan"), steps=3, size="24x16", fit="pad", transparent=True, mirror=True)
+    for name in asked.strategies:
+        config = asked.config(name, 0, tmp_path)
+        assert (config.size, config.fit, config.channels, config.mirror) == ("24x16", "pad", 4, True)
+    assert asked.open_data().spec.shape == (4, 16, 24)
+    words = command(Results(asked, (), {}))
+    assert "--size 24x16 --fit pad --transparent --mirror" in words
+
+    plain = Settings(str(wide_folder), ("vae",), steps=3, size=16)
+    keep(plain, "print", tmp_path / "compared")
+    path = tmp_path / "compared" / "comparison.json"
+    older = {
+        k: v for k, v in json.loads(path.read_text()).items() if k not in ("fit", "background", "transparent", "grey")
+    }
+    path.write_text(json.dumps(older))
+    assert keep(plain, "print", tmp_path / "compared").size == 16, "begun by an older version, and gone on with"
+    with pytest.raises(UserError, match="--fit"):
+        keep(Settings(str(wide_folder), ("vae",), steps=3, size=16, fit="pad"), "print", tmp_path / "compared")
+
+
+def test_an_array_that_is_given_again_takes_the_form_of_its_run(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 20, 30, 3), dtype=np.uint8)
+    told: dict[str, Any] = {"out": tmp_path / "run", "device": "cpu", "progress": False, "logger": "none"}
+    aegan.fit(images, strategy="autoencoder", steps=4, size=(24, 16), grey=True, options=QUICK, **told)
+    again = aegan.fit(images, resume=True, **told)
+    assert again.model.spec.shape == (1, 16, 24)
 
 
 def test_a_codec_of_tiles_that_are_not_square(wide_folder: Path, tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_a_batch_is_no_larger_than_the_data(
     run = aegan.fit(fourteen, strategy="gan", steps=3, batch_size=4096, size=16, out=tmp_path / "run", device="cpu")
     assert len(drawn) >= 3 and all(len(index) == len(set(index.tolist())) <= 14 for index in drawn)
     said = [line for line in capfd.readouterr().err.splitlines() if "not 4,096" in line]
+    assert run.config.run.batch_size == run.config.options["batch_size"] < 14, "config.yaml holds what was used"
     assert len(said) == 1 and f"batch   {run.config.options['batch_size']} examples" in said[0]
 
 

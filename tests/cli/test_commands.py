@@ -154,7 +154,8 @@ def test_a_resumed_or_repeated_run_keeps_its_settings(
     flag: tuple[str, object], trained_copy: Path, tmp_path: Path, aegan_cli: Cli, files_of: Any
 ) -> None:
     before = files_of(trained_copy)
-    aegan_cli("train", "--resume", "--out", trained_copy, *flag).refused("keeps its settings", flag[0])
+    if flag[0] not in ("--steps", "--minutes"):  # which a run that has ended gets on top
+        aegan_cli("train", "--resume", "--out", trained_copy, *flag).refused("keeps its settings", flag[0])
     aegan_cli("train", "--config", trained_copy / "config.yaml", "--out", tmp_path / "new", *flag).refused(flag[0])
     assert files_of(trained_copy) == before and not (tmp_path / "new").exists()
 

@@ -25,7 +25,7 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="session")
-def codec_run(tmp_path_factory: pytest.TempPathFactory, make_shapes: Any) -> Callable[[int], Path]:
+def codec_run(tmp_path_factory: pytest.TempPathFactory, make_shapes: Any, seed: int) -> Callable[[int], Path]:
     """The run of a codec for images of 16x16 and so many channels."""
     known: dict[int, Path] = {}
 
@@ -34,8 +34,9 @@ def codec_run(tmp_path_factory: pytest.TempPathFactory, make_shapes: Any) -> Cal
             images, _ = make_shapes(120, 16, channels)
             out = tmp_path_factory.mktemp("codec") / f"run-{channels}"
             aegan.fit(
-                images, strategy="codec", steps=150, out=out, device="cpu", progress=False, options=OPTIONS, size=16
-            )
+                images, strategy="codec", steps=150, out=out, device="cpu", progress=False, options=OPTIONS, size=16,
+                seed=seed,
+            )  # fmt: skip
             known[channels] = out
         return known[channels]
 

@@ -31,7 +31,7 @@ def test_rates_are_searched() -> None:
     assert {"lr_generator", "lr_critic", "gamma"} <= found.keys() and not {"beta1", "beta2"} & found.keys()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="needs optuna")
+@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="needs the package optuna: pip install optuna")
 def test_the_best_of_equal_trials(
     make_trial: Make, points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,9 @@ def test_another_size_resamples_the_padded_images(size: int, channels: int) -> N
     assert any("resized" in note or "reduced" in note or "enlarged" in note for note in data.inspection.notes)
 
 
-@pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="needs Debian's dataset-fashion-mnist")
+@pytest.mark.skipif(
+    not FASHION_FOLDER.is_dir(), reason="needs all of Fashion-MNIST: apt-get install dataset-fashion-mnist"
+)
 def test_fashion_full_holds_the_carried_subset() -> None:
     full, part = open_data("fashion-full"), open_data("fashion")
     assert len(full.train) == 60_000 and len(full.held_out) == 2_000

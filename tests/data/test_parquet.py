@@ -117,10 +117,9 @@ def test_pixels_are_those_of_the_encoded_files(tmp_path: Path) -> None:
     assert {np.ascontiguousarray(item).tobytes() for item in data.train.items} <= expected
 
 
-def table(path: Path, **columns: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
-    return path
+def table(file: Path, **columns: Any) -> Path:
+    pq.write_table(pa.table(columns), file)
+    return file
 
 
 @pytest.mark.parametrize("form", ["struct", "text", "absolute", "windows"])

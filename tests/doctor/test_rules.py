@@ -111,7 +111,7 @@ FAILING: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", sorted(FAILING))
 def test_a_run_that_fails_on_purpose(
-    name: str, make_circle: Any, make_shapes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, make_circle: Any, make_shapes: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aegan.engine.watch.LOOK_IMAGES", 1000)
     case = FAILING[name]
@@ -120,17 +120,19 @@ def test_a_run_that_fails_on_purpose(
     data = make_shapes(200)[0] if "images" in case else make_circle(500)
     run = aegan.fit(
         data, strategy=case["strategy"], out=tmp_path / "run", steps=case["steps"], device="cpu",
-        progress=False, options={**narrow, **case["options"]}, guard="warn",
+        progress=False, options={**narrow, **case["options"]}, guard="warn", seed=seed,
     )  # fmt: skip
     assert name in [finding.name for finding in diagnose(read_any(run.path))]
     assert name in [line["name"] for line in run.log if line.get("event") == "diagnosis"]
 
 
 @pytest.mark.parametrize("name", ["latent", "vae", "autoencoder"])
-def test_runs_that_are_well(name: str, make_circle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_that_are_well(
+    name: str, make_circle: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("aegan.engine.watch.LOOK_IMAGES", 1000)
     run = aegan.fit(
-        make_circle(500), strategy=name, out=tmp_path / "run", steps=300, device="cpu", progress=False,
+        make_circle(500), strategy=name, out=tmp_path / "run", steps=300, device="cpu", progress=False, seed=seed,
         options={"batch_size": 64, "width": 32},
     )  # fmt: skip
     assert diagnose(read_any(run.path)) == []

@@ -45,9 +45,11 @@ def make_engine(tmp_path: Path) -> Callable[..., Engine]:
         if settings.get("minutes"):
             settings["steps"] = None
         plans, record = settings.pop("plans", None), settings.pop("threads_record", None)
+        more = settings.pop("extensions", ())
         return Engine(
-            strategy, data, RunConfig(**settings), tmp_path / folder, display=display, plans=plans, threads=record
-        )
+            strategy, data, RunConfig(**settings), tmp_path / folder,
+            display=display, plans=plans, threads=record, extensions=more,
+        )  # fmt: skip
 
     return make
 

@@ -274,16 +274,19 @@ def straight(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
     return out
 
 
-def test_stopped_as_two_and_gone_on_with_as_one(points: Path, straight: Path, tmp_path: Path, aegan_cli: Any) -> None:
-    """`--devices 2`, SIGTERM to what started them; both stop at one step, one line says how to go on."""
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGUSR1", 138)])
+def test_stopped_as_two_and_gone_on_with_as_one(
+    name: str, code: int, points: Path, straight: Path, tmp_path: Path, aegan_cli: Any
+) -> None:
+    """`--devices 2`, a signal to what started them; both stop at one step, one line says how to go on."""
     out = tmp_path / "run"
     process = subprocess.Popen(
         [*COMMAND, str(points), *SETTINGS, "--devices", "2", "--out", str(out)], stderr=subprocess.PIPE, text=True
     )
     wait_for_step(out, 8, [process])
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(getattr(signal, name))
     said = process.communicate(timeout=60)[1]
-    assert process.returncode == 143, said
+    assert process.returncode == (code if sys.platform == "linux" else 128 + getattr(signal, name)), said
     assert said.count(f"Go on with: aegan train --resume --out {out}") == 1 and "Traceback" not in said
     at = max(losses(out))
     assert 8 <= at < STEPS, "the signal came too late to test anything"

@@ -263,12 +263,14 @@ def test_sigterm_and_resume_from_the_command_line(folder: Path, tmp_path: Path, 
     assert all(np.array_equal(a[k].numpy(), b[k].numpy()) for k in a)
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("SIGUSR1", 138)])
 def test_exit_codes_of_signals(
-    signum: int, code: int, points: Path, tmp_path: Path, aegan_cli: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, code: int, points: Path, tmp_path: Path, aegan_cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from aegan.data.loader import Loader
 
+    signum = getattr(signal, name)
+    code = code if sys.platform == "linux" else 128 + signum
     real, left = Loader.next, [5]
 
     def counted(self: Loader) -> Any:
@@ -287,9 +289,49 @@ def test_exit_codes_of_signals(
 
 
 def test_handlers_are_put_back(vectors: Data, make_engine: Any) -> None:
-    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+    before = [signal.getsignal(s) for s in every]
     make_engine(small("autoencoder"), vectors, steps=2).run()
-    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(s) for s in every] == before
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(
+    vectors: Data, make_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `nohup` starts programs."""
+    from aegan.data.loader import Loader
+
+    real = Loader.next
+
+    def hung_up(self: Loader) -> Any:
+        signal.raise_signal(signal.SIGHUP)
+        return real(self)
+
+    monkeypatch.setattr(Loader, "next", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert make_engine(small("autoencoder"), vectors).run().steps == 12
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_warning_and_the_end_of_a_scheduler(vectors: Data, make_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM behind SIGUSR1 does not take away the checkpoint that the first asked for."""
+    from aegan.data.loader import Loader
+
+    real = Loader.next
+
+    def both(self: Loader) -> Any:
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGTERM)
+        return real(self)
+
+    monkeypatch.setattr(Loader, "next", both)
+    engine = make_engine(small("autoencoder"), vectors)
+    with pytest.raises(Interrupted) as stopped:
+        engine.run()
+    assert stopped.value.signum == signal.SIGUSR1 and stopped.value.step == 1
+    assert engine.checkpoints.newest()[1]["counters"]["step"] == 1
 
 
 def test_a_second_ctrl_c_stops_at_once(vectors: Data, make_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "bench" / "faults.py"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, locks and mounts as Linux has them")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="needs forks and locks as of Linux: run the tests there"
+)
 
 
 def broken(tmp_path: Path, *options: object) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="no chromium here: apt-get install chromium chromium-driver"
+    CHROMIUM is None or DRIVER is None, reason="needs chromium and its driver: apt-get install chromium chromium-driver"
 )
 webdriver = pytest.importorskip("selenium.webdriver")
 

@@ -26,6 +26,9 @@ def command(
     against: Annotated[
         str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(help="Of modes, fd, reconstruction, kd, prdc, honesty, is, representation; or all."),
@@ -63,6 +66,11 @@ def command(
 
     as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None
+    if data is not None and not own:
+        raise UserError(
+            "--data says where the data of a run is now.",
+            "To compare with other data, or images with data: --against DATA.",
+        )
     if checkpoint == "both" and not own:
         raise UserError(
             "Both checkpoints can be scored of a run only, against its own data.", "Leave out --checkpoint."
@@ -73,9 +81,13 @@ def command(
     }  # fmt: skip
     if own:
         run = Run(what, device)
+        if data is not None:
+            run.data(data)  # kept
         for at in ("best", "last") if checkpoint == "both" else (checkpoint,):
             result = evaluate_run(run, checkpoint=at, **chosen)
             say(str(result), aside=as_json)
+        if data is not None:
+            run.moved(data)
         say(f"report  {write_report(run.path)}", aside=as_json)
     else:
         result = evaluate(what, against, checkpoint="best" if checkpoint == "best" else "last", **chosen)

@@ -85,10 +85,12 @@ def command(
         facts = write_items(out, items, columns=columns, background=model.spec.background)
         answer(facts, wrote(facts), as_json)
         return
+    laid = model.spec.background  # neither animations nor films have alpha
     if seeds is None:
-        frames = [grid(items[i::steps], layout.columns, scale=layout.scale) for i in range(steps)]
+        frames = [grid(items[i::steps], layout.columns, scale=layout.scale, alpha=laid) for i in range(steps)]
     else:
-        frames = [grid(item[None], scale=layout.scale) for i, item in enumerate(items) if i % steps or not i]
+        shown_items = [item[None] for i, item in enumerate(items) if i % steps or not i]
+        frames = [grid(item, scale=layout.scale, alpha=laid) for item in shown_items]
     frames += frames[-2:0:-1]
     if kind == ".gif":
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)

@@ -20,6 +20,9 @@ def command(
         list[Path],
         typer.Argument(metavar="RUN...", help="A run; or several runs and files of `aegan evaluate --json`."),
     ],
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="With several: also a page, with samples and costs.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,9 +35,17 @@ def command(
     if len(results) == 1:
         if out is not None:
             raise UserError("--out is for several runs.", "The page of one lies in it: RUN/report.html.")
+        if data is not None:
+            from aegan.run import Run
+
+            run = Run(results[0])
+            run.data(data)
+            run.moved(data)
         page = write_report(results[0])
         answer({"report": page}, str(page), as_json)
         return
+    if data is not None:
+        raise UserError("--data is for one run.", "Give it with that run alone.")
     files = {str(path): path / "evaluation.json" if path.is_dir() else path for path in results}
     found = compare({name: Evaluation.read(file) for name, file in files.items()})
     written = None if out is None else write_beside(found, out)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_first, is_rank, launch
 from aegan.names import printable, quoted
+
+if TYPE_CHECKING:
+    from aegan.run import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
@@ -32,7 +35,15 @@ def command(
     config_file: Annotated[
         Path | None, typer.Option("--config", help="config.yaml of a run: repeats it, with the same steps.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run in --out; one that has ended gets --minutes or --steps more."
+        ),
+    ] = False,
+    data_now: Annotated[
+        str | None, typer.Option("--data", metavar="DATA", help="With --resume or --config: where the data is now.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
     evaluate: Annotated[bool, typer.Option(help="Score the model and write report.html afterwards.")] = True,
     as_json: AsJson = False,
@@ -45,19 +56,34 @@ def command(
     options = parse_settings(set or [])
     given = _given(context)
     check_numbers(config)
+    if data_now is not None:
+        if "data" in given and data_now != config.data:
+            raise UserError(f"DATA was given twice: {config.data} and --data {data_now}.", "Give it once.")
+        config = dataclasses.replace(config, data=data_now)
+    source = config.data if data_now is not None or "data" in given else None
     repeat = None
     if resume:
-        _only(
-            given,
-            {"out", "device", "devices", "threads", "resume", "evaluate", "as_json"},
-            "A resumed run keeps its settings",
-        )
+        if config_file is not None:
+            raise UserError("--resume and --config were both given.", "Give one: a run that goes on has its own.")
         if config.out is None:
             raise UserError("--resume needs to know which run.", "Add --out RUN.")
+        if dry_run:
+            raise UserError("--dry-run is for runs that begin.", "Leave it out, or leave out --resume.")
     elif config_file is not None:
         _only(
             given,
-            {"out", "device", "devices", "threads", "config_file", "evaluate", "dry_run", "as_json"},
+            {
+                "out",
+                "device",
+                "devices",
+                "threads",
+                "data",
+                "data_now",
+                "config_file",
+                "evaluate",
+                "dry_run",
+                "as_json",
+            },
             "A repeated run keeps its settings",
         )
         repeat = RunSettings.read(config_file)
@@ -66,14 +92,23 @@ def command(
             threads=config.threads or repeat.run.threads,
         )  # fmt: skip
     if dry_run:
-        _describe(config, options if repeat is None else repeat.options, as_json)
+        _describe(config, options if repeat is None else repeat.options, repeat, source, as_json)
         return
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
     display = Display(quiet=not is_first())
     try:
-        run = train(config, options, resume=resume, repeat=repeat, evaluate=evaluate, display=display)
+        run = train(
+            config,
+            options,
+            source=source,
+            resume=resume,
+            repeat=repeat,
+            evaluate=evaluate,
+            display=display,
+            given=given,
+        )
     except Interrupted as stop:
         go_on = f"aegan train --resume --out {quoted(str(config.out))}"
         display.say(f"Stopped at step {stop.step}. Go on with: {go_on}")
@@ -110,25 +145,37 @@ def _only(given: set[str], allowed: set[str], why: str) -> None:
         raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
 
 
-def _describe(config: RunConfig, options: Mapping[str, Any], as_json: bool) -> None:
-    """What --dry-run prints: data, networks, stages, every hyper-parameter."""
+def _describe(
+    config: RunConfig,
+    options: Mapping[str, Any],
+    repeat: RunSettings | None,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """What --dry-run prints: data, networks, what they begin with, stages, every hyper-parameter."""
     from rich.table import Table
     from rich.text import Text
 
-    from aegan.run import open_asked, resolve
+    from aegan.initial import open_init, take
+    from aegan.places import find_data
+    from aegan.run import RunSettings, resolve
     from aegan.strategies import Stage
 
-    data = open_asked(config)
+    asked = repeat or RunSettings(config, {})
+    data, _ = find_data(asked, asked.folder or Path(), source=source, progress=True, checked=source is not None)
     settings = resolve(config, data, options, processes=config.devices, say=partial(say, aside=as_json))
     strategy = settings.strategy()
     spec = data.spec
+    networks = strategy.build(spec)
+    begins = take(open_init(config.init), networks, spec, strategy)["notes"] if config.init is not None else []
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)
     facts: dict[str, Any] = {
         "data": {"name": data.name, "train": len(data.train), "held_out": len(data.held_out), "shape": spec.shape},
         "strategy": strategy.name,
         "preset": settings.run.preset,
-        "weights": {k: sum(p.numel() for p in net.parameters()) for k, net in strategy.build(spec).items()},
+        "weights": {k: sum(p.numel() for p in net.parameters()) for k, net in networks.items()},
+        "init": begins,
         "stages": [
             {
                 "name": s.name,
@@ -150,6 +197,7 @@ def _describe(config: RunConfig, options: Mapping[str, Any], as_json: bool) -> N
     shown = [
         Text.assemble((d["name"], bold), f": {d['train']} to train on, {d['held_out']} held out, shape {d['shape']}"),
         Text.assemble((strategy.name, bold), f", preset {facts['preset']}: {weights}"),
+        *(Text(f"init: {line}") for line in begins),
         table,
         *(Text.assemble(f"  {k} = {v}  ", (meaning[k], "dim")) for k, v in facts["options"].items()),
     ]

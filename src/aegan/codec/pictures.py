@@ -20,7 +20,7 @@ from aegan.data.open import KINDS, files_in
 from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
-from aegan.places import expanded
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 Sides = tuple[int, int]  # height and width

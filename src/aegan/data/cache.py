@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
 from aegan.errors import UserError
-from aegan.places import cache_root as cache_root
+from aegan.folders import cache_root as cache_root
 
 Array = NDArray[Any]
 

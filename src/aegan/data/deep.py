@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.data.depth import Kind
-from aegan.data.tiff import BITS, KIND, nodata_of
+from aegan.data.tiff import BITS, KIND, SENSE, nodata_of
 
 Array = NDArray[Any]
 
@@ -86,6 +86,8 @@ def of_image(image: Image.Image, again: Callable[[], Image.Image]) -> Deep:
     values = np.asarray(image)
     if image.mode == "I" and tags.get(KIND, (1,))[0] == 1 and tags.get(BITS, (0,))[0] == 32:
         values = values.view(np.uint32)  # to Pillow, all of 32 bits have a sign
+    if values.dtype == np.uint16 and tags.get(SENSE) == 0:  # 0 is white, which Pillow heeds for 8 bits only
+        values = 65_535 - values
     clear = image.info.get("transparency")
     return of_values(values, nodata_of(tags), clear if isinstance(clear, int) else None)
 

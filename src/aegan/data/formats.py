@@ -14,7 +14,7 @@ HEAD = 1_024  # bytes by which a format is told
 HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 STILL = (b"mif1", b"msf1")  # of either kind
 AVIF = (b"avif", b"avis")
-FURTHER = ("HEIC", "JXL")  # that a further package opens
+FURTHER = ("HEIC", "JPEG XL")  # that a further package opens
 RAW = frozenset(
     (".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f",
      ".3fr", ".iiq", ".mrw", ".rwl", ".kdc", ".erf")
@@ -63,7 +63,7 @@ def foreign(head: bytes, name: str = "") -> str:
             return what
     if (kind := special(head)) == "HEIC" and _heif() is None:
         return "HEIC: pip install pillow-heif"
-    if kind == "JXL" and not _jxl():
+    if kind == "JPEG XL" and not _jxl():
         return "JPEG XL: pip install pillow-jxl-plugin"
     if kind == "AVIF" and not features.check("avif"):
         return "AVIF: pip install --upgrade pillow"
@@ -81,9 +81,9 @@ def foreign(head: bytes, name: str = "") -> str:
 
 
 def special(head: bytes) -> str:
-    """ "HEIC", "JXL" or "AVIF" where these bytes begin one."""
+    """Which of HEIC, JPEG XL and AVIF these bytes begin; "" none."""
     if head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n":
-        return "JXL"
+        return "JPEG XL"
     if head[4:8] != b"ftyp":
         return ""
     brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(int.from_bytes(head[:4], "big"), 64), 4)}

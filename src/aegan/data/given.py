@@ -20,7 +20,7 @@ from aegan.data.files import Entry, Found, Origin, Skips, Stretch, spread
 from aegan.data.inspection import printable
 from aegan.data.labels import Label
 from aegan.errors import UserError
-from aegan.places import expanded
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 
@@ -57,7 +57,7 @@ def in_python(source: Any, labels: Any = None) -> Array | Found:
         raise UserError("Data can't be given as bytes.", WANTED)
     kind = type(source).__name__
     hint = " Of a dataset: [image for image, *_ in dataset]." if hasattr(source, "__getitem__") else ""
-    raise UserError(f"Data can't be given as {'an' if kind[:1] in 'AEIOU' else 'a'} {kind}.", WANTED + hint)
+    raise UserError(f"Data can't be given as {'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}.", WANTED + hint)
 
 
 def _of_list(items: list[Any], labels: Any) -> Array | Found:

@@ -34,7 +34,7 @@ from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
 from aegan.errors import UserError, unknown
-from aegan.places import expanded
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 Source: TypeAlias = str | os.PathLike[str] | Array | Sequence[Any]  # and torch tensors; see `aegan.data.given`
@@ -75,7 +75,7 @@ def open_data(
             three numbers.
         labels: False leaves labels out; with an array or a list, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
-        cache_dir: where decoded images are kept; by default see `aegan.places.cache_root`.
+        cache_dir: where decoded images are kept; by default see `aegan.folders.cache_root`.
         progress: show a progress bar while decoding.
         stream: "on" keeps no decoded images but decodes them whenever they are asked for; "off" never does; "auto" does
             so for tar and parquet shards of more than 4 GB of pixels.

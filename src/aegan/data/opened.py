@@ -48,7 +48,7 @@ class Opened:
         image: for Pillow; None where it can't read it, and `wide` says what it is.
         profile: its ICC profile; None: it has none that can be used.
         broken: it has a profile that can't be read.
-        wide: a TIFF for tifffile.
+        wide: of a TIFF, what tifffile would make of it.
     """
 
     raw: bytes
@@ -83,7 +83,9 @@ class Opened:
     @property
     def bands(self) -> bool:
         """Whether it has more bands than are used."""
-        return self.mode.startswith("RGBX") or (self.wide is not None and self.wide.bands > 3)
+        if self.image is None:
+            return self._wide.bands > 3
+        return (self.wide is not None and self.wide.bands > len(self.image.getbands())) or self.mode.startswith("RGBX")
 
     def load(self) -> Image.Image:
         """The decoded image of one that is not `deep`, as Pillow gives it.
@@ -156,9 +158,11 @@ def open_image(raw: bytes, name: str = "") -> Opened:
     if known := formats.foreign(raw[: formats.HEAD], name):
         raise Skip(known)
     plain = bare(raw) if raw.startswith(SIGNATURE) else Bare(raw)
-    special, wide = formats.special(raw[: formats.HEAD]), None
+    special, wide = formats.special(raw[: formats.HEAD]), tiff.wide(raw)
     image: Image.Image | None = None
     try:
+        if wide is not None and wide.bands > tiff.MOST_BANDS:
+            raise UnidentifiedImageError  # as Pillow would, which first writes to the log
         if special in formats.FURTHER:
             image = formats.opened(raw, special)
         else:
@@ -166,7 +170,7 @@ def open_image(raw: bytes, name: str = "") -> Opened:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
         raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels") from why
     except Exception as why:  # parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
-        if (wide := tiff.wide(raw)) is None:
+        if wide is None:
             foreign = f"not an image ({suffix if 1 < len(suffix) < 8 else 'no known suffix'})"
             damaged = f"damaged {special}".rstrip()
             if isinstance(why, UnidentifiedImageError) and not special:
@@ -176,7 +180,7 @@ def open_image(raw: bytes, name: str = "") -> Opened:
         tags = image.tag_v2  # type: ignore[attr-defined]
         if tiff.RAW_VERSION in tags:
             raise Skip(formats.DEVELOP)
-        if tiff.misread(tags) and (wide := tiff.wide(raw)):
+        if tiff.misread(tags) and wide is not None:
             image = None
     profile = plain.profile or (image.info.get("icc_profile") if image is not None else None)
     found = Opened(plain.raw, image, profile if isinstance(profile, bytes) else None, plain.broken, wide)

@@ -10,7 +10,7 @@ from aegan.data import cache
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data
 from aegan.data.stream import Streamed
-from aegan.places import expanded
+from aegan.folders import expanded
 from aegan.version import __version__
 
 NAME = "data.json"

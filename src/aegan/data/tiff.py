@@ -14,14 +14,15 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 Array = NDArray[Any]
 
 # numbers of tags
-WIDTH, HEIGHT, BITS, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 274, 277, 284, 339, 42_113
+WIDTH, HEIGHT, BITS, SENSE, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 262, 274, 277, 284, 339, 42_113
+MOST_BANDS = 6  # that Pillow looks at
 RAW_VERSION = 50_706  # only camera RAW of the kind DNG has it
 KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats"}
 
 
 @dataclass(frozen=True)
 class Wide:
-    """A TIFF that Pillow can't read, or would read wrongly.
+    """A TIFF as tifffile reads it: also what Pillow can't, or would read wrongly.
 
     Args:
         raw: the file.
@@ -73,7 +74,7 @@ class Wide:
 
 
 def wide(raw: bytes) -> Wide | None:
-    """What a TIFF file is that Pillow doesn't open; None: no TIFF, or not one that more is known of."""
+    """What a TIFF file is; None: no TIFF, or one whose tags can't be read."""
     tags = _tags(raw)
     if tags is None or WIDTH not in tags or HEIGHT not in tags:
         return None

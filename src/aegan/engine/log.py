@@ -99,7 +99,10 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """Shows a run's progress: a live bar on a terminal, a line now and then elsewhere, nothing when `quiet`."""
+    """Shows a run's progress: a live bar on a terminal, a line now and then elsewhere, nothing when `quiet`.
+
+    A terminal may be closed while a run goes on: what cannot be shown any more is no reason to lose a checkpoint.
+    """
 
     every = 10.0  # seconds between lines where there is no terminal
 
@@ -112,7 +115,9 @@ class Display:
 
     def say(self, text: str) -> None:
         """One line of its own."""
-        self.console.print("\n".join(map(printable, text.split("\n"))), markup=False, highlight=False, soft_wrap=True)
+        lines = "\n".join(map(printable, text.split("\n")))
+        with contextlib.suppress(OSError):
+            self.console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
     def start(self, stage: str, note: str = "") -> None:
         """A stage begins."""
@@ -126,7 +131,8 @@ class Display:
                 TextColumn("{task.fields[text]}", markup=False),
                 console=self.console,
             )
-            self._progress.start()
+            with contextlib.suppress(OSError):
+                self._progress.start()
             self._task = self._progress.add_task(stage, total=1.0, text=note)
         else:
             self.say(f"{stage}: {note or 'started'}")
@@ -134,7 +140,8 @@ class Display:
     def update(self, stage: str, progress: float, text: str) -> None:
         """Progress in [0, 1] and what to say beside it."""
         if self._progress is not None:
-            self._progress.update(self._task, completed=progress, text=text)
+            with contextlib.suppress(OSError):
+                self._progress.update(self._task, completed=progress, text=text)
         elif time.monotonic() - self._last > self.every:
             self._last = time.monotonic()
             self.say(f"{stage} {progress:4.0%}  {text}")
@@ -145,7 +152,8 @@ class Display:
     def close(self) -> None:
         """A stage has ended."""
         if self._progress is not None:
-            self._progress.stop()
+            with contextlib.suppress(OSError):
+                self._progress.stop()
             self._progress = None
 
 

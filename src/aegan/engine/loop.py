@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +18,10 @@ from torch import Tensor
 from aegan.config import SMALL, RunConfig, as_plain
 from aegan.cores import asked_threads
 from aegan.data.loader import Batch, Loader
-from aegan.data.spec import Data
+from aegan.data.spec import Data, DataSpec
 from aegan.doctor.care import Change, Visit, visit
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
+from aegan.engine.extend import Course, Extension
 from aegan.engine.guard import LOOK_EVERY, Guard
 from aegan.engine.log import Display, RunLog, clock, read_log, short
 from aegan.engine.loggers import Loggers, chosen
@@ -28,7 +29,7 @@ from aegan.engine.memory import accumulate, halved, out_of_memory, split, too_li
 from aegan.engine.pictures import Pictures
 from aegan.engine.ranks import Ranks, scalars
 from aegan.engine.running import Counters, Running
-from aegan.engine.schedule import REPLAN_AT, Plan, Timing, plans_of_steps
+from aegan.engine.schedule import REPLAN_AT, Plan, Timing
 from aegan.engine.signals import Interrupted, Stop
 from aegan.engine.state import Checkpoints, load_random_state, random_state
 from aegan.engine.thread_record import EVENT as THREADS
@@ -81,6 +82,9 @@ class Engine:
         networks: of the user's, in the place of the strategy's of the same names; they are trained in place.
         settings: plain values that may not change on the way; a run that is resumed with others is refused.
         ranks: this process among those of the run; default: it is alone.
+        extensions: what more training was asked for after the run had ended, each time.
+        initial: gives fresh networks other weights; returns what it took, plain values for the log.
+        begin: called when all is settled, before a step is taken and a file is written.
     """
 
     def __init__(
@@ -98,6 +102,9 @@ class Engine:
         networks: Networks | None = None,
         settings: dict[str, Any] | None = None,
         ranks: Ranks | None = None,
+        extensions: Sequence[Extension] = (),
+        initial: Callable[[Networks, DataSpec], dict[str, Any]] | None = None,
+        begin: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings or {}
         self.ranks = ranks or Ranks()
@@ -110,16 +117,23 @@ class Engine:
         self.precision = "fp32" if narrow else pick_precision(config.precision, self.device)
         labelled = config.classes and strategy.uses_labels
         self.spec = data.spec if labelled else replace(data.spec, classes=())
-        self.stages = strategy.stages(self.spec)
+        self.extensions = tuple(extensions)
+        self.course = Course.of(strategy.stages(self.spec), config.steps, extensions)
+        self.stages = self.course.stages
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self.view = DataView(data, self.spec, self.device)
         self.watch = Watch(strategy, data, self.device)
         self.notes: dict[str, dict[str, Any]] = {}
-        self.plans = dict(plans or (plans_of_steps(self.stages, config.steps) if config.steps else {}))
+        self.plans = {**self.course.plans, **(plans or {})}
         self.counters = Counters()
         self.threads = Threads(
             asked_threads(config.threads),
-            adapts=adapts(config, self.device, several=self.ranks.several, planned=bool(plans) and threads is None),
+            adapts=adapts(
+                replace(config, **asdict(self.extensions[-1])) if self.extensions else config,
+                self.device,
+                several=self.ranks.several,
+                planned=threads is None and self.course.known(plans or {}),
+            ),
             record=threads,
         )
         self.stop = Stop()
@@ -135,6 +149,8 @@ class Engine:
         if networks:
             alone = bool(getattr(strategy, "penalised", False))
             built = use_networks(built, networks, self.spec, strategy=strategy.name, alone=alone)
+        self.taken = self.ranks.from_first(lambda: initial(built, self.spec)) if initial is not None else {}
+        self.begin = begin if self.ranks.first else None
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, getattr(strategy, "pack", 1))
@@ -148,12 +164,14 @@ class Engine:
         """Trains to the end of the budget.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM came; a checkpoint was written.
+            Interrupted: a signal asked it to stop (see `aegan.signals`); a checkpoint was written.
             UserError: training diverged for good, or the folder cannot be written.
         """
         tensors: dict[str, Tensor] | None = None
         if resume:
             tensors = self._load()
+        if self.begin is not None:
+            self.begin()
         writes = self.ranks.first
         loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
         path = self.folder / "log.jsonl" if writes else Path(os.devnull)
@@ -171,6 +189,8 @@ class Engine:
                 processes=self.ranks.size,
                 **describe_machine(self.device),
             )
+            if self.taken and not resume:
+                self.log.write(event="init", step=0, **self.taken)
             if told:
                 self._tell_threads(*told)
             if self.threads.missing:
@@ -183,13 +203,15 @@ class Engine:
                     stage = self.stages[i]
                     if tensors is None:
                         self.counters.stage, self.counters.stage_step = i, 0
+                    self._begin_part(i)
                     self.log.write(event="stage", stage=stage.name, step=self.counters.step, seconds=self._seconds())
                     if isinstance(stage, Fit):
                         self._fit(stage)
                     else:
                         self._train(stage, tensors)
                     tensors = None
-                    if self.save_model is not None:
+                    # an extension leaves the whole model in its place until all that belongs together has been trained anew
+                    if self.save_model is not None and (not self.course.parts[i] or self.course.is_last(i)):
                         self.save_model(self.networks, self.counters, self.notes)
                     if isinstance(stage, Fit):
                         self._check_stop(None)
@@ -212,6 +234,16 @@ class Engine:
             self.log.close()
         c = self.counters
         return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans, self.threads.record(c.taken))
+
+    def _begin_part(self, i: int) -> None:
+        """Where stage `i` is the first of an extension: notes when that began, and says so."""
+        c, part = self.counters, self.course.parts[i]
+        if part <= c.part:
+            return
+        c.part, c.since = part, self._seconds()
+        more, names = self.extensions[part - 1], [s.name for s in self.course.part(i)]
+        self.log.write(event="extended", stage=names[0], step=c.step, seconds=c.since, **asdict(more), stages=names)
+        self.display.say(f"{more} more, after {c.step:,} steps: {', '.join(names)}")
 
     def _fit(self, stage: Fit) -> None:
         self._save(None)
@@ -370,11 +402,12 @@ class Engine:
 
     def _stage_seconds(self) -> float:
         """Seconds that the current stage may take: its share of what is left."""
-        if self.config.minutes is None:
+        c = self.counters
+        minutes = self.extensions[c.part - 1].minutes if c.part else self.config.minutes
+        if minutes is None:
             raise UserError("A run needs a budget.", "Give --minutes or --steps.")
-        here = self.counters.stage
-        left = self.config.minutes * 60 - self._seconds()
-        return max(0.0, left) * self.stages[here].share / sum(s.share for s in self.stages[here:])
+        left = minutes * 60 - (self._seconds() - c.since)
+        return max(0.0, left) * self.stages[c.stage].share / sum(s.share for s in self.course.part(c.stage))
 
     def _replan(self, plan: Plan, timing: Timing) -> None:
         """Times the first steps, then sets the number of steps; looks again at `REPLAN_AT`."""
@@ -456,8 +489,8 @@ class Engine:
         if self.ranks.first:
             self._good = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, deepcopy(meta)
 
-    def _load(self) -> dict[str, Tensor]:
-        """Takes the newest whole checkpoint; returns the tensors of the stage it stands in."""
+    def _load(self) -> dict[str, Tensor] | None:
+        """Takes the newest whole checkpoint; returns the tensors of the stage it stands in, None behind the last."""
         tensors, (meta, damaged) = self.ranks.tensors_from_first(self._newest)
         for message in damaged:
             self.display.say(f"{message} Going on from the checkpoint before it.")
@@ -466,7 +499,7 @@ class Engine:
                 f"The data is not what this run was trained on ({self.data.source} has changed).",
                 "Train in a new folder with --out, or bring the data back.",
             )
-        if meta["stages"] != [s.name for s in self.stages]:
+        if not self.course.begins_with(meta["stages"]):
             raise UserError(
                 "The run's stages are not those of this version.", "Start again in a new folder with --out."
             )
@@ -485,7 +518,7 @@ class Engine:
             if self._good is not None and self._good[1]["counters"]["stage"] != self.counters.stage:
                 self._good = None
             self._good_written = -1 if self._good is None else int(self._good[1]["counters"]["step"])
-        return stage
+        return stage if self.counters.stage < len(meta["stages"]) else None
 
     def _adopt(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
         """Takes a state; returns the tensors of the stage it stands in."""
@@ -493,7 +526,7 @@ class Engine:
         vars(self.counters).update({"taken": meta["counters"]["step"], **meta["counters"]})
         self.notes = meta["notes"]
         self.watch.best = Best(**meta["best"]) if meta.get("best") else Best()
-        self.plans = {k: Plan.from_plain(p) for k, p in meta["plans"].items()}
+        self.plans = {**self.plans, **{k: Plan.from_plain(p) for k, p in meta["plans"].items()}}
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             kind, _, rest = key.partition("/")

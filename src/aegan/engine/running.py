@@ -30,6 +30,8 @@ class Counters:
     critic_scale: float = 1.0  # of critics' rates, beside that of all
     rollbacks: int = 0
     parts: int = 1  # pieces in which a batch is computed; see `aegan.engine.memory`
+    part: int = 0  # of the course: the extension that is under way, 0 before the first; see `aegan.engine.extend`
+    since: float = 0.0  # seconds when it began
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Stopping on request: SIGTERM and Ctrl-C end a run behind its step, with a checkpoint."""
+"""Stopping on request: Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 end a run behind its step, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from aegan.signals import stopping
 
 
 class Interrupted(Exception):
@@ -28,16 +30,20 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """SIGTERM and the first Ctrl-C ask the loop to stop after its step; a second Ctrl-C stops at once."""
+        """A signal asks the loop to stop after its step; a Ctrl-C behind another one stops at once.
+
+        Only that: schedulers send SIGUSR1 and, a little later, SIGTERM, and the checkpoint may be under way.
+        """
 
         def ask(signum: int, frame: FrameType | None) -> None:
-            if self.signum is not None:
+            if self.signum is None:
+                self.signum = signum
+            elif signum == signal.SIGINT:
                 raise KeyboardInterrupt
-            self.signum = signum
 
         kept = {}
         try:
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in stopping():
                 kept[signum] = signal.signal(signum, ask)
         except ValueError:  # not in the main thread, where Python allows no handlers
             pass

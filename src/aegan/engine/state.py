@@ -190,6 +190,13 @@ class Checkpoints:
                 return tensors, meta
         return None
 
+    def head(self) -> dict[str, Any] | None:
+        """The plain values of the newest checkpoint that has any, its tensors unread and unchecked; None: there is none."""
+        for path in self.files():
+            with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(path, framework="pt") as file:
+                return dict(json.loads((file.metadata() or {})["aegan"]))
+        return None
+
     def newest(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
         """The newest whole checkpoint, and the messages about damaged ones that were passed over.
 

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-WINDOW = 0.5  # seconds of steps that make one timing; at least `LEAST` steps
+WINDOW = 0.5  # seconds of steps that make one timing; at least `LEAST` steps, unless one takes longer than `LONG`
 LEAST = 2
+LONG = 1.0  # seconds
 SETTLE = 1  # short steps behind a change that are not timed: threads and kernels' plans are made anew
-WARM = 3  # the same where a stage begins
+WARM = 3  # the same where a stage begins, unless they are long
 GAIN = 1.05  # another count must be faster by this factor
 GLIMPSE = 0.2  # seconds of a shorter timing: where a trial is hopeless, and to confirm a fall
 HOPELESS = 0.75  # of the speed before: a trial as slow as this is ended early
@@ -28,7 +29,8 @@ ROOM = 0.4  # idle cores for each further thread
 BUSY = 0.25  # cores that other programs use
 REST, MOST_REST = 4.0, 30.0  # seconds between trials: the first, doubled by each one in vain, at most
 COST = 0.02  # share of the time that trials may cost
-SLOW = 60.0  # seconds after which more threads are tried even where no core lies idle
+SLOW = 300.0  # seconds after which more threads are tried even where no core lies idle
+BLIND = 60.0  # seconds that a dear trial may delay the next, where nobody tells what the cores do
 
 
 def ladder(most: int) -> list[int]:
@@ -110,8 +112,9 @@ class Controller:
         self._usual: deque[float] = deque(maxlen=8)
         self._trial: _Trial | None = None
         self._first, self._in_vain, self._upwards, self._doubtful = True, 0, True, False
-        self._last = self._alert_from = self._paid_until = self._rest_until = self._now
+        self._last = self._alert_from = self._changed_from = self._rest_until = self._now
         self._load_then = Load(0.0, 0.0)
+        self._seen: Load | None = None
         self._load()
 
     def took(self, seconds: float) -> Turn | None:
@@ -123,7 +126,7 @@ class Controller:
         if trial:
             trial.lost += seconds - 1 / trial.speeds[trial.origin]
         if self._skip:
-            self._skip -= 1
+            self._skip = 0 if seconds > LONG else self._skip - 1
             return None
         self._steps += 1
         self._spent += seconds
@@ -133,29 +136,31 @@ class Controller:
         hopeless = trial is not None and speed < HOPELESS * trial.speeds[trial.origin]
         if self._spent < (GLIMPSE if hopeless or self._doubtful else WINDOW):
             return None
-        if self._steps < LEAST and not (hopeless or self._doubtful):
+        if self._steps < LEAST and not (hopeless or self._doubtful or self._spent > LONG):
             return None
         self._steps, self._spent = 0, 0.0
         return self._tried(trial, speed) if trial else self._timed(speed)
 
     def _timed(self, speed: float) -> Turn | None:
         """One more timing of the count in force: is there a reason to try another?"""
-        load = self._load()
+        load, seen = self._load(), self._seen
+        self._seen = load
         fallen = bool(self._usual) and speed < FALL * median(self._usual)
-        # a fall may have come within this timing, and what is tried must be faster than what is behind it
-        doubted, self._doubtful = self._doubtful, fallen and not self._doubtful
+        moved = load is not None and seen is not None and abs(load.others - seen.others) > ROOM
+        # what came within this timing is not wholly in it, and a trial must be faster than what is behind it
+        self._doubtful = (fallen or moved) and not self._doubtful
         if self._doubtful:
             return None
-        self._usual.append(speed)
         at = self.rungs.index(self.count)
         fewer, more = self.rungs[at + 1 : at + 3], self.rungs[max(0, at - 1) : at]
-        since = self._now - self._last
-        # what a trial found under another load says little, but must still be paid for
-        changed = load is not None and abs(load.others - self._load_then.others) > ROOM
-        rested = self._now >= (self._paid_until if changed else self._rest_until)
         alone = load is not None and load.others < BUSY / 2
-        if fallen and doubted and fewer and not alone and self._now >= self._alert_from:
-            return self._try(fewer, speed, load)
+        if fallen and fewer and not alone:
+            return self._try(fewer, speed, load) if self._now >= self._alert_from else None
+        self._usual.append(speed)
+        since = self._now - self._last
+        # what a trial found under another load says little
+        changed = load is not None and abs(load.others - self._load_then.others) > ROOM
+        rested = self._now >= (self._changed_from if changed else self._rest_until)
         if self._first:
             return self._try(fewer or more, speed, load)
         if not rested:
@@ -187,12 +192,12 @@ class Controller:
         self._load()
         if better:
             self._in_vain = 0
-            self._alert_from = self._paid_until = self._rest_until = self._now + WINDOW
+            self._alert_from = self._changed_from = self._rest_until = self._now + WINDOW
             self._usual.clear()
             return self._turn(trial.origin, best, trial=False, speeds=trial.speeds)
-        paid = min(max(0.0, trial.lost) / COST, SLOW)
         self._alert_from = self._now + max(REST, 4 * trial.lost)
-        self._paid_until = self._now + paid
+        self._changed_from = self._now + max(REST, 10 * trial.lost)
+        paid = min(trial.lost / COST, BLIND if self._seen is None else SLOW)
         self._rest_until = self._now + max(paid, min(MOST_REST, REST * 2**self._in_vain))
         self._in_vain = min(self._in_vain + 1, 8)
         self._usual.clear()

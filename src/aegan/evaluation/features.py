@@ -17,8 +17,8 @@ from aegan.data.format import colour_text
 from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
+from aegan.folders import cache_root
 from aegan.metrics import Extractor
-from aegan.places import cache_root
 
 MOST = 2**31  # bytes of the whole cache; the files that were used longest ago make room
 Progress = Callable[[int, int], None]

@@ -178,6 +178,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if not _may_be_images(X):
             return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
         try:
+            if isinstance(X, list | tuple) and isinstance(X[0], Image.Image):
+                X = [np.asarray(x if x.mode in ("L", "RGB", "RGBA") else x.convert("RGB")) for x in X]
             held = in_python(X)
             if isinstance(held, Found):
                 raise ValueError("Images must be of one size here: scale them before.")

@@ -102,7 +102,9 @@ class Facts:
 
     @property
     def finished(self) -> bool:
-        return bool(self.events("done"))
+        """Whether the last thing that the log tells of is an end: a run that ended may have been trained for longer."""
+        told = [line["event"] for line in self.log if line.get("event") in ("stage", "done")]
+        return bool(told) and told[-1] == "done"
 
     @property
     def seconds(self) -> float | None:

@@ -216,7 +216,7 @@ def _happenings(facts: Facts) -> str:
     rows = []
     for line in facts.log:
         kind = line.get("event")
-        if kind not in ("note", "guard", "diagnosis", "stop"):
+        if kind not in ("note", "guard", "diagnosis", "stop", "init", "extended"):
             continue
         rest = {k: v for k, v in line.items() if k not in ("event", "stage", "step", "took")}
         text = ", ".join(f"{k}: {_plain(v)}" for k, v in rest.items())
@@ -228,6 +228,10 @@ def _happenings(facts: Facts) -> str:
             )
         elif kind == "diagnosis":
             text = f"{line.get('name')}: {line.get('evidence')}. {line.get('remedy')}"
+        elif kind == "init":
+            text = "; ".join(str(note) for note in line.get("notes") or [])
+        elif kind == "extended":
+            text = f"the run had ended here, and was trained for {words.extension(line)} more"
         elif kind == "stop":
             text = (
                 f"{line.get('why')} at step {_int(line.get('from_step'))}: the stage ended with the model of this step"
@@ -242,6 +246,7 @@ def _happenings(facts: Facts) -> str:
             f"<tr><td>{escape(str(line.get('stage', '')))}</td><td class=n>{'' if step is None else f'{step:,.0f}'}</td>"
             f"<td>{escape(text)}</td></tr>"
         )
+    rows = list(dict.fromkeys(rows))  # a run that was killed and resumed may say something again
     if not rows:
         return ""
     table = (

@@ -58,6 +58,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
+def extension(line: dict[str, Any]) -> str:
+    """By how much a run was extended: of its log's line, or of its configuration.
+
+    >>> extension({"minutes": 5.0}), extension({"minutes": None, "steps": 4000})
+    ('5 minutes', '4,000 steps')
+    """
+    minutes, steps = number(line.get("minutes")), number(line.get("steps"))
+    return f"{minutes:g} minutes" if minutes is not None else plural(steps or 0, "step")
+
+
 def figure(facts: Facts, name: str) -> dict[str, Any]:
     """A figure of the evaluation; empty if it has none of this name."""
     found = (facts.evaluation or {}).get("figures", {}).get(name)
@@ -103,6 +113,8 @@ def summary(facts: Facts) -> str:
     of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
     name = data.get("name") or s.get("data", "unknown data")
     time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
+    more = [extension(line) for line in {str(line.get("stage")): line for line in facts.events("extended")}.values()]
+    time += f" (extended by {', then '.join(more)})" if more else ""
     verb = "learned from" if facts.finished else "has begun to learn from"
     machine = facts.machine
     where = machine.get("gpu") or processor(facts.threads, number(machine.get("cores")))

@@ -47,7 +47,16 @@ class Following:
         except (OSError, yaml.YAMLError):
             return {}
         run = content.get("run") if isinstance(content, dict) else None
-        return run if isinstance(run, dict) else {}
+        if not isinstance(run, dict):
+            return {}
+        more = [e for e in content.get("extended") or [] if isinstance(e, dict)]
+        for key in ("minutes", "steps"):  # of the whole, where all of it is in one unit
+            parts = [part.get(key) for part in (run, *more)]
+            if all(isinstance(part, (int, float)) for part in parts):
+                run[key] = sum(parts)
+            elif more:
+                run[key] = None
+        return run
 
     def lines(self, after: str = "") -> tuple[list[dict[str, Any]], str, bool, bool]:
         """Lines of the log behind a mark.

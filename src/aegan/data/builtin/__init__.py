@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from aegan.data.split import MOST, content_hashes, held_out
 from aegan.data.toys import TOYS
 from aegan.errors import UserError
-from aegan.places import expanded
+from aegan.folders import expanded
 
 Array = NDArray[Any]
 

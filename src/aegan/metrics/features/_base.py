@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aegan.errors import UserError, unknown
-from aegan.places import expanded
+from aegan.folders import expanded
 
 if TYPE_CHECKING:
     from aegan.data import Data

@@ -12,7 +12,7 @@ from torch import nn
 
 from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
-from aegan.places import cache_root
+from aegan.folders import cache_root
 
 
 def path_of(kind: str, *parts: object) -> Path:

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aegan.errors import UserError
+from aegan.folders import cache_root, home_cache
 from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
-from aegan.places import cache_root, home_cache
 
 SIDE = 299
 FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # one file, two names

@@ -1,0 +1,162 @@
+"""`--init`: a new run begins with the weights of another model, as far as they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from aegan.data.spec import DataSpec
+from aegan.density.prior import Prior
+from aegan.engine.state import digest
+from aegan.errors import UserError
+from aegan.hub.bundle import read_bundle
+from aegan.hub.names import hub_name
+from aegan.model import Model
+from aegan.strategies import Networks, Stage, Strategy
+
+Init: TypeAlias = "str | Path | Model"
+MATRIX = 2  # axes of a tensor that holds what was learnt; biases and norms of equal length fit by chance
+
+
+@dataclass(frozen=True)
+class Source:
+    """Another model's weights.
+
+    Args:
+        name: what it was called.
+        strategy: its own.
+        shape, classes: of the data that it was trained on.
+        tensors: `network/key` to values.
+    """
+
+    name: str
+    strategy: str
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def hash(self) -> str:
+        """Of the weights."""
+        return digest(dict(self.tensors))
+
+    def described(self) -> dict[str, str]:
+        """For the configuration."""
+        return {"source": self.name, "strategy": self.strategy, "hash": self.hash}
+
+    def networks(self) -> dict[str, dict[str, Tensor]]:
+        """Tensors by network and key."""
+        found: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in self.tensors.items():
+            network, _, key = name.partition("/")
+            found.setdefault(network, {})[key] = tensor
+        return found
+
+
+def open_init(init: Init, name: str | None = None) -> Source:
+    """The weights of a run, of a model's folder, of a model of the Hub, or of a model in memory.
+
+    Args:
+        init: the model, or where it is.
+        name: as which it is told of; default: the path.
+
+    Raises:
+        UserError: there is none, it is damaged, or is from a newer version.
+    """
+    if isinstance(init, Model):
+        tensors = {f"{k}/{key}": v.cpu() for k, net in init.networks.items() for key, v in net.state_dict().items()}
+        return Source(name or "the given model", init.strategy.name, init.spec.shape, tuple(init.spec.classes), tensors)
+    tensors, config = read_bundle(_folder(init))
+    try:
+        spec = config["spec"]
+        return Source(name or str(init), str(config["strategy"]), tuple(spec["shape"]), tuple(spec["classes"]), tensors)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"--init {init}: its config.json is not one of aegan's.", "Give a run or a model.") from error
+
+
+def _folder(init: str | Path) -> Path:
+    named = hub_name(init)
+    if named is not None:
+        from aegan.hub.remote import fetch
+
+        return fetch(named)
+    path = Path(init).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"--init {init}: there is no such run or model.", "Give a run, a model's folder, or owner/name on the Hub."
+        )
+    for folder in (path, path / "model"):
+        if (folder / "model.safetensors").is_file():
+            return folder
+    if (path / "config.yaml").is_file():
+        raise UserError(
+            f"--init {init}: this run has no model yet.", f"Go on with it: aegan train --resume --out {init}"
+        )
+    raise UserError(f"--init {init}: that is neither a run nor a model.", "Give one that `aegan train` has written.")
+
+
+def take(source: Source, networks: Networks, spec: DataSpec, strategy: Strategy) -> dict[str, Any]:
+    """Gives networks the weights that fit: those of equal network, name and shape; what is fitted is left to be fitted.
+
+    Args:
+        networks: of the new run, fresh; changed in place.
+        spec: of its data.
+        strategy: its own.
+
+    Returns:
+        for log and configuration: where from, its hash, and by network what was taken (`taken`), what has no counterpart
+        or another shape (`fresh`), and notes for people.
+
+    Raises:
+        UserError: nothing fits.
+    """
+    given, taken, fresh, lines = source.networks(), {}, {}, []
+    phases = [phase for stage in strategy.stages(spec) if isinstance(stage, Stage) for phase in stage.phases]
+    trained = {name for phase in phases for name in phase.trains}
+    for name, net in networks.items():
+        if name not in trained or isinstance(
+            net, Prior
+        ):  # how often classes are, the density of codes: of the new data
+            continue
+        theirs, own = given.get(name, {}), net.state_dict()
+        fitting = {k: v for k, v in theirs.items() if k in own and own[k].shape == v.shape}
+        if any(v.ndim >= MATRIX for v in fitting.values()):
+            net.load_state_dict({**own, **fitting})
+            taken[name] = sorted(fitting)
+        fresh[name] = [k for k in own if k not in taken.get(name, ())]
+    if not taken:
+        raise UserError(
+            f"--init {source.name} ('{source.strategy}', {_kind(source.shape)}; networks {', '.join(given) or 'none'}): "
+            f"nothing of it fits '{strategy.name}' at {_kind(spec.shape)} ({', '.join(networks)}).",
+            "Same-named networks must have tensors of equal shape: set --size, width or code_dim as they are there.",
+        )
+    whole = [f"{k} ({len(v)} tensors)" for k, v in taken.items() if not fresh[k]]
+    parts = [f"{k} in part ({len(v)} of {len(v) + len(fresh[k])} tensors)" for k, v in taken.items() if fresh[k]]
+    new = [k for k in networks if k not in taken]
+    lines.append(f"weights of {source.name} ('{source.strategy}') taken: {', '.join(whole + parts)}")
+    lines.append(
+        f"begun anew: {', '.join(new) or 'nothing else'}"
+        + (f"; not used: {', '.join(left)}" if (left := [k for k in given if k not in taken]) else "")
+    )
+    if tuple(source.shape) != tuple(spec.shape):
+        lines.append(f"it was trained on {_kind(source.shape)}, this run is on {_kind(spec.shape)}")
+    if source.classes != spec.classes:
+        lines.append(f"its classes are {_classes(source.classes)}; here {_classes(spec.classes)}")
+    return {**source.described(), "taken": taken, "fresh": {k: v for k, v in fresh.items() if v}, "notes": lines}
+
+
+def _kind(shape: tuple[int, ...]) -> str:
+    if len(shape) != 3:
+        return f"vectors of {shape[0]}"
+    colours = {1: "grey", 3: "colour", 4: "colour and alpha"}
+    return f"{shape[2]}×{shape[1]}, {colours.get(shape[0], f'{shape[0]} channels')}"
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(names[:8]) + (f", … ({len(names)})" if len(names) > 8 else "")
