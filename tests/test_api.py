@@ -25,7 +25,9 @@ def test_fit_on_an_array(make_shapes: Any, tmp_path: Path) -> None:
     )
     assert run.path == tmp_path / "run"
     assert run.model.sample(3).shape == (3, 16, 16, 1)
-    assert {p.name for p in run.path.iterdir()} == {"config.yaml", "log.jsonl", "samples", "checkpoints", "model"}
+    assert {p.name for p in run.path.iterdir()} == {
+        "config.yaml", "data.json", "log.jsonl", "samples", "checkpoints", "model",
+    }  # fmt: skip
     assert run.config.run.steps == 6 and run.config.options["width"] == 8
     assert run.log[-1]["event"] == "done"
     assert run.evaluation is None

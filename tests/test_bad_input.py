@@ -283,7 +283,8 @@ def test_a_folder_that_takes_nothing(
     code: int, words: str, points: Path, trained: Path, out: Path, tmp_path: Path, aegan_cli: Cli,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(os, "replace", refuse(code, str(tmp_path)))
+    for name in ("replace", "rename"):  # by which files, and whole folders, get their names
+        monkeypatch.setattr(os, name, refuse(code, str(tmp_path)))
     aegan_cli("train", points, *QUICK, "--out", out).refused(words, str(out))
     assert [p for p in out.rglob("*") if p.is_file()] == [], "nothing is half written"
     for name in ("x.npz", "x.png", "many"):

@@ -29,10 +29,10 @@ def printable(text: str) -> str:
 
 
 def as_bytes(text: str) -> bytes:
-    """Names as the system has them, in UTF-8 but for stray bytes, which come back as they were.
+    r"""Names as the system has them, in UTF-8 but for stray bytes, which come back as they were.
 
     >>> as_bytes("caf\udce9")
-    b'caf\\xe9'
+    b'caf\xe9'
     """
     return text.encode("utf-8", sys.getfilesystemencodeerrors())
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from aegan import places
+from aegan import folders
 from aegan.terminal import steady_streams
 
 HOME_VARIABLES = ("HOME", "USER", "LOGNAME", "AEGAN_CACHE", "XDG_CACHE_HOME", "TMPDIR")
@@ -27,10 +27,10 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(folder))
-    places._temporary.cache_clear()
+    monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(folder))
+    folders._temporary.cache_clear()
     yield folder
-    places._temporary.cache_clear()
+    folders._temporary.cache_clear()
 
 
 def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,14 +48,14 @@ def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_folder_of_caches_by_what_is_known(bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert places.cache_root() == tmp_path / "home" / ".cache" / "aegan"
+    assert folders.cache_root() == tmp_path / "home" / ".cache" / "aegan"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
-    assert places.cache_root() == tmp_path / "home" / ".cache" / "aegan"
+    assert folders.cache_root() == tmp_path / "home" / ".cache" / "aegan"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert places.cache_root() == tmp_path / "xdg" / "aegan"
+    assert folders.cache_root() == tmp_path / "xdg" / "aegan"
     monkeypatch.setenv("AEGAN_CACHE", str(tmp_path / "own"))
-    assert places.cache_root() == tmp_path / "own"
-    assert places.cache_root(tmp_path / "given") == tmp_path / "given"
+    assert folders.cache_root() == tmp_path / "own"
+    assert folders.cache_root(tmp_path / "given") == tmp_path / "given"
 
 
 @posix
@@ -66,7 +66,7 @@ def test_without_a_home_the_temporary_folder_is_said_once(
     nameless(monkeypatch)
     if home is not None:
         monkeypatch.setenv("HOME", home)
-    found = {places.cache_root() for _ in range(3)}
+    found = {folders.cache_root() for _ in range(3)}
     assert found == {bare / f"aegan-{os.getuid()}"}
     assert (bare / f"aegan-{os.getuid()}").stat().st_mode & 0o777 == 0o700
     said = capsys.readouterr()
@@ -79,10 +79,10 @@ def test_a_home_that_cannot_be_written(bare: Path, monkeypatch: pytest.MonkeyPat
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith(str(home)))
-    assert places.cache_root().parent == bare
+    assert folders.cache_root().parent == bare
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert places.cache_root().parent == bare
+    assert folders.cache_root().parent == bare
 
 
 @posix
@@ -98,7 +98,7 @@ def test_a_temporary_folder_that_others_may_have_put_there_is_not_used(
     else:
         there.mkdir()
         there.chmod(0o777)
-    found = places.cache_root()
+    found = folders.cache_root()
     assert found != there and found.parent == bare and found.stat().st_mode & 0o777 == 0o700
 
 
@@ -107,7 +107,7 @@ def test_a_tilde_of_nobody_is_a_name(
     bare: Path, monkeypatch: pytest.MonkeyPatch, aegan_cli: Callable[..., Any]
 ) -> None:
     nameless(monkeypatch)
-    assert places.expanded("~/photos") == Path("~/photos")
+    assert folders.expanded("~/photos") == Path("~/photos")
     aegan_cli("check", "~/photos").refused("~/photos")
     aegan_cli("check", "~nobody-of-this-name/photos").refused("~nobody-of-this-name/photos")
 

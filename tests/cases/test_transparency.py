@@ -185,7 +185,7 @@ def test_samples_are_see_through(clear_run: Path, tmp_path: Path, aegan_cli: Cli
     assert aegan_cli(*sample, tmp_path / "made.npz").code == 0
     assert np.array_equal(np.load(tmp_path / "made.npz")["images"], made)
     said = aegan_cli(*sample, tmp_path / "grid.jpg")
-    assert "laid on black: .jpg has no alpha" in said.out and opened(tmp_path / "grid.jpg").mode == "RGB"
+    assert "laid on black: JPEG has no alpha" in said.out and opened(tmp_path / "grid.jpg").mode == "RGB"
 
 
 def test_images_go_in_as_they_were_trained_on(clear_run: Path, icons: Path, tmp_path: Path, aegan_cli: Cli) -> None:

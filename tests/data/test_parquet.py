@@ -132,7 +132,7 @@ def test_rows_that_name_files(tmp_path: Path, form: str) -> None:
     column: list[Any] = {
         "struct": [{"bytes": None, "path": name} for name in names],
         "text": names,
-        "absolute": [f"/home/somebody/set/{name}" for name in names],
+        "absolute": [f"/data/somebody/set/{name}" for name in names],
         "windows": [name.replace("/", "\\") for name in names],
     }[form]
     path = table(root / "x.parquet", image=column, label=["ab"[i % 2] for i in range(12)])

@@ -113,7 +113,8 @@ def test_more_training_changes_the_weights_and_the_rates_begin_anew(
     (said,) = [line for line in log if line.get("event") == "extended"]
     assert said["step"] == 12 and said["steps"] == 20 and said["stages"] == ["compress-2", "fit-2"]
     rates = [line["rates"]["AE"] for line in log if line.get("stage") == "compress-2" and "rates" in line]
-    assert max(rates) > 2 * rates[-1] and rates[0] < max(rates)
+    assert max(rates) > 2 * rates[-1] and rates[0] < max(rates), "a warm-up, then a decay"
+    assert 0.4 * second.strategy.lr < max(rates) <= 0.5 * second.strategy.lr, "half of the rates"
 
 
 def test_minutes_of_an_extension_are_its_own(vectors: Data, make_engine: Any, stop_after: Any) -> None:

@@ -53,7 +53,7 @@ class ImageFormat:
             UserError: one of them can't be used.
 
         >>> ImageFormat.of("96x64", fit="pad", background="black")
-        ImageFormat(size=(64, 96), channels=None, fit='pad', background=(0, 0, 0))
+        ImageFormat(size=(64, 96), channels=None, fit='pad', background=(0, 0, 0), depth=None)
         """
         if channels not in (None, 1, 3, 4):
             raise UserError(

@@ -2,7 +2,8 @@
 
 The last stage that trains the generator or decoder goes on, and with it everything behind, since that was made for what
 this stage gives: the density of the codes, say. Each begins afresh with a warm-up and ends with a decay, from the weights
-that the run ended with; optimisers begin at zero. A stage taken again is called as before with a number: `sharpen-2`.
+that the run ended with, at half of its rates: with all of them a short extension leaves a model worse than it was.
+Optimisers begin at zero. A stage taken again is called as before with a number: `sharpen-2`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aegan.engine.schedule import Plan, plans_of_steps
 from aegan.strategies import Fit, Stage
 
 Stages = tuple[Stage | Fit, ...]
+RATES = 0.5  # of a stage's learning rates, where it is taken again
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Course:
         every, parts = list(stages), [0] * len(stages)
         plans = plans_of_steps(stages, steps) if steps else {}
         for k, extension in enumerate(extensions, 1):
-            more = tuple(replace(stage, name=f"{stage.name}-{k + 1}") for stage in taken_again(stages))
+            more = tuple(_again(stage, f"{stage.name}-{k + 1}") for stage in taken_again(stages))
             every += more
             parts += [k] * len(more)
             plans |= plans_of_steps(more, extension.steps) if extension.steps else {}
@@ -84,3 +86,9 @@ def taken_again(stages: Stages) -> Stages:
     trained = [i for i, s in enumerate(stages) if isinstance(s, Stage)]
     makers = [i for i in trained if any("G" in phase.trains for phase in stages[i].phases)]  # type: ignore[union-attr]
     return stages[(makers or trained)[-1] :]
+
+
+def _again(stage: Stage | Fit, name: str) -> Stage | Fit:
+    if isinstance(stage, Fit):
+        return replace(stage, name=name)
+    return replace(stage, name=name, phases=tuple(replace(phase, lr=RATES * phase.lr) for phase in stage.phases))
