@@ -55,11 +55,12 @@ class LiteEyes(Eyes):
     Args:
         name: of the network.
         shape: (C, H, W) of the images.
+        background: (R, G, B), 0 to 255, that images with alpha are laid on.
     """
 
-    def __init__(self, name: LiteName, shape: Sequence[int]) -> None:
+    def __init__(self, name: LiteName, shape: Sequence[int], background: Sequence[int] = (255, 255, 255)) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.background = name, tuple(value / 127.5 - 1 for value in background)
         _, height, width = shape
         factor = (
             max(LEAST / min(height, width), 1.0) if min(height, width) < LEAST else min(MOST / max(height, width), 1.0)
@@ -82,7 +83,7 @@ class LiteEyes(Eyes):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         net = self.load(x.device)
-        x = _rgb(x)
+        x = self._rgb(x)
         if tuple(x.shape[2:]) != self.size:
             x = F.interpolate(x, size=self.size, mode="bilinear", align_corners=False, antialias=True)
         h = F.relu6(net._conv_stem(x.contiguous(memory_format=torch.channels_last)))
@@ -91,6 +92,13 @@ class LiteEyes(Eyes):
             h = block(h)
             maps[h.shape[-1]] = h  # the last of each scale stays
         return [maps[side[1]] / spread for side, spread in zip(self.sides, SPREAD[self.name], strict=True)]
+
+    def _rgb(self, x: Tensor) -> Tensor:
+        """Grey as three channels; colour with alpha on the background."""
+        if x.shape[1] == 4:
+            alpha = (x[:, 3:] + 1) / 2
+            return x[:, :3] * alpha + (1 - alpha) * x.new_tensor(self.background).view(1, 3, 1, 1)
+        return x.expand(-1, 3, -1, -1)
 
 
 class ContrastEyes(Eyes):
@@ -138,11 +146,3 @@ class ContrastEyes(Eyes):
     def project(self, x: Tensor) -> Tensor:
         """H of the embedding, (N, 64), which the contrast compares."""
         return self.head(self.embed(x))
-
-
-def _rgb(x: Tensor) -> Tensor:
-    """Grey as three channels; colour with alpha on white, as both lie in [-1, 1]."""
-    if x.shape[1] == 4:
-        alpha = (x[:, 3:] + 1) / 2
-        return x[:, :3] * alpha + (1 - alpha)
-    return x.expand(-1, 3, -1, -1)

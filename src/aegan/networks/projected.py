@@ -27,7 +27,7 @@ class Mixer(nn.Module):
         self.across = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in channels)
         self.down = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in channels[1:])
         for layer in (*self.across, *self.down):
-            nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)  # type: ignore[arg-type,union-attr,operator]
+            nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
         for p in list(self.parameters()):
             p.requires_grad_(False)
 

@@ -51,7 +51,7 @@ class WithEyes(JudgedImages):
     """
 
     eyes: EyesName = option(
-        "auto", "what critics see: pixels, features of a frozen network, or both", source="arXiv 2111.01007"
+        "pixels", "what critics see: pixels, features of a frozen network, or both", source="arXiv 2111.01007"
     )
     eyes_weight: float = option(0.3, "weight of the projected critic in G's loss, where pixels are judged too")
     eyes_width: int = option(64, "channels of its heads")
@@ -91,7 +91,9 @@ class WithEyes(JudgedImages):
         kind, pixels = self.eyes_for(spec)
         nets: Networks = {"D": self.critic_network(spec)} if pixels else {}
         if kind:
-            X: Eyes = ContrastEyes(spec.shape) if kind == "contrastive" else LiteEyes(cast(LiteName, kind), spec.shape)
+            lite = cast(LiteName, kind)
+            own = kind == "contrastive"
+            X: Eyes = ContrastEyes(spec.shape) if own else LiteEyes(lite, spec.shape, spec.background)
             heads = ProjectedCritic(
                 X.channels, X.sides, width=self.eyes_width, classes=len(spec.classes), mixing=self.eyes_mixing
             )
