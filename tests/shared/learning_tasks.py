@@ -74,7 +74,7 @@ def pairs() -> list[tuple[str, str]]:
     return [(task, name) for task in LEARN for name in names(task)]
 
 
-def tested() -> list[tuple[str, str]]:
+def stable() -> list[tuple[str, str]]:
     """The same without those that do not learn from every seed."""
     return [pair for pair in pairs() if pair not in UNSTABLE]
 
@@ -105,7 +105,7 @@ class Figure:
         return value > self.limit if self.limit > self.failed else value < self.limit
 
     def room(self, worst: float) -> float:
-        """How far the limit is from the worst seed, as a part of the way from there to where nothing was learned; 0: missed."""
+        """How far the limit is from the worst seed, as a part of the way to where nothing was learned; 0: missed."""
         return (worst - self.limit) / (worst - self.failed) if self.reached(worst) else 0.0
 
     def worst(self, values: list[float]) -> float:
