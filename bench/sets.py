@@ -1,0 +1,102 @@
+"""Makes sets of colour pictures from Debian packages, to train and measure on; nothing of them is in this repository.
+
+    python bench/sets.py units textures stamps --out sets      PNGs of 64×64 in sets/units, sets/textures, sets/stamps
+
+    set        package                   what
+    units      wesnoth-1.16-data         sprites of 72×72 with transparency, the middle 64×64
+    textures   openarena-081-textures    tiles of 64×64, at most 16 a texture, evenly spread
+    stamps     tuxpaint-stamps-default   photographs and drawings cut out, with transparency, reduced to 64×64
+
+The packages say under which licences their pictures are (GPL and others); see /usr/share/doc/PACKAGE/copyright.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIDE = 64
+TILES = 16  # of one texture, lest a few large ones be most of the set
+UNITS = Path("/usr/share/games/wesnoth/1.16")
+TEXTURES = Path("/usr/share/games/openarena/baseoa/pak4-textures.pk3")
+STAMPS = Path("/usr/share/tuxpaint/stamps")
+Named = Iterator[tuple[str, Image.Image]]
+
+
+def units() -> Named:
+    """The unit sprites of 72×72, of all campaigns; animation frames are among them."""
+    for path in sorted(UNITS.rglob("*.png")):
+        if "units" not in path.parts:
+            continue
+        with Image.open(path) as image:
+            if image.size == (72, 72):
+                margin = (72 - SIDE) // 2
+                yield path.stem, image.convert("RGBA").crop((margin, margin, margin + SIDE, margin + SIDE))
+
+
+def textures() -> Named:
+    """Tiles of every texture of at least 64×64; those of one colour are left out."""
+    with zipfile.ZipFile(TEXTURES) as archive:
+        for name in sorted(archive.namelist()):
+            if not name.lower().endswith((".jpg", ".tga")):
+                continue
+            image = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
+            places = [
+                (x, y) for y in range(0, image.height - SIDE + 1, SIDE) for x in range(0, image.width - SIDE + 1, SIDE)
+            ]
+            for i in range(min(TILES, len(places))):
+                x, y = places[i * len(places) // min(TILES, len(places))]
+                tile = image.crop((x, y, x + SIDE, y + SIDE))
+                if np.asarray(tile).std(axis=(0, 1)).max() > 2:
+                    yield f"{Path(name).stem}-{x}-{y}", tile
+
+
+def stamps() -> Named:
+    """The stamps, on a transparent square."""
+    for path in sorted(STAMPS.rglob("*.png")):
+        with Image.open(path) as image:
+            small = image.convert("RGBA")
+            small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+            square = Image.new("RGBA", (SIDE, SIDE), (255, 255, 255, 0))
+            square.paste(small, ((SIDE - small.width) // 2, (SIDE - small.height) // 2))
+            yield path.stem, square
+
+
+SETS = {"units": units, "textures": textures, "stamps": stamps}
+SOURCES = {"units": (UNITS, "wesnoth-1.16-data"), "textures": (TEXTURES, "openarena-081-textures"),
+           "stamps": (STAMPS, "tuxpaint-stamps-default")}  # fmt: skip
+
+
+def make(name: str, out: Path) -> int:
+    """Writes a set, each picture once; returns how many there are."""
+    source, package = SOURCES[name]
+    if not source.exists():
+        raise SystemExit(f"{source} is not there. On Debian: apt-get install {package}")
+    folder, seen = out / name, set()
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, image in SETS[name]():
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()
+        if digest not in seen:
+            image.save(folder / f"{len(seen):05d}-{stem}.png")
+            seen.add(digest)
+    return len(seen)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", choices=sorted(SETS))
+    parser.add_argument("--out", type=Path, default=Path("sets"))
+    given = parser.parse_args()
+    for name in given.sets:
+        print(f"{name}: {make(name, given.out):,} pictures in {given.out / name}")
+
+
+if __name__ == "__main__":
+    main()
