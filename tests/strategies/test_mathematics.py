@@ -178,6 +178,18 @@ def test_the_bound_against_its_closed_form() -> None:
     assert kl == pytest.approx(float(library))
 
 
+@pytest.mark.parametrize("name", ["vae", "two-stage-vae"])
+@pytest.mark.parametrize(("progress", "part"), [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (1.0, 1.0)])
+def test_the_weight_of_the_kl_rises_while_it_warms_up(name: str, progress: float, part: float) -> None:
+    nets: Networks = {"E": Posterior(), "G": Zero(), "E2": Posterior(), "G2": Zero()}
+    batch, clock = batch_of([[1.0, -3.0], [2.0, 0.0]]), Clock(10, progress)
+    losses = ["elbo"] if name == "vae" else ["first", "second"]
+    for loss in losses:
+        whole = getattr(strategy(name)(), loss)(nets, batch, START).terms
+        warm = getattr(strategy(name)(kl_warmup=0.4), loss)(nets, batch, clock).terms  # type: ignore[call-arg]
+        assert warm["KL"].tolist() == pytest.approx([part * kl for kl in whole["KL"].tolist()])
+
+
 def test_the_variance_is_the_best_one() -> None:
     """½ log E|x − x̂|² is, but for a constant, the least over σ of E|x − x̂|² / 2σ² + log σ."""
     mse = 3.5

@@ -143,6 +143,25 @@ class Variational(Coded):
 
 
 @dataclass(frozen=True)
+class Annealed(Variational):
+    """A bound whose KL term comes in step by step.
+
+    Where codes have as many numbers as examples, the bound is about as good when G ignores z: a VAE that pays for its
+    codes before G can use them may end there (posterior collapse).
+    """
+
+    kl_warmup: float = option(
+        0.0,
+        "part of the stage in which the KL's weight rises from 0 to its own; 0: not at all",
+        source="Bowman 2016, arXiv 1511.06349; Sønderby 2016, arXiv 1602.02282",
+    )
+
+    def annealed(self, clock: Clock) -> float:
+        """The KL's weight so far, as a part of its own: 0 to 1."""
+        return min(1.0, clock.progress / self.kl_warmup) if self.kl_warmup else 1.0
+
+
+@dataclass(frozen=True)
 class WithPrior(Strategy):
     """What new codes are drawn from: N(0, I), or in P a density fitted to the codes of the training examples."""
 

@@ -14,7 +14,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.networks import build_autoencoder, build_decoder
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
-from aegan.strategies._groups import Variational, standard_normal
+from aegan.strategies._groups import Annealed, standard_normal
 from aegan.strategies._pieces import halves
 from aegan.strategies._registry import register
 
@@ -31,7 +31,7 @@ class Spread(nn.Module):
 
 @register
 @dataclass(frozen=True)
-class TwoStageVAE(Variational):
+class TwoStageVAE(Annealed):
     """A VAE whose decoder variance is free finds the data's manifold, but not the density on it; a second VAE finds that.
 
     *first*     max  log N(x; G(z), γ_x² I) − KL(q(z | x) || N(0, I)),  z ~ q(z | x)
@@ -87,14 +87,15 @@ class TwoStageVAE(Variational):
     def first(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + 1/D KL(q(z|x) || N(0, I)),  z ~ q(z|x)."""
         mu, log_var = self.posterior(nets, batch.x)
-        return self.evidence_bound(batch.x, nets["G"](self.reparameterise(mu, log_var)), mu, log_var)
+        back = nets["G"](self.reparameterise(mu, log_var))
+        return self.evidence_bound(batch.x, back, mu, log_var, self.annealed(clock))
 
     def second(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|z − G₂(u)|² + 1/d KL(q(u|z) || N(0, I)),  z ~ q(z|x), u ~ q(u|z)."""
         with torch.no_grad():
             z = self.posterior_sample(nets, batch.x).flatten(1)
         mu, log_var, back = self.again(nets, z)
-        return self.evidence_bound(z, back, mu, log_var)
+        return self.evidence_bound(z, back, mu, log_var, self.annealed(clock))
 
     def again(self, nets: Networks, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """μ(z) and log σ²(z) of q(u | z), and G₂(u), u ~ q(u | z)."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.strategies._base import Clock, Loss, Networks
-from aegan.strategies._groups import Bounding
+from aegan.strategies._groups import Annealed, Bounding
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class VAE(Bounding):
+class VAE(Annealed, Bounding):
     """Maximises the evidence's lower bound, with the one decoder variance that is best for the batch.
 
     References:
@@ -28,7 +28,10 @@ class VAE(Bounding):
     beta: float = option(1.0, "weight of the KL term; 1 is the bound itself")
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance."""
+        """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance.
+
+        β rises from 0 during `kl_warmup`.
+        """
         mu, log_var = self.posterior(nets, batch.x)
         z = self.reparameterise(mu, log_var)
-        return self.evidence_bound(batch.x, nets["G"](z), mu, log_var, self.beta)
+        return self.evidence_bound(batch.x, nets["G"](z), mu, log_var, self.beta * self.annealed(clock))
