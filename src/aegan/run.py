@@ -349,6 +349,8 @@ def resolve(
     chosen = with_options(chosen, options, f"strategy '{kind.name}'")
     if config.batch_size is not None:
         chosen = with_options(chosen, {"batch_size": config.batch_size}, f"strategy '{kind.name}'")
+    for line in chosen.remarks(spec):
+        say(line)
     chosen = chosen.settled(spec)
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")

@@ -26,7 +26,9 @@ Tensors = dict[str, Tensor]
 
 STRATEGIES: dict[str, str] = {}  # old name: new name
 OPTIONS: dict[str, dict[str, str | None]] = {}  # strategy: {old option: its new name, or None if it is no more}
-BEFORE: dict[str, dict[str, Any]] = {}  # strategy: {new option: the value that does what was done before it}
+BEFORE: dict[str, dict[str, Any]] = {
+    "latent": {"eyes": "pixels"}
+}  # strategy: {new option: the value that does what was done before it}
 STEPS: dict[int, Callable[[Tensors, Config], tuple[Tensors, Config]]] = {}  # format: what leads to the next
 
 

@@ -158,6 +158,10 @@ class Strategy(ABC):
         """Itself with nothing left open that depends on the data, such as an option that is "auto"."""
         return self
 
+    def remarks(self, spec: DataSpec) -> list[str]:
+        """What was chosen for this data and what is missing for better, a line each, before it is `settled`."""
+        return []
+
     def preset(self, spec: DataSpec) -> str:
         """The preset's name when none is asked for: by the kind and size of the data."""
         return "toy" if spec.is_vector else ("32" if max(spec.shape[1:]) <= 32 else "64")

@@ -15,14 +15,14 @@ from aegan.networks import build_critic, build_residual
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._code_game import CodeGame, draw
-from aegan.strategies._games import JudgedImages
+from aegan.strategies._eyes import WithEyes
 from aegan.strategies._groups import Coded, Compressing, WithPrior
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Latent(WithPrior, Compressing, JudgedImages, Coded):
+class Latent(WithPrior, Compressing, WithEyes, Coded):
     """A generator of codes, then of images, that begins where an autoencoder has already found the data.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|                          the autoencoder
@@ -65,7 +65,7 @@ class Latent(WithPrior, Compressing, JudgedImages, Coded):
             **self.prior_networks(),
             "f": build_residual(code, width=self.play_width, classes=classes),
             "C": build_critic(code, width=self.play_width, classes=classes, codes=True),
-            "D": self.critic_network(spec),
+            **self.critic_networks(spec),
         }
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
@@ -77,7 +77,8 @@ class Latent(WithPrior, Compressing, JudgedImages, Coded):
         if self.play_share:
             stages += CodeGame(self.encode, self.play_lr, self.play_gamma).stages(self.play_share)
         if self.sharpen_share:
-            critic = replace(self.critic_phase(self.critic), clip=2.0)
+            stages += self.eyes_stages(spec)
+            critic = replace(self.critic_phase(self.critic, trains=self.judging(spec)), clip=2.0)
             decoder = replace(self.generator_phase(self.sharpen), clip=10.0, hold=True)
             stages.append(Stage("sharpen", self.sharpen_share, (critic, decoder), ema=("G",), ema_decay=self.ema_decay))
         return tuple(stages)
@@ -97,14 +98,14 @@ class Latent(WithPrior, Compressing, JudgedImages, Coded):
         z, _, y = self.fakes(nets, batch)
         with torch.no_grad():
             fake = self.decode(nets, z)
-        return self.judge(nets["D"], batch.x, fake, y, clock)
+        return self.judge_all(nets, batch.x, fake, y, clock)
 
     def sharpen(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁."""
         z, x, y = self.fakes(nets, batch)
         fake = nets["G"](z).float()
-        loss = self.fool(nets["D"], fake, batch.x, y)
-        return Loss({"L_G": loss, "anchor": self.anchor * l1(x, fake[: len(x)])})
+        terms = self.fool_all(nets, fake, batch.x, y)
+        return Loss({**terms, "anchor": self.anchor * l1(x, fake[: len(x)])})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""

