@@ -151,3 +151,13 @@ def test_mmd_by_hand() -> None:
     assert float(mmd2(x, y)) == pytest.approx(27 + 1 - 2 * (1 + 64 + 1 + 343) / 4)
     with pytest.raises(ValueError, match="kernel"):
         mmd2(x, y, kernel="cubic")
+
+
+def test_whitening_of_fewer_codes_than_dimensions_is_that_of_the_covariance() -> None:
+    z = torch.randn(20, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    w = Whitening(floor=1e-9).fit(z)
+    values, vectors = torch.linalg.eigh(torch.cov(z.T))
+    assert w.dim == 19  # the mean takes one
+    torch.testing.assert_close(w.scale, values.flip(0)[:19].sqrt())
+    torch.testing.assert_close((w.basis.T @ vectors.flip(1)[:, :19]).abs(), torch.eye(19, dtype=torch.float64))
+    torch.testing.assert_close(w.decode(w.encode(z)), z)

@@ -75,6 +75,11 @@ def pairs() -> list[tuple[str, str]]:
     return [(task, name) for task in LEARN for name in names(task)]
 
 
+def stable() -> list[tuple[str, str]]:
+    """The same without those that do not learn from every seed."""
+    return [pair for pair in pairs() if pair not in UNSTABLE]
+
+
 def knows(name: str, option: str) -> bool:
     return option in {f.name for f in dataclasses.fields(strategy(name))}
 
@@ -115,6 +120,8 @@ FIGURES = {
     "back": Figure(0.75, failed=1.0),  # the mean image
     "gap": Figure(30.0, failed=0.0),  # both classes alike
 }
+# measured, and not asked: of 25 seeds in fp32 it ends beside the circle in 4 (docs/strategies/began.md)
+UNSTABLE = {("circle", "began")}
 # what is not asked: known weaknesses, told on the strategies' pages
 EXEMPT = {
     ("began", "least"),  # as published, on two dimensions: good points, on a part of the circle

@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_tasks import LEARN, ROOM, asked, on_circle, pairs, recipe
+from learning_tasks import LEARN, ROOM, asked, on_circle, recipe, stable
 
 RECORDS = json.loads((Path(__file__).parents[2] / "docs" / "results" / "learning.json").read_text())["records"]
 
 
-@pytest.mark.parametrize(("task", "name"), pairs())
+@pytest.mark.parametrize(("task", "name"), stable())
 def test_it_learns(task: str, name: str, seed: int, tmp_path: Path) -> None:
     found = LEARN[task](name, seed, tmp_path / "run")
     missed = {k: v for k, v in found.items() if (figure := asked(name, k)) and not figure.reached(v)}
     assert not missed, found
 
 
-@pytest.mark.parametrize(("task", "name"), pairs())
+@pytest.mark.parametrize(("task", "name"), stable())
 def test_the_limits_have_room(task: str, name: str) -> None:
     records = [r for r in RECORDS if (r["task"], r["strategy"]) == (task, name)]
     again = f"measure it: python bench/learning.py --only {task}/{name}"

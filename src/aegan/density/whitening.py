@@ -41,13 +41,12 @@ class Whitening(Fitted):
 
     @torch.no_grad()
     def fit(self, codes: Tensor) -> Whitening:
-        """Mean and principal components of `codes` (N, ...); the covariance is formed in float64."""
+        """Mean and principal components of `codes` (N, ...), in float64."""
         z = codes.flatten(1).double()
         mean = z.mean(0)
-        cov = (z - mean).T @ (z - mean) / max(1, len(z) - 1)
-        values, vectors = torch.linalg.eigh(cov)
-        values, vectors = values.flip(0), vectors.flip(1)
-        alive = int((values > self.floor * values.mean().clamp_min(1e-12)).sum())
+        values, vectors = principal(z - mean)
+        # the mean over all dimensions, those without variance too
+        alive = int((values > self.floor * (values.sum() / z.shape[1]).clamp_min(1e-12)).sum())
         k = max(1, min(alive, self.keep) if self.keep else alive)
         # The sign of an eigenvector is arbitrary: fixed, so that machines agree.
         vectors = vectors[:, :k] * vectors[:, :k].gather(0, vectors[:, :k].abs().argmax(0)[None]).sign()
@@ -73,3 +72,17 @@ class Whitening(Fitted):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.encode(z)
+
+
+def principal(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of the covariance of centred codes (N, d), largest first, and their vectors (d, min(N, d)).
+
+    With fewer codes than dimensions they are had from the codes' inner products, a matrix N by N.
+    """
+    count = max(1, len(z) - 1)
+    few = len(z) < z.shape[1]
+    values, vectors = torch.linalg.eigh((z @ z.T if few else z.T @ z) / count)
+    values, vectors = values.flip(0), vectors.flip(1)
+    if few:
+        vectors = z.T @ vectors / (values * count).clamp_min(1e-24).sqrt()
+    return values, vectors
