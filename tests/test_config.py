@@ -103,7 +103,7 @@ def test_presets_are_read() -> None:
 
 
 SETTINGS = RunSettings(
-    RunConfig(data="x", steps=5, out="runs/ä"), {"lr": 0.1, "components": [1, 2]},
+    RunConfig(data="x", strategy="autoencoder", steps=5, out="runs/ä"), {"lr": 0.1, "components": [1, 2]},
     {"play": Plan(7, [(6, 0.0, 50), (20, 1 / 3, 61)])},
 )  # fmt: skip
 

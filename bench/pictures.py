@@ -1,0 +1,160 @@
+"""Samples of several strategies on sets of pictures, judged by several networks: one JSON, and a grid of each.
+
+    python bench/sets.py units textures --out sets
+    python bench/pictures.py sets/units sets/textures --minutes 10          the flagship, gan and projected, an hour
+    python bench/pictures.py sets/units --try "latent eyes=pixels" --try "latent eyes=lite1+pixels anchor=2" --steps 4000
+    python bench/pictures.py sets/units --source ../other/src --try latent  the same by another version of aegan
+
+A try is a strategy and options of it. Every training is an `aegan train` of its own, one after another (or --jobs at once,
+with --steps). Samples and held-out images, as many of each, are compared with up to 4,000 training images:
+
+    lite0   EfficientNet-Lite0 at 64×64, photographs          lite2   EfficientNet-Lite2 at 96×96, photographs
+    own     a network trained by contrast on half of the training images of the set
+
+`above` is the Fréchet distance of samples less that of the held-out images (`real`). lite0, lite1 and lite2 are one family:
+where a critic has seen through one, the figures of the others lean its way (`seen` in the JSON).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aegan.data import Data, open_data
+from aegan.engine.device import describe_machine
+from aegan.engine.log import read_log
+from aegan.metrics import MissingExtractor, extractor, frechet_between, prdc, statistics
+from aegan.report.grids import grid
+
+REFERENCE, COUNT = 4000, 1500
+TRIES = ["latent", "gan", "projected"]
+
+
+class Judge:
+    """An extractor with the features of a set's real images: training images, and held-out ones."""
+
+    def __init__(self, name: str, data: Data, device: str) -> None:
+        self.of = extractor(name, device, data=data)
+        order = np.random.default_rng(0).permutation(len(data.train.items))
+        train = np.asarray(data.train.items)[np.sort(order[:REFERENCE])]
+        self.count = min(COUNT, len(data.held_out.items))
+        held = np.asarray(data.held_out.items)[: self.count]
+        self.train, self.held = self.of(train), self.of(held)
+        self.statistics = statistics(self.train)
+        self.floor = frechet_between(statistics(self.held), self.statistics)
+
+    def score(self, images: np.ndarray[Any, Any]) -> dict[str, float]:
+        """As many samples as there are held-out images, each against the training images; precision and recall."""
+        made = self.of(images[: self.count])
+        fd = frechet_between(statistics(made), self.statistics)
+        found, real = prdc(self.train[: self.count], made), prdc(self.train[: self.count], self.held)
+        return {
+            "fd": round(fd, 3), "real": round(self.floor, 3), "above": round(fd - self.floor, 3),
+            "precision": round(found.precision, 3), "recall": round(found.recall, 3),
+            "real_precision": round(real.precision, 3), "real_recall": round(real.recall, 3), "count": self.count,
+        }  # fmt: skip
+
+
+def train(place: str, attempt: str, given: argparse.Namespace) -> tuple[Path, np.ndarray[Any, Any], float]:
+    """The run's folder, its samples, and the seconds of training."""
+    strategy, *options = attempt.split()
+    folder = given.runs / "-".join([Path(place).name, *attempt.replace("/", "-").split(), f"seed{given.seed}"])
+    environment = {**os.environ, **({"PYTHONPATH": str(given.source)} if given.source else {})}
+    if given.jobs > 1:  # each its part of the processor
+        environment["OMP_NUM_THREADS"] = "1"
+    aegan = [sys.executable, "-m", "aegan"]
+    budget = ["--steps", str(given.steps)] if given.steps else ["--minutes", str(given.minutes)]
+    command = [*aegan, "train", place, "--strategy", strategy, *budget, "--out", str(folder), "--seed", str(given.seed),
+               "--device", given.device, "--no-evaluate", "--logger", "none"]  # fmt: skip
+    for option in options:
+        command += option.split("=") if option.startswith("--") else ["--set", option]
+    began = time.monotonic()
+    if not (folder / "samples.npz").exists():
+        shutil.rmtree(folder, ignore_errors=True)  # a training that did not end
+        with (given.runs / f"{folder.name}.txt").open("w") as said:
+            subprocess.run(command, check=True, stdout=said, stderr=said, env=environment)
+            seconds = time.monotonic() - began
+            sample = [*aegan, "sample", str(folder), "--n", str(COUNT), "--out", str(folder / "samples.npz")]
+            subprocess.run([*sample, "--device", given.device], check=True, stdout=said, stderr=said, env=environment)
+        (folder / "seconds.json").write_text(json.dumps(seconds))
+    with np.load(folder / "samples.npz") as kept:
+        samples = kept["images"] if "images" in kept.files else kept[kept.files[0]]
+    return folder, samples, float(json.loads((folder / "seconds.json").read_text()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", help="folders of images, or built-in names")
+    parser.add_argument("--try", dest="tries", action="append", help='"STRATEGY option=value …"; several times')
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
+    parser.add_argument("--judges", default="lite0,lite2,own")
+    parser.add_argument(
+        "--source", type=Path, help="the src folder of another version of aegan, which trains and samples"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs/pictures"))
+    parser.add_argument("--out", type=Path, help="the JSON, to which results are added")
+    parser.add_argument("--grids", type=Path, help="a folder for the grids")
+    given = parser.parse_args()
+    if given.jobs > 1 and not given.steps:
+        parser.error("--jobs shares the machine, and needs --steps")
+    given.runs.mkdir(parents=True, exist_ok=True)
+    results: list[dict[str, Any]] = []
+    for place in given.sets:
+        data = open_data(place)
+        judges = {}
+        for name in given.judges.split(","):
+            try:
+                judges[name] = Judge(name, data, given.device)
+            except MissingExtractor as missing:
+                print(missing, file=sys.stderr)
+        with ThreadPoolExecutor(given.jobs) as pool:
+            runs = [(a, pool.submit(train, place, a, given)) for a in given.tries or TRIES]
+            for attempt, run in runs:
+                try:
+                    folder, samples, seconds = run.result()
+                except subprocess.CalledProcessError as error:
+                    print(f"{place} {attempt}: failed, {error}", file=sys.stderr)
+                    continue
+                log = read_log(folder / "log.jsonl")
+                row = {
+                    "set": Path(place).name, "try": attempt, "minutes": None if given.steps else given.minutes,
+                    "steps": given.steps, "seed": given.seed, "seconds": round(seconds),
+                    "images": [line["images"] for line in log if "images" in line][-1],
+                    **{name: judge.score(samples) for name, judge in judges.items()},
+                    "machine": describe_machine(torch.device(given.device)),
+                }  # fmt: skip
+                results.append(row)
+                short = {n: [row[n][k] for k in ("fd", "real", "precision", "recall")] for n in judges}
+                print(
+                    row["set"], "|", attempt, "|", row["images"], "images |", row["seconds"], "s |", short, flush=True
+                )
+                if given.grids:
+                    given.grids.mkdir(parents=True, exist_ok=True)
+                    grid(samples[:60], columns=12).save(given.grids / f"{folder.name}.png")
+    if given.out:
+        kept = json.loads(given.out.read_text())["results"] if given.out.exists() else []
+        same = ("set", "try", "minutes", "steps", "seed")
+        new = {tuple(r[k] for k in same) for r in results}
+        kept = [r for r in kept if tuple(r[k] for k in same) not in new]
+        given.out.write_text(
+            json.dumps({"command": "python bench/pictures.py", "results": kept + results}, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
