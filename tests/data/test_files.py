@@ -140,7 +140,7 @@ def test_mixed_sizes_are_told(pictures: MakeFolder) -> None:
     for told in (
         "2 images are smaller than 64×64: enlarged",
         "1 image is not square",
-        "1 image is all of one colour",
+        "1 image is of a single colour",
         "memorise",
     ):
         assert told in text

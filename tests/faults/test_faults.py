@@ -25,13 +25,13 @@ def broken(tmp_path: Path, *options: object) -> dict[str, Any]:
     return dict(json.loads(out.read_text()))
 
 
-def test_kills_signals_damage_and_two_processes(tmp_path: Path) -> None:
-    found = broken(tmp_path, "--short", "--kills", 6, "--only", "signals,two,disks,damage,kills")
+def test_kills_full_disks_damage_and_two_processes(tmp_path: Path) -> None:
+    found = broken(tmp_path, "--short", "--kills", 3, "--only", "two,disks,damage,kills")
     assert found["lost"] == [] and found["files_left_behind"] == 0
-    assert found["faults"]["SIGKILL"] >= 6
+    assert found["faults"]["SIGKILL"] >= 3
     assert found["faults"]["two processes"] == 2
     assert found["faults"]["disk full"] >= 1
-    assert found["runs"]["ended_with_the_undisturbed_weights"] == found["runs"]["ended"] > 6
+    assert found["runs"]["ended_with_the_undisturbed_weights"] == found["runs"]["ended"] > 3
 
 
 @pytest.mark.slow

@@ -15,9 +15,20 @@ import pytest
 from learning_tasks import LEARN, ROOM, asked, on_circle, recipe, stable
 
 RECORDS = json.loads((Path(__file__).parents[2] / "docs" / "results" / "learning.json").read_text())["records"]
+LONG = 9.0  # CPU seconds
 
 
-@pytest.mark.parametrize(("task", "name"), stable())
+def by_length() -> list[Any]:
+    """What is asked; a task that takes long is for `make test-slow`, where the strategy has one that takes less."""
+    took = {(r["task"], r["strategy"]): r["cpu_seconds"] for r in reversed(RECORDS)}
+    quickest = {name: min(took[t, n] for t, n in took if n == name) for _, name in took}
+    return [
+        pytest.param(*pair, marks=pytest.mark.slow if took.get(pair, 0) > max(LONG, quickest[pair[1]]) else ())
+        for pair in stable()
+    ]
+
+
+@pytest.mark.parametrize(("task", "name"), by_length())
 def test_it_learns(task: str, name: str, seed: int, tmp_path: Path) -> None:
     found = LEARN[task](name, seed, tmp_path / "run")
     missed = {k: v for k, v in found.items() if (figure := asked(name, k)) and not figure.reached(v)}

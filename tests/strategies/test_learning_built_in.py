@@ -1,6 +1,6 @@
 """Each strategy learns `ring`, `digits` and `fashion`: better than its own start, and than a Gaussian fitted to values.
 
-About forty minutes on one core, behind the marker; the plain autoencoder on two of them runs always.
+About forty minutes on one core, behind the marker. What runs always is test_learning.py.
 """
 
 from __future__ import annotations
@@ -133,11 +133,6 @@ def names(kind: str) -> list[Any]:
         for name, of in sorted(strategies().items())
         if of.vectors or kind != "ring"
     ]
-
-
-@pytest.mark.parametrize("kind", ["ring", "digits"])
-def test_the_idea(kind: str, tmp_path: Path) -> None:
-    learns("autoencoder", kind, tmp_path)
 
 
 @pytest.mark.slow

@@ -184,7 +184,7 @@ class Tally:
         for n, what in (
             *((self.remarks[remark], what) for remark, what in REMARKS.items()),
             (self.animated, "of several frames: the first is used"),
-            (self.flat, "all of one colour"),
+            (self.flat, "of a single colour"),
         ):
             lines += of_images(n, len(widths), what)
         return Inspection(
