@@ -93,6 +93,14 @@ def train(place: str, attempt: str, given: argparse.Namespace) -> tuple[Path, np
     return folder, samples, float(json.loads((folder / "seconds.json").read_text()))
 
 
+def add(row: dict[str, Any], path: Path) -> None:
+    """Adds a result to the JSON, in the place of an earlier one of the same run."""
+    same = ("set", "try", "minutes", "steps", "seed")
+    kept = json.loads(path.read_text())["results"] if path.exists() else []
+    kept = [r for r in kept if any(r[k] != row[k] for k in same)]
+    path.write_text(json.dumps({"command": "python bench/pictures.py", "results": [*kept, row]}, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", help="folders of images, or built-in names")
@@ -113,7 +121,6 @@ def main() -> None:
     if given.jobs > 1 and not given.steps:
         parser.error("--jobs shares the machine, and needs --steps")
     given.runs.mkdir(parents=True, exist_ok=True)
-    results: list[dict[str, Any]] = []
     for place in given.sets:
         data = open_data(place)
         judges = {}
@@ -138,7 +145,8 @@ def main() -> None:
                     **{name: judge.score(samples) for name, judge in judges.items()},
                     "machine": describe_machine(torch.device(given.device)),
                 }  # fmt: skip
-                results.append(row)
+                if given.out:
+                    add(row, given.out)
                 short = {n: [row[n][k] for k in ("fd", "real", "precision", "recall")] for n in judges}
                 print(
                     row["set"], "|", attempt, "|", row["images"], "images |", row["seconds"], "s |", short, flush=True
@@ -146,14 +154,6 @@ def main() -> None:
                 if given.grids:
                     given.grids.mkdir(parents=True, exist_ok=True)
                     grid(samples[:60], columns=12).save(given.grids / f"{folder.name}.png")
-    if given.out:
-        kept = json.loads(given.out.read_text())["results"] if given.out.exists() else []
-        same = ("set", "try", "minutes", "steps", "seed")
-        new = {tuple(r[k] for k in same) for r in results}
-        kept = [r for r in kept if tuple(r[k] for k in same) not in new]
-        given.out.write_text(
-            json.dumps({"command": "python bench/pictures.py", "results": kept + results}, indent=1) + "\n"
-        )
 
 
 if __name__ == "__main__":

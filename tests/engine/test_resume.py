@@ -97,6 +97,22 @@ def test_images_with_classes_in_either_precision(
     assert_equal(weights_of(straight), weights_of(engine))
 
 
+def test_eyes_of_both_kinds(
+    pictures: Data, make_engine: Any, weights_of: Any, assert_equal: Any, stop_after: Any
+) -> None:
+    """Those of a package are loaded in the midst of training, and draw nothing from its random numbers."""
+    chosen = small("latent", eyes="lite1+contrastive+pixels", play_share=0)
+    straight = make_engine(chosen, pictures, "straight", steps=12).run()
+    made: list[Engine] = []
+
+    def make() -> Engine:
+        made.append(make_engine(chosen, pictures, "stopped", steps=12))
+        return made[-1]
+
+    engine, _ = interrupted_everywhere(make, stop_after)
+    assert_equal(weights_of(straight), weights_of(engine))
+
+
 def test_another_seed_gives_other_weights(vectors: Data, make_engine: Any, weights_of: Any) -> None:
     """The control of the tests above: equality is not all that `weights_of` can say."""
     one, two = (make_engine(small("autoencoder"), vectors, f"run{s}", seed=s).run() for s in (0, 1))

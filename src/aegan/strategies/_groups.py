@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.density.flow import FlowMatching
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import LOG_2PI
 from aegan.density.prior import Frequencies, Prior
@@ -42,7 +41,7 @@ from aegan.strategies._pieces import (
 )
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
-PriorName = Literal["mixture", "normal", "mdn", "flow"]
+PriorName = Literal["mixture", "normal", "mdn"]
 
 
 @dataclass(frozen=True)
@@ -167,8 +166,7 @@ class WithPrior(Strategy):
     """What new codes are drawn from: N(0, I), or in P a density fitted to the codes of the training examples."""
 
     prior: PriorName = option(
-        "mixture",
-        "what codes are drawn from: a fitted mixture, N(0, I), a mixture-density network (Bishop 1994), flow matching",
+        "mixture", "what codes are drawn from: a fitted mixture, N(0, I), or a mixture-density network (Bishop 1994)"
     )
     components: tuple[int, ...] = option((1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class")
     shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
@@ -179,11 +177,6 @@ class WithPrior(Strategy):
     mdn_width: int = option(256, "width of its hidden layers")
     mdn_lr: float = option(1e-3, "AdamW's learning rate of it")
     mdn_share: float = option(0.15, "part of the budget that it is trained in")
-    flow_width: int = option(512, "width of the network of flow matching", source="arXiv 2210.02747")
-    flow_blocks: int = option(3, "residual blocks of it")
-    flow_lr: float = option(1e-3, "AdamW's learning rate of it")
-    flow_pairs: int = option(16, "draws of noise and time for each code of a batch")
-    flow_share: float = option(0.15, "part of the budget that it is trained in")
 
     @property
     def uses_labels(self) -> bool:
@@ -201,21 +194,17 @@ class WithPrior(Strategy):
         if self.prior == "mdn":
             mdn = MixtureDensity(components=self.mdn_components, width=self.mdn_width)
             return {"P": Prior(components=(1,), keep=self.keep, mdn=mdn)}
-        flow = FlowMatching(width=self.flow_width, blocks=self.flow_blocks) if self.prior == "flow" else None
-        return {"P": Prior(components=self.components, keep=self.keep, shrinkage=self.shrinkage, flow=flow)}
+        return {"P": Prior(components=self.components, keep=self.keep, shrinkage=self.shrinkage)}
 
     def prior_stages(self, encode: Encode) -> tuple[Stage | Fit, ...]:
         """What fits P to the codes of the training examples, as `encode` gives them."""
         if self.prior == "normal":
             return ()
         fit = partial(fit_prior, limit=self.fit_limit, encode=encode)
-        if self.prior == "mixture":
+        if self.prior != "mdn":
             return (Fit("fit", self.fit_share, fit),)
-        mdn = self.prior == "mdn"
-        loss = MixtureDensityLoss(encode) if mdn else FlowLoss(encode, self.flow_pairs)
-        phase = Phase("P", ("P",), loss, lr=self.mdn_lr if mdn else self.flow_lr, clip=5.0)
-        share = self.mdn_share if mdn else self.flow_share
-        return Fit("fit", 0.01, fit), Stage("density", share, (phase,), ema=("P",))
+        phase = Phase("P", ("P",), MixtureDensityLoss(encode), lr=self.mdn_lr, clip=5.0)
+        return Fit("fit", 0.01, fit), Stage("density", self.mdn_share, (phase,), ema=("P",))
 
     def draw(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator | None) -> Tensor:
         """n codes z."""
@@ -271,23 +260,6 @@ class MixtureDensityLoss:
         P = nets["P"]
         with in_fp32(z):
             return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})  # type: ignore[operator]
-
-
-@dataclass(frozen=True)
-class FlowLoss:
-    """L = |v((1 − t) ε + t u, t, y) − (u − ε)|² / k,  u = W(E(x)): the loss of a prior P by flow matching."""
-
-    encode: Encode
-    pairs: int
-
-    def __call__(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        with torch.no_grad():
-            z = self.encode(nets, batch.x).float()
-        P = nets["P"]
-        with in_fp32(z):
-            u = P.whitening.encode(z)  # type: ignore[operator, union-attr]
-            y = batch.y if P.has_classes else None
-            return Loss({"flow": P.flow.loss(u, y, self.pairs)})  # type: ignore[operator, union-attr]
 
 
 def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) -> Tensor:

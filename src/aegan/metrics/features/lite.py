@@ -47,7 +47,9 @@ class Lite:
 
     def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
         def of(x: Tensor) -> Tensor:
-            x = F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False).expand(-1, 3, -1, -1)
+            x = F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False).expand(
+                -1, 3, -1, -1
+            )
             y: Tensor = self._net.extract_features(x.contiguous(memory_format=torch.channels_last))
             return y.mean((2, 3))
 
