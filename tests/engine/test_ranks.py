@@ -49,7 +49,7 @@ COUPLED: list[tuple[str, str, dict[str, Any]]] = [
     ("vqgan", "pictures", {}),
     ("contrastive", "pictures", {}),
 ]
-# with the kinks of a hinge under spectral normalisation, at usual rates, rounding alone moves a loss by some 1e-4 in ten steps
+# with a hinge under spectral normalisation, at usual rates, rounding alone moves a loss by some 1e-4 in ten steps
 CALM = {"lr_generator": 2e-5, "lr_critic": 2e-5}
 OF = {"projected": CALM}  # options of a strategy in all jobs
 MORE: list[tuple[str, str, dict[str, Any]]] = [
