@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from aegan.data.spec import DataSpec
 from aegan.strategies._base import Fit, Networks, Stage
-from aegan.strategies._groups import Coded, Compressing, WithPrior
+from aegan.strategies._groups import Compressing, WithPrior
+from aegan.strategies._principal import FromComponents
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Autoencoder(WithPrior, Compressing, Coded):
+class Autoencoder(WithPrior, Compressing, FromComponents):
     """Compress, then fit a density to the codes: no adversary at all.
 
     Reference:
@@ -31,6 +32,7 @@ class Autoencoder(WithPrior, Compressing, Coded):
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phase = self.autoencode(self.compress)
         return (
+            *self.principal_stages(spec),
             Stage("compress", share=1.0, phases=(phase,), warmup=100, preview="reconstruct"),
             *self.prior_stages(self.encode),
         )

@@ -16,13 +16,14 @@ from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._code_game import CodeGame, draw
 from aegan.strategies._eyes import WithEyes
-from aegan.strategies._groups import Coded, Compressing, WithPrior
+from aegan.strategies._groups import Compressing, WithPrior
+from aegan.strategies._principal import FromComponents
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Latent(WithPrior, Compressing, WithEyes, Coded):
+class Latent(WithPrior, Compressing, WithEyes, FromComponents):
     """A generator of codes, then of images, that begins where an autoencoder has already found the data.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|                          the autoencoder
@@ -71,6 +72,7 @@ class Latent(WithPrior, Compressing, WithEyes, Coded):
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         compress = self.autoencode(self.compress)
         stages = [
+            *self.principal_stages(spec),
             Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
             *self.prior_stages(self.encode),
         ]
