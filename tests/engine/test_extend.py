@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aegan.data import Data
+from aegan.data import Data, DataSpec
 from aegan.engine.extend import Course, Extension, taken_again
 from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
@@ -51,7 +51,7 @@ def test_every_strategy_trains_its_decoder_for_longer(name: str, request: pytest
 
 
 def test_names_and_steps() -> None:
-    stages = strategy("latent")().stages(None)  # type: ignore[arg-type]
+    stages = strategy("latent")().stages(DataSpec((1, 16, 16)))
     course = Course.of(stages, 100, [Extension(steps=7), Extension(minutes=2.0), Extension(steps=5)])
     assert [s.name for s in course.stages[-4:]] == ["sharpen", "sharpen-2", "sharpen-3", "sharpen-4"]
     assert course.parts[-4:] == (0, 1, 2, 3)
