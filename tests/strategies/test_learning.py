@@ -15,7 +15,7 @@ import pytest
 from learning_tasks import LEARN, ROOM, asked, on_circle, recipe, stable
 
 RECORDS = json.loads((Path(__file__).parents[2] / "docs" / "results" / "learning.json").read_text())["records"]
-LONG = 9.0  # CPU seconds
+LONG = 6.0  # CPU seconds
 
 
 def by_length() -> list[Any]:
