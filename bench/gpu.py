@@ -1,6 +1,6 @@
 """What a GPU brings: training, sampling and evaluation speed by precision, and samples after a minute.
 
-    python bench/gpu.py                    about eight minutes; writes docs/results/gpu-NAME.json
+    python bench/gpu.py                    all of it; writes docs/results/gpu-NAME.json
     python bench/gpu.py --tiny             the whole script in seconds, on a CPU as well, for tests; writes nothing
     python bench/gpu.py --parts train,fd   some of it: train, sample, evaluate, fd
 
@@ -88,7 +88,7 @@ def features(device: str, count: int) -> dict[str, Any]:
 
 
 def frechet(strategy: str, minutes: float, data: str, device: str, folder: Path) -> dict[str, Any]:
-    """Trains on real images for so long, and scores 5,000 samples against held-out ones."""
+    """Trains on real images for so long, and scores samples as `aegan evaluate` does."""
     run = aegan.fit(data, strategy=strategy, minutes=minutes, device=device, out=folder, progress=False)
     fd = aegan.evaluate(run, device=device)["fd"]
     images = [line["images"] for line in read_log(folder / "log.jsonl") if "images" in line][-1]

@@ -12,7 +12,7 @@ with --steps). Samples and held-out images, as many of each, are compared with u
     own     a network trained by contrast on half of the training images of the set
 
 `above` is the Fréchet distance of samples less that of the held-out images (`real`). lite0, lite1 and lite2 are one family:
-where a critic has seen through one, the figures of the others lean its way (`seen` in the JSON).
+where a critic has seen through one, the figures of the others lean its way.
 """
 
 from __future__ import annotations

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
+from narrow import narrow
 
 from aegan.data import Data, DataSpec
 from aegan.engine.extend import Course, Extension, taken_again
 from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
-from aegan.strategies import Stage, Strategy, strategies, strategy
+from aegan.strategies import Stage, strategies, strategy
 
 SIX = (Extension(steps=6),)
-
-
-def small(name: str, **changes: Any) -> Strategy:
-    kind = strategy(name)
-    narrow = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16, **changes}
-    known = {f.name for f in dataclasses.fields(kind)}
-    return kind(**{k: v for k, v in narrow.items() if k in known})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +64,7 @@ def test_stopped_anywhere_in_the_extension(
     name: str, pictures: Data, make_engine: Any, weights_of: Any, assert_equal: Any, stop_after: Any
 ) -> None:
     """At once; behind the end; and stopped after every step of both: the same weights."""
-    chosen = small(name)
+    chosen = narrow(name)
     at_once = make_engine(chosen, pictures, "once", steps=8, extensions=SIX).run()
 
     first = make_engine(chosen, pictures, "later", steps=8).run()
@@ -102,9 +95,9 @@ def test_stopped_anywhere_in_the_extension(
 def test_more_training_changes_the_weights_and_the_rates_begin_anew(
     vectors: Data, make_engine: Any, weights_of: Any, tmp_path: Path
 ) -> None:
-    first = make_engine(small("autoencoder"), vectors).run()
+    first = make_engine(narrow("autoencoder"), vectors).run()
     before = weights_of(first)
-    second = make_engine(small("autoencoder"), vectors, extensions=(Extension(steps=20),))
+    second = make_engine(narrow("autoencoder"), vectors, extensions=(Extension(steps=20),))
     outcome = second.run(resume=True)
     after = weights_of(outcome)
     assert any((before[k] != after[k]).any() for k in before if k.startswith("G."))
@@ -119,20 +112,20 @@ def test_more_training_changes_the_weights_and_the_rates_begin_anew(
 
 def test_minutes_of_an_extension_are_its_own(vectors: Data, make_engine: Any, stop_after: Any) -> None:
     """However long the run was, and though it is stopped while its first steps are timed."""
-    make_engine(small("autoencoder"), vectors, minutes=0.02).run()
+    make_engine(narrow("autoencoder"), vectors, minutes=0.02).run()
     more = (Extension(minutes=0.02),)
     stop_after(3)
     with pytest.raises(Interrupted):
-        make_engine(small("autoencoder"), vectors, minutes=0.02, extensions=more).run(resume=True)
-    engine = make_engine(small("autoencoder"), vectors, minutes=0.02, extensions=more)
+        make_engine(narrow("autoencoder"), vectors, minutes=0.02, extensions=more).run(resume=True)
+    engine = make_engine(narrow("autoencoder"), vectors, minutes=0.02, extensions=more)
     outcome = engine.run(resume=True)
     assert outcome.plans["compress-2"].total > 3
     assert 0.5 * 1.2 < outcome.seconds - engine.counters.since < 10
 
 
 def test_the_model_stays_whole_while_what_belongs_together_is_trained_anew(vectors: Data, make_engine: Any) -> None:
-    make_engine(small("autoencoder"), vectors).run()
-    engine = make_engine(small("autoencoder"), vectors, extensions=SIX)
+    make_engine(narrow("autoencoder"), vectors).run()
+    engine = make_engine(narrow("autoencoder"), vectors, extensions=SIX)
     saved: list[list[str]] = []
     engine.save_model = lambda networks, counters, notes: saved.append(list(notes))
     engine.run(resume=True)
@@ -145,16 +138,16 @@ def test_a_run_that_has_not_ended_cannot_skip_to_its_extension(
     vectors: Data, make_engine: Any, stop_after: Any, weights_of: Any, assert_equal: Any
 ) -> None:
     """Its configuration may know of the extension already."""
-    straight = make_engine(small("autoencoder"), vectors, "straight", extensions=SIX).run()
+    straight = make_engine(narrow("autoencoder"), vectors, "straight", extensions=SIX).run()
     stop_after(5)
     with pytest.raises(Interrupted):
-        make_engine(small("autoencoder"), vectors).run()
-    outcome = make_engine(small("autoencoder"), vectors, extensions=SIX).run(resume=True)
+        make_engine(narrow("autoencoder"), vectors).run()
+    outcome = make_engine(narrow("autoencoder"), vectors, extensions=SIX).run(resume=True)
     assert outcome.steps == 18
     assert_equal(weights_of(straight), weights_of(outcome))
 
 
 def test_a_configuration_that_forgot_the_extension(vectors: Data, make_engine: Any) -> None:
-    make_engine(small("autoencoder"), vectors, extensions=SIX).run()
+    make_engine(narrow("autoencoder"), vectors, extensions=SIX).run()
     with pytest.raises(UserError, match="stages are not those"):
-        make_engine(small("autoencoder"), vectors).run(resume=True)
+        make_engine(narrow("autoencoder"), vectors).run(resume=True)

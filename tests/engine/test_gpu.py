@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from narrow import SHARES, narrow
 
 import aegan
 from aegan.data import Data
@@ -21,18 +22,11 @@ from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
 from aegan.model import Model
-from aegan.strategies import Strategy, strategies, strategy
+from aegan.strategies import strategies, strategy
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a GPU: run `pytest tests/engine/test_gpu.py` on a machine that has one"
 )
-NARROW = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16}
-SHARES = {"compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3}
-
-
-def small(name: str) -> Strategy:
-    known = strategy(name).__dataclass_fields__
-    return strategy(name)(**{k: v for k, v in {**NARROW, **SHARES}.items() if k in known})
 
 
 @pytest.fixture
@@ -44,10 +38,6 @@ def repeatable() -> Iterator[None]:
     torch.backends.cudnn.deterministic = before
 
 
-def data_for(name: str, pictures: Data, vectors: Data) -> Data:
-    return vectors if strategy(name).vectors else pictures
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("name", sorted(strategies()))
 def test_it_trains_in_every_precision(
@@ -57,7 +47,7 @@ def test_it_trains_in_every_precision(
 
     Norms of gradients may be infinite in fp16 at first: the scaler then takes a smaller factor, and the step is not taken.
     """
-    engine = make_engine(small(name), pictures, device="cuda", precision=precision)
+    engine = make_engine(narrow(name, **SHARES), pictures, device="cuda", precision=precision)
     networks = engine.run().networks
     lines = [line for line in read_log(tmp_path / "run" / "log.jsonl") if "terms" in line]
     assert lines
@@ -72,13 +62,13 @@ def test_it_trains_in_every_precision(
 def test_stopped_and_resumed(
     name: str, repeatable: None, pictures: Data, vectors: Data, make_engine: Any, weights_of: Any, stop_after: Any
 ) -> None:
-    data = data_for(name, pictures, vectors)
-    whole = weights_of(make_engine(small(name), data, "whole", device="cuda").run())
+    data = vectors if strategy(name).vectors else pictures
+    whole = weights_of(make_engine(narrow(name, **SHARES), data, "whole", device="cuda").run())
     stop_after(5)
     with pytest.raises(Interrupted):
-        make_engine(small(name), data, device="cuda").run()
+        make_engine(narrow(name, **SHARES), data, device="cuda").run()
     stop_after(None)
-    resumed = weights_of(make_engine(small(name), data, device="cuda").run(resume=True))
+    resumed = weights_of(make_engine(narrow(name, **SHARES), data, device="cuda").run(resume=True))
     differ = [k for k in whole if not torch.equal(whole[k], resumed[k])]
     assert not differ, differ
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from narrow import SHARES, narrow
 from safetensors.torch import load_file
 
 from aegan.data import Data, open_data
@@ -26,14 +26,8 @@ from aegan.strategies import Fit, Strategy, strategies, strategy
 
 
 def small(name: str, **changes: Any) -> Strategy:
-    """A strategy with the narrowest networks."""
-    kind = strategy(name)
-    known = {f.name for f in dataclasses.fields(kind)}
-    narrow = {
-        "width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16,
-        "compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3, **changes,
-    }  # fmt: skip
-    return kind(**{k: v for k, v in narrow.items() if k in known})
+    """The narrowest networks, and some steps for every stage."""
+    return narrow(name, **{**SHARES, **changes})
 
 
 def interrupted_everywhere(make: Callable[[], Engine], set_stop: Callable[[int | None], None]) -> tuple[Engine, int]:

@@ -44,14 +44,12 @@ class Whitening(Fitted):
         """Mean and principal components of `codes` (N, ...), in float64."""
         z = codes.flatten(1).double()
         mean = z.mean(0)
-        values, vectors = principal(z - mean)
+        values, vectors = principal(z - mean, self.keep)
         # the mean over all dimensions, those without variance too
         alive = int((values > self.floor * (values.sum() / z.shape[1]).clamp_min(1e-12)).sum())
         k = max(1, min(alive, self.keep) if self.keep else alive)
-        # The sign of an eigenvector is arbitrary: fixed, so that machines agree.
-        vectors = vectors[:, :k] * vectors[:, :k].gather(0, vectors[:, :k].abs().argmax(0)[None]).sign()
         dtype = codes.dtype
-        self.mean, self.basis = mean.to(dtype), vectors.to(dtype)
+        self.mean, self.basis = mean.to(dtype), vectors[:, :k].to(dtype)
         self.scale = values[:k].clamp_min(1e-12).sqrt().to(dtype)
         self.shape = torch.tensor(codes.shape[1:])
         return self
@@ -74,15 +72,21 @@ class Whitening(Fitted):
         return self.encode(z)
 
 
-def principal(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues of the covariance of centred codes (N, d), largest first, and their vectors (d, min(N, d)).
+def principal(z: Tensor, keep: int = 0) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of the covariance of centred vectors (N, d), largest first, and the leading eigenvectors (d, k).
 
-    With fewer codes than dimensions they are had from the codes' inner products, a matrix N by N.
+    With fewer vectors than dimensions they are had from the vectors' inner products, a matrix N by N. Eigenvalues are
+    float64, eigenvectors of the precision of `z`.
+
+    Args:
+        keep: at most so many eigenvectors; 0: all min(N, d).
     """
     count = max(1, len(z) - 1)
     few = len(z) < z.shape[1]
-    values, vectors = torch.linalg.eigh((z @ z.T if few else z.T @ z) / count)
-    values, vectors = values.flip(0), vectors.flip(1)
+    values, vectors = torch.linalg.eigh((z @ z.T if few else z.T @ z).double() / count)
+    values, vectors = values.flip(0), vectors.flip(1)[:, : keep or len(values)]
     if few:
-        vectors = z.T @ vectors / (values * count).clamp_min(1e-24).sqrt()
-    return values, vectors
+        vectors = z.T @ (vectors / (values[: vectors.shape[1]] * count).clamp_min(1e-24).sqrt()).to(z.dtype)
+    vectors = vectors.to(z.dtype)
+    # The sign of an eigenvector is arbitrary: fixed, so that machines agree.
+    return values, vectors * vectors.gather(0, vectors.abs().argmax(0)[None]).sign()

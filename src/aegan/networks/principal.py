@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from aegan.density.whitening import principal
 from aegan.networks.autoencoders import Decoder, Encoder
 
 MOST = 4000  # images that components are taken from
@@ -37,22 +38,16 @@ class Components(nn.Module):
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> float:
-        """Takes V, m and s from images (N, C, H, W), fewer than they have numbers; gives the share of the variance in V.
-
-        The eigenvectors of the covariance are had from those of the images' inner products, a matrix N by N.
-        """
+        """Takes V, m and s from images (N, C, H, W); gives the share of the variance in V."""
         flat = x.flatten(1).float()
         self.mean.copy_(flat.mean(0))
-        flat = flat - self.mean
-        values, vectors = torch.linalg.eigh((flat @ flat.T).double())
-        values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
-        k = min(self.V.shape[1], int((values > 1e-6 * values[0].clamp_min(1e-12)).sum()))
-        V = flat.T @ (vectors[:, :k] / values[:k].sqrt()).float()
-        largest = V.gather(0, V.abs().argmax(0, keepdim=True))
+        values, vectors = principal(flat - self.mean, self.V.shape[1])
+        values = values.clamp_min(0)
+        k = min(vectors.shape[1], int((values > 1e-6 * values[0].clamp_min(1e-12)).sum()))
         self.V.zero_()
-        self.V[:, :k] = V * largest.sign()  # an eigenvector's sign means nothing: the same one on every machine
+        self.V[:, :k] = vectors[:, :k]
         self.deviation.fill_(1.0)
-        self.deviation[:k] = (values[:k] / max(1, len(x) - 1)).sqrt().float()
+        self.deviation[:k] = values[:k].sqrt().float()
         return float(values[:k].sum() / values.sum().clamp_min(1e-12))
 
     def forward(self, x: Tensor) -> Tensor:
