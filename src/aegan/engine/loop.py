@@ -342,7 +342,7 @@ class Engine:
         for name, net in self.networks.items():
             net.requires_grad_(name in phase.trains)
         optimizer = run.optimizers[phase.name]
-        parameters = optimizer.param_groups[0]["params"]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         total, loss = self._gradients(run, phase, batch, at)
         logged = {"total": total, **scalars([("terms", loss.terms), ("watch", loss.watch)])}
         logged = self.ranks.average(parameters, logged)
@@ -354,7 +354,8 @@ class Engine:
         if phase.hold:
             rate *= min(1.0, (at.step - plan.head_start + 1) / max(plan.warmup, 1))
         rate *= self.counters.rate_scale * (self.counters.critic_scale if phase.critic else 1.0)
-        optimizer.param_groups[0]["lr"] = phase.lr * rate
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * rate
         if run.scaler:
             run.scaler.step(optimizer)
             run.scaler.update()

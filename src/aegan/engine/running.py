@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from aegan.engine.ema import Ema
 from aegan.engine.guard import Guard
 from aegan.engine.log import Means
+from aegan.engine.muon import Muon
 from aegan.engine.state import load_optimizer_state, optimizer_state
-from aegan.strategies import Networks, Stage
+from aegan.strategies import Networks, Phase, Stage
 
 
 @dataclass
@@ -51,9 +52,7 @@ class Running:
         optimizers: dict[str, torch.optim.Optimizer] = {}
         for phase in stage.phases:
             parameters = [p for name in phase.trains for p in networks[name].parameters()]
-            optimizers[phase.name] = torch.optim.AdamW(
-                parameters, lr=phase.lr, betas=phase.betas, weight_decay=phase.weight_decay, fused=True
-            )
+            optimizers[phase.name] = optimizer(phase, parameters)
         scaler = torch.amp.GradScaler(device.type) if precision == "fp16" else None
         ema = Ema(networks, stage.ema, stage.ema_decay)
         return cls(stage, optimizers, ema, Guard(device, [*optimizers]), scaler, Means())
@@ -81,3 +80,17 @@ class Running:
         self.means.load({k: v.to(device) for k, v in under("means/").items()})
         if self.scaler and meta["scaler"]:
             self.scaler.load_state_dict(meta["scaler"])
+
+
+def optimizer(phase: Phase, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """What trains `parameters` in this phase; `initial_lr` of each of its groups is the rate before any schedule."""
+    made: torch.optim.Optimizer
+    if phase.matrix_lr:
+        made = Muon(parameters, phase.lr, phase.matrix_lr, phase.betas, phase.weight_decay)
+    else:
+        made = torch.optim.AdamW(
+            parameters, lr=phase.lr, betas=phase.betas, weight_decay=phase.weight_decay, fused=True
+        )
+    for group in made.param_groups:
+        group["initial_lr"] = group["lr"]
+    return made

@@ -219,7 +219,7 @@ class Checkpoints:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An Adam optimiser's state as named tensors: `0.exp_avg`, `0.exp_avg_sq`, `0.step`, ..."""
+    """An optimiser's state as named tensors: `0.exp_avg`, `0.exp_avg_sq`, `0.step`, `1.momentum`, ..."""
     state = optimizer.state_dict()["state"]
     return {f"{i}.{key}": torch.as_tensor(value) for i, entry in state.items() for key, value in entry.items()}
 

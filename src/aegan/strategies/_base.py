@@ -65,6 +65,7 @@ class Phase:
         clip: the gradient's norm is clipped to it, if given.
         final: last learning rate of the schedule as a share of `lr`.
         critic: whether it trains the adversary, whose rate may be lowered by itself where it wins.
+        matrix_lr: if not 0, Muon trains the matrices among the weights with this rate, and AdamW the others with `lr`.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Phase:
     clip: float | None = None
     final: float = 0.0
     critic: bool = False
+    matrix_lr: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,9 @@ class Coded(Encoding):
     batch_size: int = option(64, "examples per step")
     lr: float = option(4e-3, "AdamW's learning rate of E and G")
     weight_decay: float = option(1e-3, "AdamW's weight decay of E and G")
+    matrix_lr: float = option(
+        0.0, "Muon's learning rate of the matrices of E and G; 0: AdamW for them, too", source="arXiv 2502.16982"
+    )
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """The code's shape, (d,) or (c, h, w)."""
@@ -85,7 +88,7 @@ class Coded(Encoding):
 
     def autoencode(self, loss: PhaseLoss, name: str = "AE", trains: tuple[str, ...] = ("E", "G")) -> Phase:
         """The phase that trains E and G together on `loss`."""
-        return Phase(name, trains, loss, lr=self.lr, weight_decay=self.weight_decay, clip=1.0)
+        return Phase(name, trains, loss, lr=self.lr, matrix_lr=self.matrix_lr, weight_decay=self.weight_decay, clip=1.0)
 
 
 @dataclass(frozen=True)
