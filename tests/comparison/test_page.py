@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,14 @@ def test_names_are_escaped(make_trial: Make, gather: Gather) -> None:
 def test_unfinished_and_without_control(make_trial: Make, gather: Gather) -> None:
     page = render(gather([make_trial("latent", 1)]))
     assert "not finished: 1 of 2" in page and "claims are not answered" in page
+
+
+def test_a_strategy_that_has_seen_the_extractor_is_marked(make_trial: Make, gather: Gather) -> None:
+    page = render(gather([make_trial("gan", 0), dataclasses.replace(make_trial("latent", 0), seen="lite1")]))
+    assert (
+        "The critics of &#x27;latent&#x27; have seen images through lite1" in page
+        and "&#x27;gan&#x27; have" not in page
+    )
 
 
 def test_all_failed(make_trial: Make, gather: Gather) -> None:

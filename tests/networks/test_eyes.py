@@ -72,12 +72,12 @@ def test_mixing_is_not_trained() -> None:
 def test_without_the_package_it_is_a_line_or_the_next_best(eyes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import aegan.strategies._eyes as module
 
-    spec = DataSpec((3, 32, 32), (), 5000)
+    spec = DataSpec((3, 64, 64), (), 5000)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="missing"):
         strategy("projected")(eyes=eyes).settled(spec)  # type: ignore[call-arg]
     chosen: Any = strategy("projected")(eyes="auto")  # type: ignore[call-arg]
-    assert chosen.settled(spec).eyes == "contrastive+pixels" and "pip install" in chosen.remarks(spec)[0]
+    assert chosen.settled(spec).eyes == "pixels" and "pip install" in chosen.remarks(spec)[0]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +113,20 @@ def test_critics_by_what_they_see(eyes: Any, names: set[str]) -> None:
     assert set(chosen.stages(spec)[-1].phases[0].trains) == names - {"X", "Xc"}
 
 
-def test_vectors_have_no_eyes() -> None:
+@pytest.mark.parametrize(
+    ("shape", "eyes"),
+    [
+        ((2,), "pixels"),
+        ((3, 32, 32), "pixels"),
+        ((1, 64, 64), "pixels"),
+        ((3, 64, 64), "lite1+pixels"),
+        ((4, 64, 96), "lite1+pixels"),
+        ((3, 128, 40), "pixels"),
+    ],
+)
+def test_auto_takes_photographs_eyes_for_colour_above_32_pixels(shape: tuple[int, ...], eyes: str) -> None:
     chosen: Any = strategy("latent")(eyes="auto")  # type: ignore[call-arg]
-    assert chosen.settled(DataSpec((2,), (), 5000)).eyes == "pixels"
+    settled = chosen.settled(DataSpec(shape, (), 5000))
+    assert settled.eyes == eyes
+    assert settled.feature_networks == (("lite1",) if eyes != "pixels" else ())
+    assert strategy("vae")().feature_networks == ()

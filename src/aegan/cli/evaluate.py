@@ -33,7 +33,13 @@ def command(
         str | None,
         typer.Option(help="Of modes, fd, reconstruction, kd, prdc, honesty, is, representation; or all."),
     ] = None,
-    extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="Features to compare by; default: lite0, or own if critics saw images through a network like it.",
+            show_default=False,
+        ),
+    ] = None,
     count: Annotated[
         int | None,
         typer.Option(

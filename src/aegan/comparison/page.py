@@ -76,6 +76,12 @@ def _state(results: Results) -> str:
             "figures show, a claim can be refuted by seeds that all go against it, but not supported at the 5 % level. "
             "That takes 6 seeds."
         )
+    seeing = {t.strategy: t.seen for t in results.trials if t.seen}
+    for name, networks in seeing.items():
+        out.append(
+            f"The critics of '{name}' have seen images through {networks}, of the family of the extractor "
+            f"{results.settings.extractor}: its figures lean towards it. Compare by another: --extractor pixels."
+        )
     if CONTROL not in results.settings.strategies:
         out.append(f"The control '{CONTROL}' was not among the strategies, so the claims are not answered.")
     return "".join(f'<p class="warn">{escape(w)}</p>' for w in out)

@@ -36,6 +36,7 @@ class Trial:
         operations: floating-point operations for each training example; None where they could not be counted.
         peak_bytes: most memory that the process held while training: resident, or on the GPU if it trained there.
         figures: of the evaluation, by name, as evaluation.json has them.
+        seen: networks of the extractor's family that its critics have seen images through.
         curve: [seconds, Fréchet distance of pixels (or vectors)] of samples made while training; see `aegan.engine.watch`.
     """
 
@@ -51,6 +52,7 @@ class Trial:
     operations: float | None = None
     peak_bytes: int = 0
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seen: str = ""
     curve: list[list[float]] = field(default_factory=list)
 
     @property

@@ -91,6 +91,7 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
     return Trial(
         config.strategy, config.seed, order["folder"], "finished", **trained,
         parameters=cost.parameters(run.model), operations=_operations(run, data), peak_bytes=peak, figures=figures,
+        seen=evaluation.extractor.get("seen", ""),
         curve=curve(run, data, trained["seconds"]),
     )  # fmt: skip
 

@@ -43,7 +43,8 @@ class Muon(torch.optim.Optimizer):
         own = list(parameters)
         vectors, matrices = [p for p in own if p.ndim < 2], [p for p in own if p.ndim >= 2]
         self.adam = torch.optim.AdamW(vectors or own[:1], lr, betas, weight_decay=weight_decay, fused=True)
-        super().__init__([{"params": vectors}, {"params": matrices, "lr": matrix_lr}], self.adam.defaults)
+        groups: list[dict[str, Any]] = [{"params": vectors}, {"params": matrices, "lr": matrix_lr}]
+        super().__init__(groups, self.adam.defaults)
         self._step_supports_amp_scaling = True  # as of any fused optimiser: GradScaler leaves `found_inf` to it
 
     @torch.no_grad()

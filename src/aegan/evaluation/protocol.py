@@ -26,6 +26,7 @@ from aegan.data.format import Size
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError, unknown
 from aegan.evaluation import distances, honesty, labelled, modes, pictures, reconstruction
+from aegan.evaluation.extractors import choose_extractor, feature_networks, related
 from aegan.evaluation.features import OnBackground
 from aegan.evaluation.result import Evaluation
 from aegan.evaluation.rows import Rows
@@ -58,7 +59,7 @@ def evaluate(
     against: Source | None = None,
     *,
     metrics: str | Sequence[str] | None = None,
-    extractor: str = "lite0",
+    extractor: str | None = None,
     count: int | None = None,
     reference: int | None = None,
     size: Size | None = None,
@@ -77,7 +78,8 @@ def evaluate(
             in size or colour are converted to those of the reference, and a remark says so.
         metrics: names, in a list or comma-separated, or "all"; by default all that train nothing first. One that is
             asked for by name and cannot be had is an error; otherwise the figure says why it has no value.
-        extractor: of image features, by name. If it is not installed, the figures that need it say so.
+        extractor: of image features, by name; by default lite0, and `own` for a model whose critics have seen images through
+            a network of the same family (`--set eyes=`). If it is not installed, the figures that need it say so.
         count: samples, and as many real items for the floor; by default all images that were given, and 2,000 of a model
             or against a run's data. By default, where there are fewer real items outside the reference, fewer samples are
             used, so that the floor stays comparable; a count that is asked for holds, and a remark says what it costs.
@@ -107,7 +109,9 @@ def evaluate(
         task = _prepare(subject, data, split, count, reference, seed, device, step)
         task.remarks[:0] = remarks
         if data.spec.is_image:
-            _load(task, extractor)
+            name, said = choose_extractor(extractor, feature_networks(subject.model), data)
+            task.remarks[:0] = said
+            _load(task, name)
         for name in wanted:
             before = len(task.figures)
             METRICS[name](task)
@@ -126,7 +130,7 @@ def evaluate_run(
     *,
     data: Data | None = None,
     metrics: str | Sequence[str] | None = None,
-    extractor: str = "lite0",
+    extractor: str | None = None,
     count: int | None = None,
     reference: int | None = None,
     size: Size | None = None,
@@ -311,7 +315,7 @@ def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evalua
             "floor": len(task.floor),
             "held_out": task.held if split else 0,
         },
-        extractor=task.extract.describe() if task.extract is not None else {},
+        extractor=_described(task, subject),
         seed=task.seed,
         weights=subject.weights,
         remarks=tuple(task.remarks),
@@ -319,6 +323,15 @@ def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evalua
         version=__version__,
         machine=describe_machine(torch.device(task.device)),
     )
+
+
+def _described(task: Task, subject: Subject) -> dict[str, str]:
+    """The extractor, and under "seen" the networks of its family that the model's critics have seen images through."""
+    if task.extract is None:
+        return {}
+    about = task.extract.describe()
+    seen = related(about["name"], feature_networks(subject.model))
+    return about | ({"seen": ", ".join(seen)} if seen else {})
 
 
 def _roles(task: Task, split: bool) -> dict[str, str]:

@@ -68,7 +68,8 @@ class Evaluation:
             which of them served as what, and the hash of the reference's content.
         counts: samples, reference (real items compared with), floor (real items that stand in for
             perfect samples), held_out (those of the floor that were never trained on).
-        extractor: name, sha256 of the weights, resizing; empty for raw vectors.
+        extractor: name, sha256 of the weights, resizing; empty for raw vectors. Where the model's critics have seen images
+            through networks of the same family, "seen" names them: the figures lean towards the model.
         seed: of the samples.
         weights: which weights made the samples.
         remarks: what a reader must know, such as a count that had to be lowered.
@@ -130,6 +131,7 @@ class Evaluation:
     def __rich__(self) -> Table:
         c, d = self.counts, self.data
         what = f"{self.extractor['name']} features" if self.extractor else "raw vectors"
+        what += f" (its critics saw through {self.extractor['seen']})" if self.extractor.get("seen") else ""
         table = Table(
             title=f"{self.subject['name']}: {c['samples']:,} samples against {c['reference']:,} {real_items(d)} of "
             f"{d.get('name', 'data')}",

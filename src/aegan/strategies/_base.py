@@ -144,6 +144,11 @@ class Strategy(ABC):
     batch_size: int = option(128, "examples per step")
 
     @property
+    def feature_networks(self) -> tuple[str, ...]:
+        """The frozen networks through which critics see images; figures by features of their family favour the model."""
+        return ()
+
+    @property
     def uses_labels(self) -> bool:
         """Whether it learns each class apart, where the data has classes; without, it can draw none by name."""
         return True

