@@ -75,11 +75,17 @@ def test_stopped_after_every_step_and_in_every_fit(
     assert engine.notes == straight.notes
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_images_with_classes_in_either_precision(
-    precision: str, pictures: Data, make_engine: Any, weights_of: Any, assert_equal: Any, stop_after: Any
+@pytest.mark.parametrize(("precision", "matrix_lr"), [("fp32", 0.0), ("bf16", 0.0), ("fp32", 3e-3), ("bf16", 3e-3)])
+def test_images_with_classes_in_either_precision_and_with_either_optimiser(
+    precision: str,
+    matrix_lr: float,
+    pictures: Data,
+    make_engine: Any,
+    weights_of: Any,
+    assert_equal: Any,
+    stop_after: Any,
 ) -> None:
-    chosen = small("latent")
+    chosen = small("latent", matrix_lr=matrix_lr)
     straight = make_engine(chosen, pictures, "straight", steps=9, precision=precision).run()
     made: list[Engine] = []
 

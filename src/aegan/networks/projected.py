@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,18 +25,21 @@ class Mixer(nn.Module):
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
-        self.across = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in channels)
-        self.down = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in channels[1:])
-        for layer in (*self.across, *self.down):
-            nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
-        for p in list(self.parameters()):
-            p.requires_grad_(False)
+        # buffers, not parameters: whatever trains this network must not train these
+        self.across = [self._fixed(f"across{i}", (width, c, 1, 1)) for i, c in enumerate(channels)]
+        self.down = [self._fixed(f"down{i}", (width, width, 3, 3)) for i in range(len(channels) - 1)]
+
+    def _fixed(self, name: str, shape: tuple[int, ...]) -> str:
+        """Draws a convolution's weight from N(0, 1 / fan_in); its name."""
+        self.register_buffer(name, torch.randn(shape) * math.prod(shape[1:]) ** -0.5)
+        return name
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        mixed = [conv(m) for conv, m in zip(self.across, maps, strict=True)]
+        mixed = [F.conv2d(m, self.get_buffer(name).to(m.dtype)) for name, m in zip(self.across, maps, strict=True)]
         for i in reversed(range(len(self.down))):
             above = F.interpolate(mixed[i + 1], size=mixed[i].shape[2:], mode="bilinear", align_corners=False)
-            mixed[i] = (mixed[i] + self.down[i](above)) * 0.5**0.5
+            down = self.get_buffer(self.down[i])
+            mixed[i] = (mixed[i] + F.conv2d(above, down.to(above.dtype), padding=1)) * 0.5**0.5
         return mixed
 
 
