@@ -69,9 +69,7 @@ class WithEyes(JudgedImages):
         """What judges data of this shape, of: lite1, lite0, contrastive, pixels."""
         if not spec.is_image:
             return ("pixels",)
-        if (
-            self.eyes == "auto"
-        ):  # in grey, and at 32 pixels, features of photographs made samples worse (docs/pictures.md)
+        if self.eyes == "auto":  # grey and small images were not measured: they stay as they were
             return ("lite1", "pixels") if useful(spec) and installed("lite1") else ("pixels",)
         return tuple(self.eyes.split("+"))
 

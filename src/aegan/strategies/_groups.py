@@ -99,10 +99,14 @@ class Compressing(Strategy):
     w2: float = option(1.0, "weight of the L2 reconstruction")
     perceptual: float = option(0.0, "weight of the Laplacian pyramid term")
     noise: float = option(0.05, "noise on codes while compressing, in standard deviations")
+    noise_of: Literal["each", "all"] = option(
+        "each", "standard deviations of each number of a code, or of all together"
+    )
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − G(E(x) + ε)|₁ + w2 |x − G(E(x) + ε)|₂²,  ε ~ N(0, noise² Var E(x))."""
-        return Loss(self.reconstruction(batch.x, nets["G"](noisy(nets["E"](batch.x), self.noise))))
+        z = noisy(nets["E"](batch.x), self.noise, of_all=self.noise_of == "all")
+        return Loss(self.reconstruction(batch.x, nets["G"](z)))
 
     def reconstruction(self, x: Tensor, back: Tensor) -> dict[str, Tensor]:
         """The terms w1 |x − x̂|₁, w2 |x − x̂|₂², and a perceptual term on a Laplacian pyramid, each (N,)."""

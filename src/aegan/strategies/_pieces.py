@@ -29,9 +29,15 @@ def code_shape(spec: DataSpec, dim: int | None, stride: int | None) -> tuple[int
     return (dim, *code[1:]) if dim else code
 
 
-def noisy(z: Tensor, sigma: float) -> Tensor:
-    """z + sigma · sd(z) · ε: codes nearby must decode alike, so that a density has no holes to fall into."""
-    return z + sigma * gathered(z.detach()).std(0, keepdim=True) * torch.randn_like(z)
+def noisy(z: Tensor, sigma: float, *, of_all: bool = False) -> Tensor:
+    """z + sigma · sd(z) · ε: codes nearby must decode alike, so that a density has no holes to fall into.
+
+    sd is of each number over the batch, or of all numbers together: then those that vary little drown, and E must make
+    room for what matters.
+    """
+    codes = gathered(z.detach())
+    sd = codes.std() if of_all else codes.std(0, keepdim=True)
+    return z + sigma * sd * torch.randn_like(z)
 
 
 def halves(h: Tensor) -> tuple[Tensor, Tensor]:
