@@ -19,7 +19,7 @@ class Muon(torch.optim.Optimizer):
     """W ← W − lr · 0.2 √max(m, n) · orthogonal(M), M the momentum of the m × n matrix W; AdamW for vectors.
 
     A convolution's weight (o, i, h, w) is the matrix (o, i·h·w). Where a matrix has more than 128 rows (and columns), each
-    128 are made orthogonal by themselves (`blocks`).
+    128 are made orthogonal by themselves.
 
     Args:
         parameters: those with two or more dimensions are matrices.
@@ -55,18 +55,19 @@ class Muon(torch.optim.Optimizer):
         self.adam.state, self.adam.param_groups = self.state, self.param_groups[:1]
         self.adam.found_inf = skip  # type: ignore[attr-defined]
         self.adam.step()
+        taken = 1.0 if skip is None else 1 - skip.reshape(())
         for p in matrices["params"]:
             if p.grad is None:
                 continue
-            M = self.state[p].setdefault("momentum", torch.zeros_like(p))
-            g, weight = p.grad, torch.ones((), device=p.device)
+            if "momentum" not in self.state[p]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
+            M, g = self.state[p]["momentum"], p.grad
             if skip is not None:
-                weight = 1 - skip.to(p.device).reshape(())
-                g = torch.where(weight > 0, g, M)  # numbers that are not finite would stay so even times zero
-            M.lerp_(g, (1 - MOMENTUM) * weight)
+                g = torch.where(skip == 0, g, M)  # numbers that are not finite would stay so even times zero
+            M.lerp_(g, (1 - MOMENTUM) * taken)
             update = orthogonal(g.lerp(M, MOMENTUM).flatten(1))
             scale = RMS * max(update.shape) ** 0.5 * matrices["lr"]
-            p.sub_(update.view_as(p) * (scale * weight))
+            p.sub_(update.view_as(p) * (scale * taken))
 
 
 def orthogonal(M: Tensor) -> Tensor:
