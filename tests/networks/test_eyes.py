@@ -130,3 +130,24 @@ def test_auto_takes_photographs_eyes_for_colour_above_32_pixels(shape: tuple[int
     assert settled.eyes == eyes
     assert settled.feature_networks == (("lite1",) if eyes != "pixels" else ())
     assert strategy("vae")().feature_networks == ()
+
+
+def test_reconstructions_are_held_to_the_features_of_their_images() -> None:
+    chosen: Any = strategy("latent")(eyes="lite0+pixels", code_stride=16, batch_size=4)  # type: ignore[call-arg]
+    spec = DataSpec((3, 64, 64), (), 5000)
+    nets = chosen.build(spec)
+    x = torch.rand(4, 3, 64, 64) * 2 - 1
+
+    def terms(fake: torch.Tensor, anchor: float) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        return chosen.fool_all(nets, fake, x, None, of=x[:2], anchor=anchor)
+
+    assert "anchor X" not in terms(x, 0.0)
+    same, other = terms(x, 2.0)["anchor X"], terms(x.flip(0), 2.0)["anchor X"]
+    assert float(same.max()) < 1e-5 < 0.1 < float(other.min())
+    twice = terms(x.flip(0), 4.0)["anchor X"]
+    assert torch.allclose(twice, 2 * other, rtol=1e-4)
+    fake = x.flip(0).requires_grad_()
+    terms(fake, 2.0)["anchor X"].sum().backward()
+    assert fake.grad is not None
+    assert bool(fake.grad[:2].abs().sum() > 0) and not bool(fake.grad[2:].any()), "only reconstructions are held"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -104,3 +106,24 @@ def test_spatial_code_must_lie_on_a_grid() -> None:
 
 def test_grids_halve_rounding_up() -> None:
     assert grids(100, 36) == [(25, 9), (13, 5), (7, 3), (4, 2)]
+
+
+@pytest.mark.parametrize("shape", [(3, 64, 64), (4, 20, 12), (1, 8, 8)], ids=str)
+@pytest.mark.parametrize("upsampling", ["mixed", "bilinear"])
+def test_decoders_that_interpolate_round_trip(upsampling: Any, shape: tuple[int, ...]) -> None:
+    E, G = build_autoencoder(shape, upsampling=upsampling)
+    x = torch.rand(2, *shape) * 2 - 1
+    back = G(E(x))
+    assert back.shape == x.shape
+    back.square().mean().backward()
+    assert all(p.grad is not None for p in G.parameters())
+
+
+def test_interpolation_leaves_no_grid_and_pixel_shuffles_do() -> None:
+    def unevenness(upsampling: Any) -> float:
+        _, G = build_autoencoder((3, 64, 64), upsampling=upsampling)
+        with torch.no_grad():
+            flat = G.tail(torch.randn(1, 64, 1, 1).expand(4, -1, 16, 16))  # type: ignore[operator]
+        return float(flat[..., 16:-16, 16:-16].std((2, 3)).max())
+
+    assert unevenness("bilinear") < 1e-5 < 1e-2 < unevenness("shuffle")

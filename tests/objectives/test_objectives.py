@@ -27,6 +27,7 @@ from aegan.objectives import (
     ssim_loss,
     value,
 )
+from aegan.objectives.reconstruction import opponent
 
 REAL = torch.tensor([2.0, -1.0], dtype=torch.float64)
 FAKE = torch.tensor([0.5, 3.0], dtype=torch.float64)
@@ -174,3 +175,16 @@ def test_code_regularisers() -> None:
     assert float(code_l2(z)) == 2.5
     z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).double()  # variances 2 and 0
     torch.testing.assert_close(covariance_penalty(z), torch.ones(2).double())
+
+
+def test_colour_is_weighed_apart_from_lightness() -> None:
+    x, y = torch.rand(2, 4, 6, 6), torch.rand(2, 4, 6, 6)
+    assert opponent(x, 1.0) is x
+    grey = torch.rand(2, 1, 6, 6).expand(-1, 3, -1, -1)
+    plain, doubled = opponent(grey, 0.5), opponent(grey, 2.0)
+    assert torch.allclose(plain, doubled, atol=1e-6), "grey has no colour to weigh"
+    assert torch.equal(opponent(x, 2.0)[:, 3], x[:, 3]), "alpha stays"
+    d = (opponent(x, 2.0) - opponent(y, 2.0))[:, :3]
+    colour = d[:, 1:].square().sum() / 4
+    assert torch.allclose(d[:, :1].square().sum() + colour, (x - y)[:, :3].square().sum()), "axes are orthonormal"
+    assert opponent(grey[:, :1], 2.0).shape == (2, 1, 6, 6)

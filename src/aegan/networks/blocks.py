@@ -110,6 +110,13 @@ class Up(nn.Module):
         return F.pixel_shuffle(self.conv(x), 2)[..., : self.size[0], : self.size[1]]
 
 
+class Twice(nn.Module):
+    """Twice the height and width, by bilinear interpolation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
 class ResidualMLPBlock(nn.Module):
     """x + W2 a(W1 a(x)) on vectors (N, width); W2 starts at zero. `a` is leaky ReLU 0.2 or SiLU.
 

@@ -29,6 +29,25 @@ def l2(x: Tensor, y: Tensor) -> Tensor:
     return per_sample((x - y).square())
 
 
+# lightness, red against green, and both against blue: orthonormal rows, so that chroma 1 changes no squared error
+OPPONENT = ((3**-0.5,) * 3, (2**-0.5, -(2**-0.5), 0.0), (6**-0.5, 6**-0.5, -2 * 6**-0.5))
+
+
+def opponent(x: Tensor, chroma: float) -> Tensor:
+    """Colour images (N, C, H, W), C 3 or 4, on axes of lightness and colour, the latter times `chroma`; others as they are.
+
+    Colour varies less than lightness, so an autoencoder that counts both alike leaves it out first.
+
+    >>> opponent(torch.tensor([1.0, 1.0, 1.0]).view(1, 3, 1, 1), 2.0).flatten().tolist()
+    [1.7320..., 0.0, 0.0]
+    """
+    if chroma == 1 or x.ndim != 4 or x.shape[1] < 3:
+        return x
+    axes = x.new_tensor(OPPONENT) * x.new_tensor((1.0, chroma, chroma)).unsqueeze(1)
+    colour = torch.einsum("oc,nchw->nohw", axes, x[:, :3])
+    return torch.cat((colour, x[:, 3:]), 1)
+
+
 def gradient_difference(x: Tensor, y: Tensor) -> Tensor:
     """mean |grad (x - y)|: the L1 distance of the differences between neighbouring pixels, both directions."""
     d = x - y

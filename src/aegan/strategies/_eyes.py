@@ -18,6 +18,7 @@ from aegan.networks.eyes import ContrastEyes, Eyes, LiteEyes
 from aegan.networks.lite import PACKAGES, LiteName
 from aegan.networks.projected import ProjectedCritic
 from aegan.objectives.adversarial import adversarial
+from aegan.objectives.reconstruction import l1
 from aegan.objectives.views import nt_xent, view
 from aegan.ranks import alike, gathered
 from aegan.strategies._base import Clock, Loss, Networks, Phase, Stage
@@ -136,19 +137,34 @@ class WithEyes(JudgedImages):
         hinge, both = adversarial("hinge"), None if y is None else torch.cat((y, y))
         for heads, eyes in projected(nets):
             with torch.no_grad():
-                maps = nets[eyes](shifted(torch.cat((real, fake.detach()))))
+                maps = nets[eyes](moved(torch.cat((real, fake.detach())), *shift(real)))
             d_x, d_g = nets[heads](maps, both).float().chunk(2)
             loss.terms[f"L_{heads}"] = hinge.critic(d_x, d_g).mean(1)
             loss.watch[f"margin {heads}"] = (d_x - d_g).detach().mean(1)
         return loss
 
-    def fool_all(self, nets: Networks, fake: Tensor, real: Tensor, y: Tensor | None) -> dict[str, Tensor]:
-        """The terms of L_G of all critics."""
+    def fool_all(
+        self, nets: Networks, fake: Tensor, real: Tensor, y: Tensor | None, *, of: Tensor | None = None, anchor: float = 0.0
+    ) -> dict[str, Tensor]:
+        """The terms of L_G of all critics.
+
+        Args:
+            fake, real: (N, C, H, W).
+            of: images (n, C, H, W) that the first n of `fake` are to resemble.
+            anchor: weight of Σ_l |X_l(T x) − X_l(T G(E(x)))|₁ for those, over the maps l of each network X.
+        """
         terms = {"L_G": self.fool(nets["D"], fake, real, y)} if "D" in nets else {}
         weight = self.eyes_weight if terms else 1.0
         for heads, eyes in projected(nets):
+            by = shift(fake)
             with in_fp32(fake):  # depthwise convolutions go backward faster than in 16 bits
-                maps = nets[eyes](shifted(fake.float()))
+                maps = nets[eyes](moved(fake.float(), *by))
+                if of is not None and anchor:
+                    with torch.no_grad():
+                        wanted = nets[eyes](moved(of, *by))
+                    terms[f"anchor {eyes}"] = anchor * sum(
+                        (l1(a, b[: len(of)]) for a, b in zip(wanted, maps, strict=True)), fake.new_zeros(())
+                    )
             terms[f"L_G{heads}"] = -weight * nets[heads](maps, y).float().mean(1)
         return terms
 
@@ -158,10 +174,20 @@ def projected(nets: Networks) -> list[tuple[str, str]]:
     return [(heads, eyes) for heads, eyes in (("F", "X"), ("Fc", "Xc")) if heads in nets]
 
 
-def shifted(x: Tensor) -> Tensor:
-    """Images (N, C, H, W), all moved alike by up to a sixteenth of their sides, the border repeated."""
-    reach = max(1, min(x.shape[2:]) // 16)
+def reach_of(x: Tensor) -> int:
+    """The most pixels that images (N, C, H, W) are moved by: a sixteenth of their sides."""
+    return max(1, min(x.shape[2:]) // 16)
+
+
+def shift(x: Tensor) -> tuple[int, int]:
+    """A random shift for images (N, C, H, W), for `moved`: down and right."""
     with alike():
-        down, right = (int(n) for n in torch.randint(2 * reach + 1, (2,)))
+        down, right = (int(n) for n in torch.randint(2 * reach_of(x) + 1, (2,)))
+    return down, right
+
+
+def moved(x: Tensor, down: int, right: int) -> Tensor:
+    """Images (N, C, H, W), all moved alike, the border repeated."""
+    reach = reach_of(x)
     wide = F.pad(x, (reach, reach, reach, reach), mode="replicate")
     return wide[:, :, down : down + x.shape[2], right : right + x.shape[3]]

@@ -24,8 +24,8 @@ from aegan.data.spec import DataSpec
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import LOG_2PI
 from aegan.density.prior import Frequencies, Prior
-from aegan.networks import ConditionalGenerator, build_autoencoder, build_decoder
-from aegan.objectives.reconstruction import l1, l2, laplacian_l1
+from aegan.networks import ConditionalGenerator, Upsampling, build_autoencoder, build_decoder
+from aegan.objectives.reconstruction import l1, l2, laplacian_l1, opponent
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
@@ -71,6 +71,9 @@ class Coded(Encoding):
     )
     width: int = option(64, "channels of the finest stage of E and G")
     blocks: int = option(1, "residual blocks a stage")
+    upsampling: Upsampling = option(
+        "shuffle", "how G grows a picture from a quarter of its sides: pixel shuffles, or interpolation, which leaves no grid"
+    )
     batch_size: int = option(64, "examples per step")
     lr: float = option(4e-3, "AdamW's learning rate of E and G")
     weight_decay: float = option(1e-3, "AdamW's weight decay of E and G")
@@ -84,7 +87,9 @@ class Coded(Encoding):
 
     def autoencoder(self, spec: DataSpec) -> tuple[nn.Module, nn.Module]:
         """E and G."""
-        return build_autoencoder(spec.shape, self.code(spec), width=self.width, blocks=self.blocks)
+        return build_autoencoder(
+            spec.shape, self.code(spec), width=self.width, blocks=self.blocks, upsampling=self.upsampling
+        )
 
     def autoencode(self, loss: PhaseLoss, name: str = "AE", trains: tuple[str, ...] = ("E", "G")) -> Phase:
         """The phase that trains E and G together on `loss`."""
@@ -98,6 +103,7 @@ class Compressing(Strategy):
     w1: float = option(1.0, "weight of the L1 reconstruction")
     w2: float = option(1.0, "weight of the L2 reconstruction")
     perceptual: float = option(0.0, "weight of the Laplacian pyramid term")
+    chroma: float = option(1.0, "weight of errors in colour beside those in lightness")
     noise: float = option(0.05, "noise on codes while compressing, in standard deviations")
     noise_of: Literal["each", "all"] = option(
         "each", "standard deviations of each number of a code, or of all together"
@@ -111,7 +117,8 @@ class Compressing(Strategy):
     def reconstruction(self, x: Tensor, back: Tensor) -> dict[str, Tensor]:
         """The terms w1 |x − x̂|₁, w2 |x − x̂|₂², and a perceptual term on a Laplacian pyramid, each (N,)."""
         back = back.float()
-        terms = {"L1": self.w1 * l1(x, back), "L2": self.w2 * l2(x, back)}
+        a, b = opponent(x, self.chroma), opponent(back, self.chroma)
+        terms = {"L1": self.w1 * l1(a, b), "L2": self.w2 * l2(a, b)}
         if self.perceptual and x.ndim == 4:
             terms["Llap"] = self.perceptual * laplacian_l1(x, back)
         return {k: v for k, v in terms.items() if self.w1 or k != "L1"}
@@ -125,7 +132,8 @@ class Variational(Coded):
         """E, which gives μ and log σ² along the first axis of the code, and G, which takes a code z."""
         code = self.code(spec)
         E, _ = build_autoencoder(spec.shape, (2 * code[0], *code[1:]), width=self.width, blocks=self.blocks)
-        return E, build_decoder(spec.shape, code, width=self.width, blocks=self.blocks)
+        G = build_decoder(spec.shape, code, width=self.width, blocks=self.blocks, upsampling=self.upsampling)
+        return E, G
 
     def posterior(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """μ(x) and log σ²(x) of q(z | x), each of the code's shape."""

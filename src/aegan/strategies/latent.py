@@ -12,7 +12,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.networks import build_critic, build_residual
-from aegan.objectives.reconstruction import l1
+from aegan.objectives.reconstruction import l1, opponent
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._code_game import CodeGame, draw
 from aegan.strategies._eyes import WithEyes
@@ -53,6 +53,9 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
     play_gamma: float = option(0.05, "γ of R1 and R2 on codes")
     # sharpen
     anchor: float = option(5.0, "weight of |x − G(E(x))|₁ while sharpening")
+    feature_anchor: float = option(
+        0.0, "weight of the same distance between features of networks that critics see through", source="arXiv 1801.03924"
+    )
     ema_decay: float = option(0.995, "of G's average while sharpening")
 
     def build(self, spec: DataSpec) -> Networks:
@@ -103,11 +106,12 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
         return self.judge_all(nets, batch.x, fake, y, clock)
 
     def sharpen(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁."""
+        """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁, and that distance between features X(x), X(G(E(x)))."""
         z, x, y = self.fakes(nets, batch)
         fake = nets["G"](z).float()
-        terms = self.fool_all(nets, fake, batch.x, y)
-        return Loss({**terms, "anchor": self.anchor * l1(x, fake[: len(x)])})
+        terms = self.fool_all(nets, fake, batch.x, y, of=x, anchor=self.feature_anchor)
+        a, b = opponent(x, self.chroma), opponent(fake[: len(x)], self.chroma)
+        return Loss({**terms, "anchor": self.anchor * l1(a, b)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""
