@@ -32,6 +32,7 @@ from aegan.engine.schedule import Plan
 from aegan.engine.state import Checkpoints, sweep, write_text
 from aegan.engine.thread_record import Record, computing_with
 from aegan.errors import UserError
+from aegan.expected import expected
 from aegan.hub.migrate import migrated_options
 from aegan.hub.names import hub_name
 from aegan.initial import Init, Source, open_init, take
@@ -517,6 +518,8 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
         if not go_on:
             first, *rest = data.inspection.lines()
             display.say("\n  ".join([f"{data.name}: {first}", *rest]))
+            for line in expected(chosen.name, data.spec.shape, settings.run.minutes, engine.device.type):
+                display.say(line)
 
     engine = Engine(
         chosen, data, settings.run, folder, plans=settings.plans or None,

@@ -109,9 +109,8 @@ def test_grids_halve_rounding_up() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (4, 20, 12), (1, 8, 8)], ids=str)
-@pytest.mark.parametrize("upsampling", ["mixed", "bilinear"])
-def test_decoders_that_interpolate_round_trip(upsampling: Any, shape: tuple[int, ...]) -> None:
-    E, G = build_autoencoder(shape, upsampling=upsampling)
+def test_decoders_that_interpolate_round_trip(shape: tuple[int, ...]) -> None:
+    E, G = build_autoencoder(shape, upsampling="bilinear")
     x = torch.rand(2, *shape) * 2 - 1
     back = G(E(x))
     assert back.shape == x.shape

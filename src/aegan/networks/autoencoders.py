@@ -28,7 +28,7 @@ from aegan.errors import UserError
 from aegan.networks.blocks import Down, ResBlock, ResidualMLPBlock, Twice, Up, start
 
 Shape = tuple[int, ...]
-Upsampling = Literal["shuffle", "mixed", "bilinear"]
+Upsampling = Literal["shuffle", "bilinear"]
 
 
 def default_code_shape(shape: Shape) -> Shape:
@@ -166,8 +166,8 @@ class Decoder(nn.Module):
             up: nn.Module = Up(widths[i - 1], widths[i], size) if i else nn.Identity()
             self.stages.append(nn.Sequential(up, *(ResBlock(widths[i], norm=norm) for _ in range(blocks))))
         self.tail: nn.Module
-        if upsampling != "shuffle":
-            self.tail = smooth_tail(widths[-1], channels, self.patch, overlap, upsampling)
+        if upsampling == "bilinear":
+            self.tail = interpolating_tail(widths[-1], channels, self.patch, overlap)
         elif overlap:
             self.tail = nn.Sequential(
                 nn.SiLU(),
@@ -192,22 +192,17 @@ class Decoder(nn.Module):
         return self.tail(h)
 
 
-def smooth_tail(width: int, channels: int, patch: int, overlap: int, upsampling: Upsampling) -> nn.Sequential:
+def interpolating_tail(width: int, channels: int, patch: int, overlap: int) -> nn.Sequential:
     """From the finest stage to the image by interpolation, with a convolution at the image's own size last.
 
-    Every pixel is made by the same weights, so that no grid of 2×2 pixels can be left behind, which a game against a critic
-    otherwise paints (Odena et al. 2016, Deconvolution and checkerboard artifacts).
+    Every pixel is made by the same weights: pixel shuffles make neighbours by different ones, and a game against a critic
+    then paints their grid (Odena et al. 2016, Deconvolution and checkerboard artifacts).
     """
     layers: list[nn.Module] = []
     if patch == 4:
-        first = 4 * overlap if upsampling == "mixed" else 2 * overlap
-        grow: nn.Module = nn.PixelShuffle(2) if upsampling == "mixed" else Twice()
-        layers += [nn.SiLU(), nn.Conv2d(width, first, 3, padding=1), grow]
-        width = overlap if upsampling == "mixed" else first
-    layers += [
-        nn.SiLU(), nn.Conv2d(width, overlap, 3, padding=1), nn.SiLU(), Twice(), nn.Conv2d(overlap, channels, 3, padding=1)
-    ]  # fmt: skip
-    return nn.Sequential(*layers)
+        layers, width = [nn.SiLU(), nn.Conv2d(width, 2 * overlap, 3, padding=1), Twice()], 2 * overlap
+    layers += [nn.SiLU(), nn.Conv2d(width, overlap, 3, padding=1), nn.SiLU(), Twice()]
+    return nn.Sequential(*layers, nn.Conv2d(overlap, channels, 3, padding=1))
 
 
 class VectorEncoder(nn.Module):
@@ -310,7 +305,7 @@ def build_autoencoder(
         norm: group normalisation in the residual blocks.
         overlap: channels of the decoder's extra convolution at half the image's size; 0: none.
         upsampling: how the decoder goes from its finest stage, a quarter of the image's size, to the image: by pixel shuffles,
-            which is fastest; by one pixel shuffle and one interpolation; or by two interpolations, which leave no grid.
+            which is fastest, or by bilinear interpolation, which leaves no grid.
 
     >>> E, G = build_autoencoder((3, 20, 12))
     >>> x = torch.zeros(2, 3, 20, 12)

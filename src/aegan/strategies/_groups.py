@@ -297,12 +297,20 @@ class Generating(Strategy):
     z_dim: int = option(64, "dimensions of the noise", source="R3GAN")
     width: int = option(64, "channels of the finest stage of G")
     blocks: int = option(1, "residual blocks a stage")
+    upsampling: Upsampling = option(
+        "shuffle", "how G grows a picture from a quarter of its sides: pixel shuffles, or interpolation, which leaves no grid"
+    )
+
+    def decoder(self, spec: DataSpec) -> nn.Module:
+        """From noise to examples."""
+        return build_decoder(
+            spec.shape, (self.z_dim,), width=self.width, blocks=self.blocks, upsampling=self.upsampling
+        )
 
     def generator_networks(self, spec: DataSpec) -> Networks:
         """G and Y."""
-        decoder = build_decoder(spec.shape, (self.z_dim,), width=self.width, blocks=self.blocks)
         classes = len(spec.classes)
-        return {"G": ConditionalGenerator(decoder, classes=classes), "Y": Frequencies(classes)}
+        return {"G": ConditionalGenerator(self.decoder(spec), classes=classes), "Y": Frequencies(classes)}
 
     def count_stage(self) -> Fit:
         """What fills Y."""

@@ -85,7 +85,7 @@ class GAN(Generating, JudgedImages):
             raise UserError(f"A batch of {self.batch_size} cannot be packed by {self.pack}.", "Set batch_size=, pack=.")
         decoder: torch.nn.Module
         if self.networks == "ours":
-            decoder = build_decoder(spec.shape, (self.z_dim,), width=self.width, blocks=self.blocks)
+            decoder = self.decoder(spec)
         else:
             decoder = published_decoder(self.networks, spec.shape, self.z_dim, width=self.width)
         G = ConditionalGenerator(decoder, classes=classes, noise=self.z_kind, reference=self.vbn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.config import option
@@ -53,6 +54,7 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
     play_gamma: float = option(0.05, "γ of R1 and R2 on codes")
     # sharpen
     anchor: float = option(5.0, "weight of |x − G(E(x))|₁ while sharpening")
+    anchor_scale: int = option(1, "pixels a side that are averaged before the anchor compares; finer detail is then free")
     feature_anchor: float = option(
         0.0, "weight of the same distance between features of networks that critics see through", source="arXiv 1801.03924"
     )
@@ -110,8 +112,14 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
         z, x, y = self.fakes(nets, batch)
         fake = nets["G"](z).float()
         terms = self.fool_all(nets, fake, batch.x, y, of=x, anchor=self.feature_anchor)
-        a, b = opponent(x, self.chroma), opponent(fake[: len(x)], self.chroma)
-        return Loss({**terms, "anchor": self.anchor * l1(a, b)})
+        return Loss({**terms, "anchor": self.anchor * self.drift(x, fake[: len(x)])})
+
+    def drift(self, x: Tensor, back: Tensor) -> Tensor:
+        """|x − G(E(x))|₁ as the anchor measures it, (N,): colour weighed by `chroma`, at `anchor_scale`."""
+        a, b = opponent(x, self.chroma), opponent(back, self.chroma)
+        if self.anchor_scale > 1 and x.ndim == 4:
+            a, b = (F.avg_pool2d(t, self.anchor_scale, ceil_mode=True) for t in (a, b))
+        return l1(a, b)
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""
