@@ -23,11 +23,11 @@ SETS = {  # what was trained on: what a reader is told, (C, H, W)
 }
 
 
-def row(strategy: str, place: str, minutes: float, images: int, page: str, cpu: str, cores: int) -> dict[str, Any]:
+def row(strategy: str, place: str, minutes: float, images: int, page: str, machine: Any) -> dict[str, Any]:
     """One line of the file."""
     what, shape = SETS[place]
     return {"strategy": strategy, "set": what, "shape": shape, "minutes": minutes, "images": images,
-            "cpu": cpu, "cores": cores, "page": page}  # fmt: skip
+            "cpu": machine["cpu"], "cores": machine["cores"], "page": page}  # fmt: skip
 
 
 def collected() -> list[dict[str, Any]]:
@@ -40,12 +40,12 @@ def collected() -> list[dict[str, Any]]:
         if name in ("latent", "gan", "vae", "autoencoder"):
             preset = with_options(strategy(name)(), read_preset(name, "32"), name)
             images = one["steps"] * preset.batch_size
-            new = row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine["cpu"], machine["cores"])
+            new = row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine)
             found[name, new["shape"], new["minutes"], new["set"]] = new
     for one in json.loads((RESULTS / "pictures-10-minutes.json").read_text())["results"]:
         if one["minutes"] and " " not in one["try"] and "commit" not in one and one["machine"]["device"] == "cpu":
             machine = one["machine"]
-            new = row(one["try"], one["set"], one["minutes"], one["images"], "docs/pictures.md", machine["cpu"], machine["cores"])
+            new = row(one["try"], one["set"], one["minutes"], one["images"], "docs/pictures.md", machine)
             found[new["strategy"], new["shape"], new["minutes"], new["set"]] = new
     return [found[key] for key in sorted(found)]
 

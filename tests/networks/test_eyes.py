@@ -151,3 +151,15 @@ def test_reconstructions_are_held_to_the_features_of_their_images() -> None:
     terms(fake, 2.0)["anchor X"].sum().backward()
     assert fake.grad is not None
     assert bool(fake.grad[:2].abs().sum() > 0) and not bool(fake.grad[2:].any()), "only reconstructions are held"
+
+
+def test_detail_is_held_by_pixels_where_no_network_sees_it() -> None:
+    spec = DataSpec((3, 64, 64), (), 5000)
+
+    def scale(**options: Any) -> int:
+        chosen: Any = strategy("latent")(**options)  # type: ignore[call-arg]
+        return int(chosen.settled(spec).anchor_scale)
+
+    assert scale(eyes="pixels", anchor_scale=4, feature_anchor=1.0) == 1
+    assert scale(eyes="pixels", anchor_scale=4) == 4, "asked for"
+    assert scale(eyes="lite0+pixels", anchor_scale=4, feature_anchor=1.0) == 4

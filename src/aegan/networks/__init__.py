@@ -17,6 +17,7 @@ __all__ = [
     "MapDecoder",
     "MixtureNoise",
     "Own",
+    "Upsampling",
     "build_autoencoder",
     "build_critic",
     "build_decoder",

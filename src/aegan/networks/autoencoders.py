@@ -304,8 +304,8 @@ def build_autoencoder(
         blocks: residual blocks a stage.
         norm: group normalisation in the residual blocks.
         overlap: channels of the decoder's extra convolution at half the image's size; 0: none.
-        upsampling: how the decoder goes from its finest stage, a quarter of the image's size, to the image: by pixel shuffles,
-            which is fastest, or by bilinear interpolation, which leaves no grid.
+        upsampling: how the decoder goes from its finest stage, a quarter of the image's size, to the image: by pixel
+            shuffles, which is fastest, or by bilinear interpolation, which leaves no grid.
 
     >>> E, G = build_autoencoder((3, 20, 12))
     >>> x = torch.zeros(2, 3, 20, 12)

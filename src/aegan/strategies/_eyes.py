@@ -144,7 +144,14 @@ class WithEyes(JudgedImages):
         return loss
 
     def fool_all(
-        self, nets: Networks, fake: Tensor, real: Tensor, y: Tensor | None, *, of: Tensor | None = None, anchor: float = 0.0
+        self,
+        nets: Networks,
+        fake: Tensor,
+        real: Tensor,
+        y: Tensor | None,
+        *,
+        of: Tensor | None = None,
+        anchor: float = 0.0,
     ) -> dict[str, Tensor]:
         """The terms of L_G of all critics.
 

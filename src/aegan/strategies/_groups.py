@@ -72,7 +72,7 @@ class Coded(Encoding):
     width: int = option(64, "channels of the finest stage of E and G")
     blocks: int = option(1, "residual blocks a stage")
     upsampling: Upsampling = option(
-        "shuffle", "how G grows a picture from a quarter of its sides: pixel shuffles, or interpolation, which leaves no grid"
+        "shuffle", "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid"
     )
     batch_size: int = option(64, "examples per step")
     lr: float = option(4e-3, "AdamW's learning rate of E and G")
@@ -298,7 +298,7 @@ class Generating(Strategy):
     width: int = option(64, "channels of the finest stage of G")
     blocks: int = option(1, "residual blocks a stage")
     upsampling: Upsampling = option(
-        "shuffle", "how G grows a picture from a quarter of its sides: pixel shuffles, or interpolation, which leaves no grid"
+        "shuffle", "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid"
     )
 
     def decoder(self, spec: DataSpec) -> nn.Module:

@@ -17,7 +17,6 @@ from aegan.networks import (
     ConditionalGenerator,
     History,
     build_critic,
-    build_decoder,
     mixes_batch,
     published_critic,
     published_decoder,

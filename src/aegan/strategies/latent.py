@@ -54,11 +54,21 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
     play_gamma: float = option(0.05, "γ of R1 and R2 on codes")
     # sharpen
     anchor: float = option(5.0, "weight of |x − G(E(x))|₁ while sharpening")
-    anchor_scale: int = option(1, "pixels a side that are averaged before the anchor compares; finer detail is then free")
+    anchor_scale: int = option(
+        1, "pixels a side that are averaged before the anchor compares; finer detail is then free"
+    )
     feature_anchor: float = option(
-        0.0, "weight of the same distance between features of networks that critics see through", source="arXiv 1801.03924"
+        0.0,
+        "weight of the same distance between features of networks that critics see through",
+        source="arXiv 1801.03924",
     )
     ema_decay: float = option(0.995, "of G's average while sharpening")
+
+    def settled(self, spec: DataSpec) -> Latent:
+        chosen = super().settled(spec)
+        if chosen.feature_anchor and not chosen.feature_networks:  # nothing else would hold the detail
+            chosen = replace(chosen, anchor_scale=1)
+        return chosen
 
     def build(self, spec: DataSpec) -> Networks:
         if self.prior == "normal":
