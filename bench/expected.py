@@ -32,7 +32,7 @@ def row(strategy: str, place: str, minutes: float, images: int, page: str, machi
 
 def collected() -> list[dict[str, Any]]:
     """All lines, by strategy, shape and minutes."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rows = []
     targets = json.loads((RESULTS / "targets.json").read_text())
     for one in targets["results"]:
         name, minutes = one["name"].rsplit("-", 1)
@@ -40,13 +40,11 @@ def collected() -> list[dict[str, Any]]:
         if name in ("latent", "gan", "vae", "autoencoder"):
             preset = with_options(strategy(name)(), read_preset(name, "32"), name)
             images = one["steps"] * preset.batch_size
-            new = row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine)
-            found[name, new["shape"], new["minutes"], new["set"]] = new
+            rows.append(row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine))
     for one in json.loads((RESULTS / "pictures-10-minutes.json").read_text())["results"]:
         if one["minutes"] and " " not in one["try"] and "commit" not in one and one["machine"]["device"] == "cpu":
-            machine = one["machine"]
-            new = row(one["try"], one["set"], one["minutes"], one["images"], "docs/pictures.md", machine)
-            found[new["strategy"], new["shape"], new["minutes"], new["set"]] = new
+            rows.append(row(one["try"], one["set"], one["minutes"], one["images"], "docs/pictures.md", one["machine"]))
+    found = {(one["strategy"], one["shape"], one["minutes"], one["set"]): one for one in rows}  # the last counts
     return [found[key] for key in sorted(found)]
 
 

@@ -146,7 +146,7 @@ class Decoder(nn.Module):
 
     def __init__(
         self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool, overlap: int,
-        upsampling: Upsampling = "shuffle",
+        upsampling: Upsampling,
     ) -> None:  # fmt: skip
         super().__init__()
         check_image_shape(shape)
