@@ -18,6 +18,7 @@ test-slow: $(VENV)/.dev  ## the long tests alone
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench scripts examples
 	$(BIN)/ruff format --check src tests bench scripts examples
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

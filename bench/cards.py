@@ -17,8 +17,8 @@ from aegan import Run
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate_run
 from aegan.evaluation.compare import Comparison, compare
-from aegan.report.grids import grid
-from aegan.report.words import show
+from aegan.pictures import grid
+from aegan.text import show
 
 SHOWN = (
     "fd", "kd", "precision", "recall", "coverage", "copies", "authenticity", "fd_reconstructions", "psnr", "ssim",

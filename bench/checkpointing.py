@@ -31,7 +31,7 @@ from aegan.engine import Engine
 from aegan.engine.device import describe_machine
 from aegan.engine.guard import Guard
 from aegan.engine.log import read_log
-from aegan.run import resolve
+from aegan.runs import resolve
 
 BLOCK = 8  # steps between changes of the guard
 
@@ -55,7 +55,7 @@ def checkpoints(data: str, seconds: float, folder: Path) -> dict[str, Any]:
     """Seconds of each checkpoint in a run, and their share at the default interval."""
     config = RunConfig(data=data, minutes=seconds / 60, checkpoint_every=min(5.0, seconds / 8), logger="none")
     engine, took = engine_of(config, folder), []
-    real = engine._save
+    real = engine.saving.save
 
     def timed(run: Any) -> None:
         began = time.perf_counter()
@@ -63,7 +63,7 @@ def checkpoints(data: str, seconds: float, folder: Path) -> dict[str, Any]:
         if run is not None:
             took.append(time.perf_counter() - began)
 
-    engine._save = timed  # type: ignore[method-assign]
+    engine.saving.save = timed  # type: ignore[method-assign]
     engine.run()
     size = max(p.stat().st_size for p in (folder / "checkpoints").iterdir())
     every = RunConfig.checkpoint_every

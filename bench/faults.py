@@ -46,7 +46,7 @@ import aegan.data.assemble
 import aegan.data.build
 import aegan.data.cache
 import aegan.evaluation
-import aegan.report.grids
+import aegan.pictures
 from aegan.cli.main import run as command
 from aegan.data.loader import Loader
 from aegan.engine.device import describe_machine

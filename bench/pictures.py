@@ -35,7 +35,7 @@ from aegan.data import Data, open_data
 from aegan.engine.device import describe_machine
 from aegan.engine.log import read_log
 from aegan.metrics import MissingExtractor, extractor, frechet_between, prdc, statistics
-from aegan.report.grids import grid
+from aegan.pictures import grid
 
 REFERENCE, COUNT = 4000, 1500
 TRIES = ["latent", "gan", "projected"]

@@ -74,8 +74,8 @@ def time_averages() -> None:
     """As one of the processes: the first prints the seconds that an average of each size takes."""
     import torch
 
+    from aegan.collectives import mean_over_ranks
     from aegan.engine.ranks import start
-    from aegan.ranks import mean_over_ranks
 
     ranks = start("cpu")
     found = {}

@@ -28,7 +28,7 @@ def main() -> None:
     from PIL import Image
 
     import aegan
-    from aegan.run import Run
+    from aegan.runs import Run
     from aegan.serve.app import build_app
     from aegan.serve.following import Following
     from aegan.serve.play import Play

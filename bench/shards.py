@@ -85,7 +85,7 @@ def training(shards: Path, stream: str, steps: int) -> float:
     """Median images a second over the reports of the first stage of the default strategy."""
     from aegan.config import RunConfig
     from aegan.engine.log import Display, read_log
-    from aegan.run import train
+    from aegan.training import train
 
     with tempfile.TemporaryDirectory() as out:
         config = RunConfig(data=str(shards), size=64, steps=steps, out=f"{out}/run", device="cpu", stream=stream)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ import aegan
 from aegan.data import open_data
 from aegan.engine.device import describe_machine
 from aegan.metrics import copying, extractor, frechet_distance, kernel_distance, prdc
-from aegan.report.grids import grid
+from aegan.pictures import grid
 
 Array = np.ndarray[Any, Any]
 WAYS: dict[str, tuple[str, str]] = {"with": ("on", "on"), "without": ("off", "off")}  # augment, early_stop

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import aegan
+from aegan.bundle import FORMAT
 from aegan.errors import UserError
-from aegan.hub.bundle import FORMAT
 
 TINY = {"width": 4, "critic_width": 4, "play_width": 4, "code_dim": 4, "components": "1,2", "batch_size": 32}
 MOST = 60_000  # bytes of one model

@@ -1,4 +1,4 @@
-"""The Python API: `fit` trains, `load` opens, `evaluate` scores; see `aegan.run`, `aegan.model`, `aegan.evaluation`."""
+"""The Python API: `fit` trains, `load` opens, `evaluate` scores; see `aegan.runs`, `aegan.model`, `aegan.evaluation`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
-from aegan.hub.names import hub_name
+from aegan.hugging_face import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
 from aegan.notebook import NotebookDisplay, in_notebook
-from aegan.resuming import given_settings
-from aegan.run import Run, train
+from aegan.runs import Run
+from aegan.runs.resuming import given_settings
+from aegan.training import train
 
 
 def fit(
@@ -45,7 +46,7 @@ def fit(
     evaluate: bool = False,
     progress: bool = True,
     logger: str = "auto",
-    guard: Literal["auto", "warn", "off"] = "auto",
+    guard: Literal["auto", "warn", "off"] = "warn",
     early_stop: Literal["auto", "on", "off"] = "auto",
     threads: int | Literal["auto"] | None = None,
     init: str | Path | Model | None = None,
@@ -61,8 +62,8 @@ def fit(
         minutes, steps: the budget, one of them; default 3 minutes.
         size: of the training images: a side, "WIDTHxHEIGHT", or (width, height), multiples of 8; default: suggested.
         fit: images of another shape are cropped to the middle ("crop"), given a margin ("pad"), or distorted ("stretch").
-        background: colour under see-through images and of the margin: a name, "#rrggbb", or "r,g,b".
-        transparent: learn see-through images as such; samples are then uint8 (N, H, W, 4), RGBA.
+        background: colour under transparent images and of the margin: a name, "#rrggbb", or "r,g,b".
+        transparent: learn transparent images as such; samples are then uint8 (N, H, W, 4), RGBA.
         grey: train on grey images.
         mirror: show each training image mirrored left to right half of the time.
         seed: of everything random.
@@ -77,7 +78,7 @@ def fit(
         progress: show it; in a notebook with the newest samples, in place.
         logger: also log to "tensorboard", "wandb" (offline) or "trackio", several with commas; "none"; "auto" is
             tensorboard where it is installed.
-        guard: "auto" diagnoses while training, and where that is safe goes back and changes one thing; "warn" only says so.
+        guard: "warn" says what goes wrong while training; "auto" also goes back and changes one thing where that is safe.
         early_stop: end a stage that comes no nearer to held-out data; "auto": with under 1,000 training images.
         threads: that compute; "auto": fewer while other programs are busy; default: that with a budget of minutes, else
             torch's own number.
@@ -119,7 +120,7 @@ def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | N
     """
     name = hub_name(path)
     if name is not None:
-        from aegan.hub.remote import fetch
+        from aegan.hugging_face import fetch
 
         return Model.read(fetch(name), device, networks)
     path = Path(path)

@@ -44,10 +44,10 @@ class RunConfig:
         "crop", "images of another shape are cropped to the middle, padded with the background, or stretched"
     )
     background: str = option(
-        "white", "colour under see-through images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b"
+        "white", "colour under transparent images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b"
     )
     transparent: bool = option(
-        False, "learn and make see-through images (RGBA) instead of laying them on the background"
+        False, "learn and make transparent images (RGBA) instead of compositing them on the background"
     )
     grey: bool = option(False, "train on grey images, whatever the data's colours")
     mirror: bool = option(
@@ -72,7 +72,7 @@ class RunConfig:
         "auto", "decode images whenever they are asked for and keep no pixels; auto: for shards of over 4 GB of pixels"
     )
     guard: Literal["auto", "warn", "off"] = option(
-        "auto",
+        "warn",
         "diagnose while training; auto: also go back and change one thing where that is safe; see docs/doctor.md",
     )
     early_stop: Literal["auto", "on", "off"] = option(

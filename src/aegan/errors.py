@@ -27,6 +27,14 @@ class LostRank(UserError):
     """Another process of the same run has ended, and this one cannot go on without it."""
 
 
+class Diverged(UserError):
+    """A loss or its gradient is not finite, again and again."""
+
+
+class TooLittleMemory(UserError):
+    """Memory ran out, and smaller pieces of a batch do not help."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist; it names the nearest one.
 

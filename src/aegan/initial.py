@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from aegan.bundle import read_bundle
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
-from aegan.engine.state import digest
 from aegan.errors import UserError
-from aegan.hub.bundle import read_bundle
-from aegan.hub.names import hub_name
+from aegan.files import digest
+from aegan.hugging_face import hub_name
 from aegan.model import Model
 from aegan.strategies import Networks, Stage, Strategy
 
@@ -62,7 +62,7 @@ def open_init(init: Init, name: str | None = None) -> Source:
 
     Args:
         init: the model, or where it is.
-        name: as which it is told of; default: the path.
+        name: in messages; default: the path.
 
     Raises:
         UserError: there is none, it is damaged, or is from a newer version.
@@ -81,7 +81,7 @@ def open_init(init: Init, name: str | None = None) -> Source:
 def _folder(init: str | Path) -> Path:
     named = hub_name(init)
     if named is not None:
-        from aegan.hub.remote import fetch
+        from aegan.hugging_face import fetch
 
         return fetch(named)
     path = Path(init).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 
@@ -21,3 +22,12 @@ def json_objects(text: str | bytes) -> list[dict[str, Any]]:
         if isinstance(content, dict):
             out.append(content)
     return out
+
+
+def finite(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become words, so that every parser reads it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aegan.bundle import read_bundle, write_bundle
 from aegan.config import as_plain, with_options
 from aegan.data import DataSpec
 from aegan.data.depth import Depth
@@ -22,8 +23,7 @@ from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.errors import UserError, unknown
-from aegan.hub.bundle import read_bundle, write_bundle
-from aegan.hub.migrate import migrated_options
+from aegan.migrate import migrated_options
 from aegan.names import printable
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
@@ -200,9 +200,24 @@ class Model:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from aegan.report.cells import model_cell
+        from aegan.cells import table
 
-        return model_cell(self)
+        spec = self.spec
+        weights = {name: sum(p.numel() for p in net.parameters()) for name, net in self.networks.items()}
+        makes = (
+            f"images {spec.size}×{spec.size}, {spec.channels} channels" if spec.is_image else f"vectors {spec.shape}"
+        )
+        return table(
+            [
+                ("model", f"{self.strategy.name}: {self.strategy.summary}"),
+                ("makes", makes),
+                ("trained on", f"{spec.count:,} examples"),
+                ("classes", ", ".join(spec.classes) or "none"),
+                ("can", ", ".join(sorted(self.capabilities))),
+                ("weights", ", ".join(f"{name} {n:,}" for name, n in weights.items() if n)),
+                ("device", self.device),
+            ]
+        )
 
     # --- storing --------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ class NotebookDisplay(Display):
             self._handle.update(content)
 
     def _html(self) -> str:
-        from aegan.report.html import picture
+        from aegan.cells import picture
 
         out = ""
         if self._lines:

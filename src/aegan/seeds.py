@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aegan.draws import Draws, by_weight
 from aegan.errors import UserError
-from aegan.hub.draws import Draws, by_weight
 
 LARGEST = 2**63 - 1
 MOST = 1_000_000  # seeds in one list

@@ -53,8 +53,8 @@ def test_options_of_the_strategy_that_is_named(after_tab: Any) -> None:
     assert set(after_tab("aegan train photos --set ")) == {f"{key}=" for key in strategy_options()["latent"]}
     assert after_tab("aegan train photos --strategy nosuch --set a") == []
     both = after_tab("aegan compare photos --strategies gan,latent --set ")
-    assert {"pack=", "trips=", "lr="} <= set(both)
-    assert after_tab("aegan compare photos --strategies gan,latent --set latent.tri") == ["latent.trips="]
+    assert {"pack=", "walkback_steps=", "lr="} <= set(both)
+    assert after_tab("aegan compare photos --strategies gan,latent --set latent.wal") == ["latent.walkback_steps="]
 
 
 def test_presets(after_tab: Any) -> None:

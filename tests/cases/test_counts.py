@@ -84,8 +84,8 @@ def test_more_than_there_are_is_said() -> None:
 
 def test_copies_are_found_without_held_out_images() -> None:
     real = waves(1000, 0)
-    copied = evaluate(real[:200], real, extractor="pixels", metrics="honesty")["copies"]
-    fresh = evaluate(waves(200, 9), real, extractor="pixels", metrics="honesty")["copies"]
+    copied = evaluate(real[:200], real, extractor="pixels", metrics="memorisation")["copies"]
+    fresh = evaluate(waves(200, 9), real, extractor="pixels", metrics="memorisation")["copies"]
     assert copied.value is not None and fresh.value is not None
     assert copied.value > 0.5 > 0.1 > fresh.value
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aegan.codec.pictures import Source
+from aegan.codec.images import Source
 from aegan.data import open_data
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
@@ -146,7 +146,8 @@ def test_programs_own_folders_are_never_data(tmp_path: Path) -> None:
 def test_training_inside_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
     from aegan.config import RunConfig
     from aegan.engine.log import Display
-    from aegan.run import Run, train
+    from aegan.runs import Run
+    from aegan.training import train
 
     root = tree(tmp_path / "photos", {"": 12})
     monkeypatch.chdir(root)

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from aegan.errors import UserError
+from aegan.pictures import grid
 from aegan.report.fitting import MOST, fitted, suits
-from aegan.report.grids import grid
 
 Cli = Callable[..., Any]
 

@@ -293,7 +293,7 @@ def test_grey_with_alpha_of_sixteen_bits(root: Path) -> None:
     ).all()
 
 
-def test_the_colour_that_means_see_through_is_laid_on_the_background(root: Path) -> None:
+def test_the_colour_that_means_see_through_is_composited_on_the_background(root: Path) -> None:
     grey = np.full((16, 16), 40_000, np.uint16)
     grey[:8] = 7
     (root / "grey.png").write_bytes(png16(grey, 0, chunk(b"tRNS", struct.pack(">H", 7))))

@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 import aegan
 from aegan.data.loader import Loader
 from aegan.engine.log import read_log
-from aegan.run import RunSettings, train
+from aegan.runs import RunSettings
+from aegan.training import train
 
 Cli = Callable[..., Any]
 QUICK = ("--strategy", "gan", "--steps", 12, "--set", "width=8", "--no-evaluate", "--device", "cpu", "--logger", "none")
@@ -260,7 +261,7 @@ def test_the_same_command_with_resume_behind_it(stopped: Path, tmp_path: Path, a
         (("--batch-size", 16), "--batch-size is 256 in the run, 16 here"),
         (("--strategy", "autoencoder"), "--strategy is gan in the run, autoencoder here"),
         (("--set", "width=32"), "--set width is 8 in the run, 32 here"),
-        (("--precision", "bf16", "--guard", "off"), "--precision is auto in the run, bf16 here; --guard is auto in the"),
+        (("--precision", "bf16", "--guard", "off"), "--precision is auto in the run, bf16 here; --guard is warn in the"),
         (("--no-classes",), "--classes is True in the run, False here"),
         (("--init", "x"), "--init is not set in the run, x here"),
         (("--networks", "a.py:b"), "--networks is not set in the run, a.py:b here"),

@@ -15,13 +15,13 @@ import yaml
 from PIL import Image
 
 import aegan
+from aegan.bundle import read_bundle, write_bundle
 from aegan.data import open_data, open_like
 from aegan.data.format import ImageFormat
 from aegan.data.loader import Loader
 from aegan.errors import UserError
-from aegan.hub.bundle import read_bundle, write_bundle
 from aegan.networks import build_autoencoder, build_critic
-from aegan.run import Run, RunSettings
+from aegan.runs import Run, RunSettings
 
 Cli = Callable[..., Any]
 QUICK = {"width": 8, "components": "1,2", "batch_size": 16}

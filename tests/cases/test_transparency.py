@@ -1,4 +1,4 @@
-"""See-through images: laid on a background, or learned and made as such."""
+"""Transparent images: composited on a background, or learned and made as such."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
 from aegan.evaluation.features import OnBackground
 from aegan.metrics import extractor
-from aegan.report.grids import CHECKS, grid
+from aegan.pictures import CHECKS, grid
 
 Cli = Callable[..., Any]
 QUICK = {"width": 8, "components": "1,2", "batch_size": 16}
@@ -39,7 +39,7 @@ def opened(path: Path) -> Image.Image:
 
 
 def disc(size: int, ink: tuple[int, int, int], hidden: tuple[int, int, int], radius: float = 0.3) -> np.ndarray:
-    """A disc on nothing: RGBA; where it is see-through the stored colour is `hidden`."""
+    """A disc on nothing: RGBA; where it is transparent the stored colour is `hidden`."""
     y, x = np.mgrid[:size, :size]
     inside = (np.hypot(x - size / 2 + 0.5, y - size / 2 + 0.5) < radius * size)[..., None]
     return np.where(inside, (*ink, 255), (*hidden, 0)).astype(np.uint8)
@@ -59,7 +59,7 @@ def icons(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clear_run(tmp_path_factory: pytest.TempPathFactory, icons: Path) -> Path:
-    """An autoencoder of see-through icons, trained for 30 steps; its background is black."""
+    """An autoencoder of transparent icons, trained for 30 steps; its background is black."""
     out = tmp_path_factory.mktemp("runs") / "icons"
     aegan.fit(
         icons, strategy="autoencoder", out=out, steps=30, size=16, transparent=True, background="black", options=QUICK,
@@ -125,7 +125,7 @@ def test_without_alpha_it_lies_on_the_background(
     assert data.spec.shape == (3, 16, 16) and data.spec.background == rgb
     assert (data.train.items[:, 0, 0] == rgb).all() and (data.train.items[:, 8, 8, 1:] == 90).all()
     on = "white" if colour == "white" else "black" if colour == "black" else "#" + bytes(rgb).hex()
-    assert f"all images are partly transparent: laid on {on}" in data.inspection.notes
+    assert f"all images are partly transparent: composited on {on}" in data.inspection.notes
     assert any(note.endswith("--transparent") for note in data.inspection.notes)
 
 
@@ -154,11 +154,11 @@ def test_what_is_said(tmp_path: Path) -> None:
         rgb = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(rgb if i else disc(16, (9, 9, 9), (0, 0, 0))).save(tmp_path / f"{i}.png")
     notes = open_data(tmp_path, size=16).inspection.notes
-    assert "1 image is partly transparent: laid on white" in notes
+    assert "1 image is partly transparent: composited on white" in notes
     assert not any("--transparent" in note for note in notes), "one of forty is no hint"
     assert "1 image is partly transparent: alpha is kept" in open_data(tmp_path, size=16, channels=4).inspection.notes
     (tmp_path / "0.png").unlink()
-    assert any("no image is see-through" in note for note in open_data(tmp_path, size=16, channels=4).inspection.notes)
+    assert any("no image is transparent" in note for note in open_data(tmp_path, size=16, channels=4).inspection.notes)
 
 
 def test_alpha_that_hides_nothing_moves_no_image_to_another_split() -> None:
@@ -185,7 +185,7 @@ def test_samples_are_see_through(clear_run: Path, tmp_path: Path, aegan_cli: Cli
     assert aegan_cli(*sample, tmp_path / "made.npz").code == 0
     assert np.array_equal(np.load(tmp_path / "made.npz")["images"], made)
     said = aegan_cli(*sample, tmp_path / "grid.jpg")
-    assert "laid on black: JPEG has no alpha" in said.out and opened(tmp_path / "grid.jpg").mode == "RGB"
+    assert "composited on black: JPEG has no alpha" in said.out and opened(tmp_path / "grid.jpg").mode == "RGB"
 
 
 def test_images_go_in_as_they_were_trained_on(clear_run: Path, icons: Path, tmp_path: Path, aegan_cli: Cli) -> None:
@@ -205,7 +205,7 @@ def test_images_go_in_as_they_were_trained_on(clear_run: Path, icons: Path, tmp_
 
 def test_it_is_judged_on_its_background(clear_run: Path) -> None:
     found = aegan.evaluate(clear_run, extractor="pixels", count=64, device="cpu")
-    assert found.extractor["alpha"] == "laid on black" and found.data["shape"] == [4, 16, 16]
+    assert found.extractor["alpha"] == "composited on black" and found.data["shape"] == [4, 16, 16]
     images = np.stack([disc(16, (200, 10, 10), (9, 9, 9))])
     on_black = OnBackground(extractor("pixels"), (0, 0, 0))(images)
     assert np.array_equal(on_black.numpy(), extractor("pixels")(with_channels(images, 3, (0, 0, 0))).numpy())

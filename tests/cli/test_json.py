@@ -71,7 +71,7 @@ def test_strategies_and_presets(aegan_cli: Cli) -> None:
     assert "sample" in listed["latent"]["can"] and len(listed) > 20
     one = told(aegan_cli("strategies", "latent", "--json"))
     assert one == listed["latent"]
-    assert {o["name"]: o["default"] for o in one["options"]}["trips"] == 2
+    assert {o["name"]: o["default"] for o in one["options"]}["walkback_steps"] == 2
     rows = told(aegan_cli("presets", "--json"))["presets"]
     assert any(r["strategy"] == "gan" and r["preset"] == "toy" and r["numbers"] for r in rows)
 

@@ -20,7 +20,7 @@ from aegan.codec.blocks import U32, Blocks
 from aegan.codec.coding import Damaged
 from aegan.codec.container import BLOCK, HEAD, MAGIC, NAMES, TAIL, packed, records
 from aegan.codec.files import safe, stacked
-from aegan.codec.pictures import FILE, Picture, Source, cut, extents, joined, margins
+from aegan.codec.images import FILE, Picture, Source, cut, extents, joined, margins
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 from aegan.model import Model

@@ -83,7 +83,7 @@ def test_grey_and_boolean_and_transparent_arrays() -> None:
     clear[:12, ..., 3] = 255
     items = all_items(open_data(clear))
     assert (items[:12] == IMAGES[:12]).all() and (items[12:] == 255).all()
-    assert any("8 images are partly transparent: laid on white" in note for note in inspect_data(clear).notes)
+    assert any("8 images are partly transparent: composited on white" in note for note in inspect_data(clear).notes)
 
 
 def test_28_pixels_are_padded_to_32_and_others_resampled() -> None:

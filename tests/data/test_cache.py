@@ -99,7 +99,7 @@ def test_a_damaged_cache_is_rebuilt(
     assert only(cache).name == folder.name
 
 
-@pytest.mark.parametrize("where", ["append", "seal", "mkdtemp"])
+@pytest.mark.parametrize("where", ["append", "write_manifest", "mkdtemp"])
 def test_a_full_disk_is_told_and_leaves_nothing(
     pictures: MakeFolder, cache: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -109,8 +109,8 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     with monkeypatch.context() as patch:
         if where == "append":
             patch.setattr(cache_module.NpyWriter, "append", full)
-        elif where == "seal":
-            patch.setattr(cache_module, "seal", full)
+        elif where == "write_manifest":
+            patch.setattr(cache_module, "write_manifest", full)
         else:
             patch.setattr(cache_module.tempfile, "mkdtemp", full)
         with pytest.raises(UserError, match=r"can't be kept in .*cache: No space left on device.\nMake room"):

@@ -89,7 +89,7 @@ def test_float_images_are_scaled_by_their_range() -> None:
         decode(stored(Image.fromarray(ramp), "TIFF"), 16)
 
 
-def test_transparency_is_laid_on_white() -> None:
+def test_transparency_is_composited_on_white() -> None:
     clear = np.zeros((16, 16, 4), np.uint8)  # black, and invisible
     clear[:8] = (10, 20, 30, 255)
     one = decode(stored(Image.fromarray(clear), "PNG"), 16)

@@ -113,7 +113,7 @@ def test_training_on_shards_is_training_on_the_folder(both: tuple[Path, Path], t
 def aegan_run(source: Path, out: Path, stream: str) -> None:
     from aegan.config import RunConfig
     from aegan.engine.log import Display
-    from aegan.run import train
+    from aegan.training import train
 
     config = RunConfig(
         data=str(source), strategy="autoencoder", steps=6, size=16, out=str(out), device="cpu", batch_size=8,

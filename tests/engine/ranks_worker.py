@@ -20,7 +20,7 @@ from aegan.config import RunConfig, read_preset, with_options
 from aegan.data import open_data
 from aegan.engine import Engine
 from aegan.engine.ranks import start
-from aegan.engine.state import digest
+from aegan.files import digest
 from aegan.strategies import strategy
 
 

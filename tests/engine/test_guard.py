@@ -106,7 +106,7 @@ def test_the_moments_of_the_optimiser_stay_finite(vectors: Data, make_engine: An
     optimizer = torch.optim.AdamW([p], lr=0.1, fused=True)
     for value in (1.0, float("nan"), 1.0):
         p.grad = torch.full_like(p, value)
-        guard.admit("A", optimizer, torch.tensor(0.0), [p], None)
+        guard.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], None)
         optimizer.step()
     other = nn.Parameter(torch.ones(3))
     plain = torch.optim.AdamW([other], lr=0.1, fused=True)
@@ -121,9 +121,9 @@ def test_clipping_and_the_norm_it_reports() -> None:
     guard, p = Guard(torch.device("cpu"), ["A"]), nn.Parameter(torch.zeros(2))
     optimizer = torch.optim.AdamW([p], fused=True)
     p.grad = torch.tensor([3.0, 4.0])
-    assert float(guard.admit("A", optimizer, torch.tensor(0.0), [p], None)) == 5.0
+    assert float(guard.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], None)) == 5.0
     assert p.grad.tolist() == [3.0, 4.0]
-    assert float(guard.admit("A", optimizer, torch.tensor(0.0), [p], 1.0)) == 5.0
+    assert float(guard.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], 1.0)) == 5.0
     assert p.grad.tolist() == pytest.approx([0.6, 0.8], abs=1e-5)
 
 

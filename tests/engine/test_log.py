@@ -98,7 +98,7 @@ def test_previews_do_not_change_the_run(
 ) -> None:
     chosen = strategy("latent")(width=8, critic_width=8, play_width=8, components=(1, 2), batch_size=16)
     one = make_engine(chosen, vectors, "one").run()
-    monkeypatch.setattr("aegan.engine.pictures.Pictures.draw", lambda *args: Path("none"))
+    monkeypatch.setattr("aegan.engine.previews.Previews.draw", lambda *args: Path("none"))
     two = make_engine(chosen, vectors, "two").run()
     assert_equal(weights_of(one), weights_of(two))
 

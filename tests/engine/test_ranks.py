@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import aegan
+from aegan.collectives import Share, all_gather_rows, all_reduce_mean, computing, replicated_random
 from aegan.config import preset_files
 from aegan.data.loader import Loader
 from aegan.data.spec import Split
@@ -29,7 +30,6 @@ from aegan.engine.log import read_log
 from aegan.engine.ranks import Ranks
 from aegan.errors import UserError
 from aegan.launch import free_port
-from aegan.ranks import Share, alike, averaged, computing, gathered
 from aegan.strategies import strategies, strategy
 
 WORKER = Path(__file__).with_name("ranks_worker.py")
@@ -409,16 +409,16 @@ def test_what_has_no_row_for_each_example_is_drawn_alike() -> None:
     torch.manual_seed(5)
     with computing(Share(1, 2)):
         assert torch.equal(torch.randperm(7), order)
-        with alike():
+        with replicated_random():
             assert torch.equal(torch.randn(4, 2), some)
 
 
 def test_alone_nothing_happens() -> None:
     x = torch.randn(3, 2, requires_grad=True)
-    assert gathered(x) is x and averaged(x) is x
+    assert all_gather_rows(x) is x and all_reduce_mean(x) is x
     ranks = Ranks()
-    assert ranks.of_first(1.5, 2.0) == (1.5, 2.0) and ranks.highest(3) == 3
-    assert ranks.from_first(lambda: {"a": 1}) == {"a": 1}
+    assert ranks.broadcast(1.5, 2.0) == (1.5, 2.0) and ranks.highest(3) == 3
+    assert ranks.broadcast_object(lambda: {"a": 1}) == {"a": 1}
     logged = {"total": torch.tensor(1.0)}
     assert ranks.average([], logged) is logged
 

@@ -133,8 +133,8 @@ def test_what_a_stage_leaves_goes_to_the_next(vectors: Any, make_engine: Any, mo
 
     engine = make_engine(strategy("latent")(), vectors, minutes=10.0)
     shares = [s.share for s in engine.stages]
-    monkeypatch.setattr(type(engine), "_seconds", lambda self: 120.0)
+    monkeypatch.setattr(type(engine), "seconds", lambda self: 120.0)
     engine.counters.stage = len(shares) - 1
-    assert engine._stage_seconds() == pytest.approx(480.0)
+    assert engine.budget.stage_seconds() == pytest.approx(480.0)
     engine.counters.stage = 0
-    assert engine._stage_seconds() == pytest.approx(480.0 * shares[0] / sum(shares))
+    assert engine.budget.stage_seconds() == pytest.approx(480.0 * shares[0] / sum(shares))

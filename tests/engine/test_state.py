@@ -16,19 +16,10 @@ import torch
 from torch import nn
 
 from aegan.data import Data
-from aegan.engine import state
 from aegan.engine.loop import Interrupted
-from aegan.engine.state import (
-    FORMAT,
-    Checkpoints,
-    digest,
-    load_optimizer_state,
-    optimizer_state,
-    read_tensors,
-    write_atomically,
-    write_tensors,
-)
+from aegan.engine.state import Checkpoints, load_optimizer_state, optimizer_state
 from aegan.errors import UserError
+from aegan.files import FORMAT, digest, read_tensors, write_atomically, write_tensors
 from aegan.strategies import strategy
 
 SOME = {
@@ -222,4 +213,4 @@ def test_a_header_is_json(tmp_path: Path) -> None:
     with safe_open(tmp_path / "x", framework="pt") as file:
         header = json.loads(file.metadata()["aegan"])
     assert header["format"] == FORMAT and header["k"] == 1
-    assert state.FORMAT == 1
+    assert FORMAT == 1

@@ -72,7 +72,7 @@ def events(folder: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def test_set_back_with_half_the_rates(vectors: Data, make_engine: Any, tmp_path: Path) -> None:
-    engine = make_engine(Running(), vectors, steps=40)
+    engine = make_engine(Running(), vectors, steps=40, guard="auto")
     engine.run()
     back, again = events(tmp_path / "run", "guard")
     # w passes the limit at step 24, so that the looks at 25 and 30 are ill; at half the rate, those at 30 and 35
@@ -142,7 +142,7 @@ def test_resumed_as_if_never_stopped(
 
 
 def test_the_good_state_is_dropped_with_its_stage(vectors: Data, make_engine: Any, tmp_path: Path) -> None:
-    make_engine(Running(), vectors, steps=40, checkpoint_every=0.0).run()
+    make_engine(Running(), vectors, steps=40, guard="auto", checkpoint_every=0.0).run()
     found = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
     assert sum(name.startswith("good-") for name in found) <= 2 and sum(name.startswith("step-") for name in found) == 2
 
@@ -152,9 +152,9 @@ def test_a_damaged_good_state_is_passed_over(
 ) -> None:
     stop_after(33)
     with pytest.raises(Interrupted):
-        make_engine(Running(), vectors, steps=40).run()
+        make_engine(Running(), vectors, steps=40, guard="auto").run()
     for path in (tmp_path / "run" / "checkpoints").glob("good-*"):
         path.write_bytes(b"damaged")
-    engine = make_engine(Running(), vectors, steps=40)
+    engine = make_engine(Running(), vectors, steps=40, guard="auto")
     engine.run(resume=True)
     assert engine.counters.step == 40

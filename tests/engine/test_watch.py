@@ -81,12 +81,12 @@ def test_looking_changes_nothing_and_is_resumed(
     assert [line["step"] for line in lines if line["kept"]] == kept and kept
     assert lines[-1]["step"] == 12, "the last model has a figure"
     again = make_engine(kind, pictures, "watched")
-    again._load()
+    again.saving.load()
     assert again.watch.best == watched.watch.best != Best()
 
 
 def test_a_run_keeps_its_best_model(trained: Path) -> None:
-    from aegan.run import Run
+    from aegan.runs import Run
 
     run = Run(trained)
     best = [line for line in run.log if "fd_pixels" in line]

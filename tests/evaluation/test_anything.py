@@ -104,7 +104,7 @@ def test_seeds_share_the_reference(tmp_path: Path) -> None:
 
 
 def test_pictures_where_they_are_asked_for(real: Path, tmp_path: Path) -> None:
-    evaluate(pictures(80, 5), real, extractor="pixels", metrics="honesty", out=tmp_path / "out")
+    evaluate(pictures(80, 5), real, extractor="pixels", metrics="memorisation", out=tmp_path / "out")
     assert sorted(p.stem for p in (tmp_path / "out").iterdir()) == ["copied", "nearest", "samples"]
 
 

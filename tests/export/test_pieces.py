@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from aegan.hub.draws import Recording, Replaying, UnknownDraw, by_weight
+from aegan.draws import Recording, Replaying, UnknownDraw, by_weight
 from aegan.hub.pieces import GivenClasses, Piece, labels_known, pieces, takes_labels
 from aegan.strategies import strategies
 

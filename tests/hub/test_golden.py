@@ -13,9 +13,9 @@ import torch
 
 import aegan
 import aegan.model
+from aegan.bundle import FORMAT
 from aegan.data.loader import to_items
 from aegan.engine.device import autocast
-from aegan.hub.bundle import FORMAT
 from aegan.model import Model
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("format-*/*"))

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 import aegan
+from aegan import bundle, migrate
+from aegan.bundle import read_bundle, write_bundle
 from aegan.errors import UserError
-from aegan.hub import bundle, migrate
-from aegan.hub.bundle import read_bundle, write_bundle
-from aegan.run import RunSettings
+from aegan.runs import RunSettings
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def build(spec):
 
 def test_networks_of_a_file(tmp_path: Path) -> None:
     from aegan.config import RunConfig
-    from aegan.run import train
+    from aegan.training import train
 
     (tmp_path / "mine.py").write_text(FILE)
     where = f"{tmp_path / 'mine.py'}:build"

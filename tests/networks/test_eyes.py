@@ -75,9 +75,9 @@ def test_without_the_package_it_is_a_line_or_the_next_best(eyes: Any, monkeypatc
     spec = DataSpec((3, 64, 64), (), 5000)
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="missing"):
-        strategy("projected")(eyes=eyes).settled(spec)  # type: ignore[call-arg]
+        strategy("projected")(eyes=eyes).resolve_auto(spec)  # type: ignore[call-arg]
     chosen: Any = strategy("projected")(eyes="auto")  # type: ignore[call-arg]
-    assert chosen.settled(spec).eyes == "pixels" and "pip install" in chosen.remarks(spec)[0]
+    assert chosen.resolve_auto(spec).eyes == "pixels" and "pip install" in chosen.remarks(spec)[0]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_critics_by_what_they_see(eyes: Any, names: set[str]) -> None:
 )
 def test_auto_takes_photographs_eyes_for_colour_above_32_pixels(shape: tuple[int, ...], eyes: str) -> None:
     chosen: Any = strategy("latent")(eyes="auto")  # type: ignore[call-arg]
-    settled = chosen.settled(DataSpec(shape, (), 5000))
+    settled = chosen.resolve_auto(DataSpec(shape, (), 5000))
     assert settled.eyes == eyes
     assert settled.feature_networks == (("lite1",) if eyes != "pixels" else ())
     assert strategy("vae")().feature_networks == ()
@@ -140,7 +140,7 @@ def test_reconstructions_are_held_to_the_features_of_their_images() -> None:
 
     def terms(fake: torch.Tensor, anchor: float) -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
-        return chosen.fool_all(nets, fake, x, None, of=x[:2], anchor=anchor)
+        return chosen.generator_losses(nets, fake, x, None, of=x[:2], anchor=anchor)
 
     assert "anchor X" not in terms(x, 0.0)
     same, other = terms(x, 2.0)["anchor X"], terms(x.flip(0), 2.0)["anchor X"]
@@ -158,7 +158,7 @@ def test_detail_is_held_by_pixels_where_no_network_sees_it() -> None:
 
     def scale(**options: Any) -> int:
         chosen: Any = strategy("latent")(**options)  # type: ignore[call-arg]
-        return int(chosen.settled(spec).anchor_scale)
+        return int(chosen.resolve_auto(spec).anchor_scale)
 
     assert scale(eyes="pixels", anchor_scale=4, feature_anchor=1.0) == 1
     assert scale(eyes="pixels", anchor_scale=4) == 4, "asked for"

@@ -10,6 +10,7 @@ import torch
 from aegan.errors import UserError
 from aegan.networks import ConditionalGenerator, build_autoencoder, build_critic, build_decoder, build_residual
 from aegan.networks.autoencoders import default_code_shape, grids
+from aegan.networks.blocks import NoiseMaps
 
 SHAPES = [(1, 32, 32), (3, 64, 64), (3, 20, 12), (1, 8, 8), (4, 28, 28), (3, 100, 36), (2,), (64,)]
 
@@ -108,9 +109,10 @@ def test_grids_halve_rounding_up() -> None:
     assert grids(100, 36) == [(25, 9), (13, 5), (7, 3), (4, 2)]
 
 
+@pytest.mark.parametrize("upsampling", ["bilinear", "bilinear+noise"])
 @pytest.mark.parametrize("shape", [(3, 64, 64), (4, 20, 12), (1, 8, 8)], ids=str)
-def test_decoders_that_interpolate_round_trip(shape: tuple[int, ...]) -> None:
-    E, G = build_autoencoder(shape, upsampling="bilinear")
+def test_decoders_that_interpolate_round_trip(shape: tuple[int, ...], upsampling: Any) -> None:
+    E, G = build_autoencoder(shape, upsampling=upsampling)
     x = torch.rand(2, *shape) * 2 - 1
     back = G(E(x))
     assert back.shape == x.shape
@@ -126,3 +128,25 @@ def test_interpolation_leaves_no_grid_and_pixel_shuffles_do() -> None:
         return float(flat[..., 16:-16, 16:-16].std((2, 3)).max())
 
     assert unevenness("bilinear") < 1e-5 < 1e-2 < unevenness("shuffle")
+
+
+def convolutions(tail: Any) -> list[torch.nn.Module]:
+    return [m for m in tail if isinstance(m, torch.nn.Conv2d)]
+
+
+def test_noise_maps_add_nothing_at_first_and_then_grain_that_the_code_scales() -> None:
+    """Grain: neighbouring pixels of a flat image differ. The same code gives the same image; another, other grain."""
+    _, plain = build_autoencoder((3, 64, 64), upsampling="bilinear")
+    _, G = build_autoencoder((3, 64, 64), upsampling="bilinear+noise")
+    for mine, other in zip(convolutions(plain.tail), convolutions(G.tail), strict=True):
+        mine.load_state_dict(other.state_dict())
+    a, b = torch.randn(2, 64, 1, 1).expand(-1, -1, 16, 16).split(1)
+    with torch.no_grad():
+        assert torch.allclose(G.tail(a), plain.tail(a), atol=1e-5), "A is zero: no grain yet"  # type: ignore[operator]
+        for m in G.modules():
+            if isinstance(m, NoiseMaps):
+                m.A.weight.normal_()
+        grain_a, again, grain_b = (G.tail(h) - plain.tail(h) for h in (a, a, b))  # type: ignore[operator]
+    assert torch.equal(grain_a, again)
+    assert grain_a.diff(dim=3).abs().mean() > 0.01
+    assert (grain_a - grain_b).abs().mean() > 0.01

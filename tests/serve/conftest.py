@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn")
 @pytest.fixture(scope="session")
 def play(trained: Path) -> Any:
     import aegan
-    from aegan.run import Run
+    from aegan.runs import Run
     from aegan.serve.play import Play
 
     return Play(aegan.load(trained, "cpu"), Run(trained, "cpu"))

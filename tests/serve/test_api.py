@@ -115,7 +115,7 @@ def test_without_its_data_a_model_is_compared_with_samples(trained: Path) -> Non
     from aegan.serve.play import Play
 
     play = Play(aegan.load(trained / "model", "cpu"), None)
-    assert play.searched.source == "samples" and "without its run" in play.searched.told
+    assert play.searched.source == "samples" and "without its run" in play.searched.description
 
 
 def test_directions_are_those_of_most_variance(client: Any, play: Any) -> None:
@@ -390,7 +390,7 @@ def test_vectors_are_drawn_and_their_other_uses_refused(vector_run: Path) -> Non
     from fastapi.testclient import TestClient
 
     import aegan
-    from aegan.run import Run
+    from aegan.runs import Run
     from aegan.serve.app import build_app
     from aegan.serve.play import Play
 

@@ -74,7 +74,7 @@ def make_narrow() -> Callable[..., Strategy]:
 
 @pytest.fixture(scope="session")
 def data_of(make_shapes: Any, make_circle: Any) -> Callable[[str], Data]:
-    """Small data by kind: vectors, digits, rgb, classes, large, wide (see-through, 24×16)."""
+    """Small data by kind: vectors, digits, rgb, classes, large, wide (transparent, 24×16)."""
     opened: dict[str, Data] = {}
 
     def make(kind: str) -> Data:

@@ -160,7 +160,7 @@ def test_the_critic_of_codes(name: str) -> None:
     chosen: Any = strategy(name)(noise=0.0, gamma=0.2, penalty_every=1)  # type: ignore[call-arg]
     nets: Networks = {"E": Scale(0.5), "G": Scale(1.0), "C": Linear(0.3)}
     torch.manual_seed(0)
-    loss = chosen.tell(nets, batch_of(ROWS * 5000), START)
+    loss = chosen.code_critic_loss(nets, batch_of(ROWS * 5000), START)
     t = torch.linspace(-8, 8, 4001, dtype=torch.float64)
     z = torch.nn.functional.softplus(-0.3 * math.sqrt(2) * t) * (-0.5 * t * t).exp() / math.sqrt(2 * math.pi)
     fake = sum(sp(0.3 * 0.5 * sum(row)) for row in ROWS) / 4

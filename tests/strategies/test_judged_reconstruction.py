@@ -189,7 +189,7 @@ def test_commitment_pulls_the_encoder() -> None:
     z = x.clone().requires_grad_(True)
     nets["E"] = nn.Module()
     nets["E"].forward = lambda _: z  # type: ignore[method-assign]
-    _, loss = chosen.there_and_back(nets, x)
+    _, loss = chosen.autoencode_loss(nets, x)
     assert means(loss) == pytest.approx({"L2": 2.5**2, "commit": 0.25 * 0.25})
     loss.total().backward()
     # x̂ = 2 e = (4, −4): d mean (x − x̂)² / dz = 2 · 2.5 · 2 / 2 = 5; commitment 2 · 0.25 · (−0.5) / 2 = −0.125

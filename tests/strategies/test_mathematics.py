@@ -315,15 +315,15 @@ def test_made_codes_are_of_the_batchs_classes() -> None:
     assert (made[4:, 0] > 0).int().tolist() == y[4:]
 
 
-@pytest.mark.parametrize("trips", [0, 1, 3])
-def test_samples_go_round_as_often_as_told(trips: int) -> None:
+@pytest.mark.parametrize("walkback_steps", [0, 1, 3])
+def test_samples_go_round_as_often_as_told(walkback_steps: int) -> None:
     """E(z) = z / 2 and G(z) = z: every trip halves."""
     chosen, nets = latent_networks((2,))
     nets["E"], nets["G"] = Halve(), Same()
     _, v, _ = draw(nets, 5, None, rng=torch.Generator().manual_seed(0))
     z = nets["P"].restore(v)  # type: ignore[operator]
-    made = replace(chosen, trips=trips).sample(nets, 5, None, 1.0, torch.Generator().manual_seed(0))
-    assert torch.allclose(made, z / 2**trips)
+    made = replace(chosen, walkback_steps=walkback_steps).sample(nets, 5, None, 1.0, torch.Generator().manual_seed(0))
+    assert torch.allclose(made, z / 2**walkback_steps)
 
 
 def test_stages_left_out() -> None:

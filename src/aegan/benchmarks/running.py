@@ -20,9 +20,9 @@ from aegan.comparison import Results, Trial, compare
 from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import rounded
 from aegan.config import read_preset
-from aegan.engine.state import write_text
 from aegan.errors import unknown
-from aegan.report.text import plain
+from aegan.files import write_text
+from aegan.text import plain
 from aegan.version import __version__
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from aegan.comparison import Results
 from aegan.data import open_data
-from aegan.engine.state import write_text
+from aegan.files import write_text
 from aegan.metrics import stacked_report
 from aegan.metrics.features import Classifier, classifier
-from aegan.run import Run
+from aegan.runs import Run
 
 CHUNK = 2000  # samples at a time
 

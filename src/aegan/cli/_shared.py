@@ -40,7 +40,7 @@ Fitted = Annotated[
 ]
 Background = Annotated[
     str,
-    typer.Option(help="Colour under see-through images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b."),
+    typer.Option(help="Colour under transparent images, and of the margin of --fit pad: a name, #rrggbb, or r,g,b."),
 ]
 Transparent = Annotated[bool, typer.Option("--transparent", help="Keep alpha (RGBA).")]
 Grey = Annotated[bool, typer.Option("--grey", help="Use grey images, whatever the data's colours.")]
@@ -134,7 +134,7 @@ def write_arrays(path: Path, **arrays: Any) -> None:
     """A compressed .npz, whole or not at all."""
     import numpy as np
 
-    from aegan.engine.state import write_atomically
+    from aegan.files import write_atomically
 
     with io.BytesIO() as buffer:
         np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})
@@ -143,7 +143,7 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 
 def write_picture(path: Path, picture: Any, **how: Any) -> None:
     """An image file, whole or not at all; the suffix says which kind, `how` is Pillow's."""
-    from aegan.engine.state import write_atomically
+    from aegan.files import write_atomically
 
     with io.BytesIO() as buffer:
         picture.save(buffer, format="GIF" if path.suffix.lower() == ".gif" else PICTURES[path.suffix.lower()], **how)
@@ -192,21 +192,21 @@ def write_items(
 ) -> dict[str, Any]:
     """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
 
-    Alpha is kept but in .jpg, which has none: there it is laid on the background, and said.
+    Alpha is kept but in .jpg, which has none: there it is composited on the background, and said.
 
     Args:
         out: where to, as `check_out` lets pass.
         items: images uint8 (N, H, W, C) or vectors (N, D).
         columns: images in a row of a picture; None: as suits.
         names: of files in a folder, without their own folders and suffixes; None: numbers.
-        background: what alpha is laid on.
+        background: what alpha is composited on.
 
     Returns:
-        what was written: `wrote`, where, `count`, and `laid_on`, the background where there was alpha; else None.
+        what was written: `wrote`, where, `count`, and `composited_on`, the background where there was alpha; else None.
     """
     from aegan.data.format import colour_text
+    from aegan.pictures import grid, scatter
     from aegan.report.fitting import fitted
-    from aegan.report.grids import grid, scatter
 
     images, suffix = items.ndim == 4, out.suffix.lower()
     opaque = suffix in PICTURES and PICTURES[suffix] == "JPEG" and images and items.shape[3] == 4
@@ -219,20 +219,20 @@ def write_items(
         write_picture(out, scatter(items))
     else:
         _write_folder(out, items, names)
-    return {"wrote": str(out), "count": len(items), "laid_on": colour_text(background) if opaque else None}
+    return {"wrote": str(out), "count": len(items), "composited_on": colour_text(background) if opaque else None}
 
 
 def wrote(facts: dict[str, Any]) -> str:
     """What `write_items` returns, in words."""
-    laid = f", laid on {facts['laid_on']}: JPEG has no alpha" if facts["laid_on"] else ""
-    return f"wrote {facts['count']} to {printable(facts['wrote'])}{laid}"
+    composited = f", composited on {facts['composited_on']}: JPEG has no alpha" if facts["composited_on"] else ""
+    return f"wrote {facts['count']} to {printable(facts['wrote'])}{composited}"
 
 
 def _write_folder(out: Path, items: NDArray[Any], names: list[str] | None) -> None:
     """Images as PNGs in a new folder, all of them or none: it gets its name at the end."""
     from PIL import Image
 
-    from aegan.engine.state import explained, part_of
+    from aegan.files import explained, part_of
 
     fresh, width = FreshNames(), len(str(len(items) - 1))
     unfinished = part_of(out)

@@ -29,7 +29,7 @@ def command(
     import aegan
     from aegan.codec import compress
     from aegan.names import printable
-    from aegan.report.words import plural
+    from aegan.text import plural
 
     if out.suffix.lower() != ".aeg":
         raise UserError(

@@ -30,7 +30,7 @@ def command(
     from aegan.codec import Folder, decompress, head_of
     from aegan.codec.files import stacked
     from aegan.names import printable
-    from aegan.report.words import plural
+    from aegan.text import plural
 
     array = out.suffix.lower() == ".npz"
     if out.suffix and not array and not out.is_dir():
@@ -47,13 +47,13 @@ def command(
     answer(facts, f"wrote {plural(result.images, 'image')} to {printable(str(out))}", as_json)
     if result.whole:
         return
-    told = f"{result.expected - result.images} are lost" if result.expected >= 0 else "its end is missing"
+    problem = f"{result.expected - result.images} are lost" if result.expected >= 0 else "its end is missing"
     lost = [printable(name) for name in result.lost]
     more = f", and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
     detail = (
-        f"Lost: {', '.join(lost[:SHOWN])}{more}." if lost else "Every image was recovered." if told[0] == "0" else ""
+        f"Lost: {', '.join(lost[:SHOWN])}{more}." if lost else "Every image was recovered." if problem[0] == "0" else ""
     )
-    raise UserError(f"{file} is damaged: {told}.", detail or "What is whole was written.")
+    raise UserError(f"{file} is damaged: {problem}.", detail or "What is whole was written.")
 
 
 def _named(file: Path, run: str) -> Path:

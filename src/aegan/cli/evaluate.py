@@ -31,7 +31,7 @@ def command(
     ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(help="Of modes, fd, reconstruction, kd, prdc, honesty, is, representation; or all."),
+        typer.Option(help="Of modes, fd, reconstruction, kd, prdc, memorisation, is, representation; or all."),
     ] = None,
     extractor: Annotated[
         str | None,
@@ -68,7 +68,7 @@ def command(
     """
     from aegan.evaluation import evaluate, evaluate_run
     from aegan.report import write_report
-    from aegan.run import Run
+    from aegan.runs import Run
 
     as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None

@@ -36,9 +36,9 @@ def command(
     """
     import aegan
     from aegan.names import printable
+    from aegan.pictures import grid
     from aegan.report.films import need_ffmpeg, write_film
     from aegan.report.fitting import FEW, fitted
-    from aegan.report.grids import grid
     from aegan.seeds import parse_seeds
 
     if (start is None) != (end is None):
@@ -85,12 +85,12 @@ def command(
         facts = write_items(out, items, columns=columns, background=model.spec.background)
         answer(facts, wrote(facts), as_json)
         return
-    laid = model.spec.background  # neither animations nor films have alpha
+    background = model.spec.background  # neither animations nor films have alpha
     if seeds is None:
-        frames = [grid(items[i::steps], layout.columns, scale=layout.scale, alpha=laid) for i in range(steps)]
+        frames = [grid(items[i::steps], layout.columns, scale=layout.scale, alpha=background) for i in range(steps)]
     else:
         shown_items = [item[None] for i, item in enumerate(items) if i % steps or not i]
-        frames = [grid(item, scale=layout.scale, alpha=laid) for item in shown_items]
+        frames = [grid(item, scale=layout.scale, alpha=background) for item in shown_items]
     frames += frames[-2:0:-1]
     if kind == ".gif":
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)

@@ -32,7 +32,7 @@ def command(
     from aegan.codec.rates import rate_distortion, write_curves
     from aegan.metrics.features import extractor as find
     from aegan.names import printable
-    from aegan.report.words import plural
+    from aegan.text import plural
 
     model = aegan.load(run, device)
     found = None if extractor == "none" else find(extractor, str(model.device))

@@ -23,7 +23,7 @@ def command(
     need_server()
     import aegan
     from aegan.names import printable
-    from aegan.run import Run
+    from aegan.runs import Run
     from aegan.serve.app import build_app
     from aegan.serve.following import Following
     from aegan.serve.guard import Door

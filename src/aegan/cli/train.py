@@ -19,7 +19,7 @@ from aegan.launch import is_first, is_rank, launch
 from aegan.names import printable, quoted
 
 if TYPE_CHECKING:
-    from aegan.run import RunSettings
+    from aegan.runs import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
@@ -51,7 +51,8 @@ def command(
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.run import RunSettings, check_numbers, run_folder, train
+    from aegan.runs import RunSettings, check_numbers, run_folder
+    from aegan.training import train
 
     options = parse_settings(set or [])
     given = _given(context)
@@ -157,8 +158,8 @@ def _describe(
     from rich.text import Text
 
     from aegan.initial import open_init, take
-    from aegan.places import find_data
-    from aegan.run import RunSettings, resolve
+    from aegan.runs import RunSettings, resolve
+    from aegan.runs.places import find_data
     from aegan.strategies import Stage
 
     asked = repeat or RunSettings(config, {})

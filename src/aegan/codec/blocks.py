@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from aegan.codec.coding import Damaged, code_words, pixel_words, words_to_codes, words_to_pixels
 from aegan.codec.fixed import UNIT
-from aegan.codec.pictures import FILE, MOST_PIXELS, PLANES, Picture, count_tiles, cut, extents, joined, margins
+from aegan.codec.images import FILE, MOST_PIXELS, PLANES, Picture, count_tiles, cut, extents, joined, margins
 from aegan.data.fit import with_channels
 from aegan.errors import UserError
 from aegan.networks.entropy import steps_of
@@ -138,7 +138,7 @@ class Blocks:
 
     def _as_trained(self, pixels: Array) -> list[Array]:
         """Grey for a colour model is three times itself; colours for a grey one are three images; all is opaque to one of
-        see-through images."""
+        transparent images."""
         if self.channels == 1:
             return [pixels[:, :, c : c + 1] for c in range(pixels.shape[2])]
         return [with_channels(pixels, self.channels)]

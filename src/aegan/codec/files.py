@@ -16,10 +16,10 @@ from aegan.codec.blocks import VALUES, Blocks
 from aegan.codec.coding import Damaged
 from aegan.codec.container import BLOCK, NAMES, Head, Writer, records, scan
 from aegan.codec.fixed import UNIT
-from aegan.codec.pictures import FILE, Picture, Source
+from aegan.codec.images import FILE, Picture, Source
 from aegan.data.spec import Numbered
-from aegan.engine.state import digest, part_of
 from aegan.errors import UserError
+from aegan.files import digest, part_of
 from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from PIL import Image, features
 from aegan.codec.files import compress, decompress
 from aegan.data.format import size_text
 from aegan.data.inspection import size_shown
-from aegan.engine.state import write_text
 from aegan.errors import UserError
+from aegan.files import write_text
 
 if TYPE_CHECKING:
     from aegan.metrics.features import Extractor
@@ -124,7 +124,7 @@ def rate_distortion(
         raise UserError("Rates need at least two images.", "Give more.")
     if images.shape[3] == 4:
         raise UserError(
-            "Rates are compared with JPEG's, which has no alpha, and this model makes see-through images.",
+            "Rates are compared with JPEG's, which has no alpha, and this model makes transparent images.",
             "Train the codec without --transparent.",
         )
     distance = None if extractor is None else _Distance(extractor, images)

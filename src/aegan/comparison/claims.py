@@ -12,8 +12,8 @@ from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import difference, least_p, middle, rounded, signed_rank
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import Trial
-from aegan.report.words import show
 from aegan.strategies import strategies
+from aegan.text import show
 
 LEVEL = 0.05
 Verdict = Literal["supported", "not supported", "undecided"]
@@ -21,7 +21,7 @@ Cost = Callable[[Trial], float | None]  # of a trial, less is better; infinite f
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedComparison:
     """One strategy (or the middle one of several) against the control, seed by seed.
 
     Attributes:
@@ -49,7 +49,7 @@ class Claim:
         claim: what would have to hold.
         verdict, p: of the middle strategy.
         found: what was seen, in words.
-        duels: of each strategy.
+        comparisons: of each strategy.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Claim:
     verdict: Verdict
     p: float | None
     found: str
-    duels: tuple[Duel, ...] = ()
+    comparisons: tuple[PairedComparison, ...] = ()
 
     @property
     def text(self) -> str:
@@ -73,7 +73,7 @@ def claims(trials: Sequence[Trial], quality: Quality) -> list[Claim]:
     """All five; none can be answered without the control and a strategy that uses an autoencoder."""
     compared = list(dict.fromkeys(t.strategy for t in trials))
     kinds = strategies()
-    mine = [n for n in compared if kinds[n].where != "nowhere"]
+    mine = [n for n in compared if kinds[n].uses_autoencoder]
     if CONTROL not in compared or not mine:
         return []
     return [
@@ -85,7 +85,7 @@ def claims(trials: Sequence[Trial], quality: Quality) -> list[Claim]:
     ]
 
 
-def duel(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> Duel:
+def paired_comparison(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> PairedComparison:
     """The middle of some strategies against the control, in each seed in which both were measured."""
     differences = []
     for seed in sorted({t.seed for t in trials}):
@@ -93,30 +93,30 @@ def duel(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> Duel:
         theirs = [c for t in trials if t.seed == seed and t.strategy == CONTROL and (c := cost(t)) is not None]
         if ours and theirs:
             differences.append(difference(middle(ours), theirs[0]))
-    return judge(differences, names[0] if len(names) == 1 else "")
+    return paired_verdict(differences, names[0] if len(names) == 1 else "")
 
 
-def judge(differences: Sequence[float], name: str = "") -> Duel:
+def paired_verdict(differences: Sequence[float], name: str = "") -> PairedComparison:
     """The verdict on paired differences, below 0 where the claim held.
 
-    >>> judge([-1.0, -2.0, -1.5]).verdict, judge([1.0, 0.0, 2.0]).verdict, judge([-1.0] * 6).verdict
-    ('undecided', 'not supported', 'supported')
+    >>> [paired_verdict(d).verdict for d in ([-1.0, -2.0, -1.5], [1.0, 0.0, 2.0], [-1.0] * 6)]
+    ['undecided', 'not supported', 'supported']
     """
     wins, losses = sum(d < 0 for d in differences), sum(d > 0 for d in differences)
     if not differences:
-        return Duel(name, 0, 0, 0, None, "undecided")
+        return PairedComparison(name, 0, 0, 0, None, "undecided")
     p = signed_rank(differences)
     verdict: Verdict = "undecided"
     if p <= LEVEL:
         verdict = "supported" if middle(differences) < 0 else "not supported"
     elif not wins:
         verdict = "not supported"
-    return Duel(name, len(differences), wins, losses, p, verdict)
+    return PairedComparison(name, len(differences), wins, losses, p, verdict)
 
 
 def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str], cost: Cost, seen: str) -> Claim:
-    d = duel(trials, mine, cost)
-    each = tuple(duel(trials, [n], cost) for n in mine)
+    d = paired_comparison(trials, mine, cost)
+    each = tuple(paired_comparison(trials, [n], cost) for n in mine)
     if not d.pairs:
         return Claim(name, claim, "undecided", None, seen, each)
     chance = (
@@ -224,9 +224,9 @@ def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
         f"{memory[0] / max(memory[1], 1):.2f} times its memory and {weights[0] / max(weights[1], 1):.2f} times its weights "
         "(counted, not left to chance: no p-value)."
     )
-    duels = []
+    comparisons = []
     for name in mine:
         each = middle_of([name], lambda t: t.operations)
         verdict: Verdict = "undecided" if each is None else ("supported" if each <= theirs else "not supported")
-        duels.append(Duel(name, 0, 0, 0, None, verdict))
-    return Claim("cost", claim, "supported" if ours <= theirs else "not supported", None, seen, tuple(duels))
+        comparisons.append(PairedComparison(name, 0, 0, 0, None, verdict))
+    return Claim("cost", claim, "supported" if ours <= theirs else "not supported", None, seen, tuple(comparisons))

@@ -7,16 +7,18 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from aegan.cells import picture
 from aegan.comparison.claims import Claim
 from aegan.comparison.figures import Axis, Band, band_chart, dot_rows, named_points
 from aegan.comparison.results import Results
 from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import least_p, middle
 from aegan.comparison.summary import Summary, failures, percent, scaled, spread
-from aegan.engine.state import write_text
-from aegan.report.html import document, picture, section
-from aegan.report.words import plural, processor, show
+from aegan.files import write_text
+from aegan.report.html import document, section
+from aegan.report.words import processor
 from aegan.strategies import strategies
+from aegan.text import plural, show
 
 WIDEST = 640  # pixels of an embedded picture
 TICKS = 24  # points of a curve
@@ -43,7 +45,7 @@ def render(results: Results) -> str:
         _cost(results),
         _samples(results),
         _failures(results),
-        _duels(results),
+        _paired_comparisons(results),
         _repeat(results),
     ]
     style = files("aegan.comparison").joinpath("style.css").read_text(encoding="utf-8")
@@ -273,16 +275,16 @@ def _failures(results: Results) -> str:
     return section("Trials that failed", "None was left out of any figure.", table)
 
 
-def _duels(results: Results) -> str:
+def _paired_comparisons(results: Results) -> str:
     found = results.claims
-    if not found or not found[0].duels:
+    if not found or not found[0].comparisons:
         return ""
-    names = list(dict.fromkeys(d.name for c in found for d in c.duels))
+    names = list(dict.fromkeys(d.name for c in found for d in c.comparisons))
     rows = []
     for name in names:
         cells = []
         for c in found:
-            d = next((d for d in c.duels if d.name == name), None)
+            d = next((d for d in c.comparisons if d.name == name), None)
             if d is None or (not d.pairs and d.p is None and c.name != "cost"):
                 cells.append("–")
             elif d.p is None:

@@ -15,8 +15,8 @@ from aegan.comparison.settings import Settings
 from aegan.comparison.statistics import rounded
 from aegan.comparison.summary import Quality, Summary, summarise
 from aegan.comparison.trials import Trial
-from aegan.engine.state import write_text
-from aegan.report.text import plain
+from aegan.files import write_text
+from aegan.text import plain
 from aegan.version import __version__
 
 FORMAT = 1

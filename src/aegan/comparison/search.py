@@ -12,7 +12,7 @@ from aegan.comparison.summary import Quality
 from aegan.comparison.trials import run_jobs
 from aegan.config import with_options
 from aegan.errors import UserError
-from aegan.run import resolve
+from aegan.runs import resolve
 from aegan.strategies import strategy
 
 SEED = 1000  # of the trials; not one of the comparison's

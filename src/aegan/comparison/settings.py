@@ -14,10 +14,10 @@ from aegan.comparison.trials import Job
 from aegan.config import RunConfig, as_plain, read_preset, with_options
 from aegan.data import Data, DataSpec
 from aegan.data.format import Fit
-from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.evaluation.task import LEAST
-from aegan.run import open_asked, resolve
+from aegan.files import write_text
+from aegan.runs import open_asked, resolve
 from aegan.seeds import check_seed
 from aegan.strategies import strategies, strategy
 
@@ -225,11 +225,11 @@ def _short(value: Any) -> str:
 def order(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path, place: str) -> Job:
     """The job of one trial in DIR/place."""
     config = settings.config(name, seed, folder / place)
-    told = {
+    given = {
         "config": dataclasses.asdict(config),
         "options": as_plain(options),
         "folder": place,
         "extractor": settings.extractor,
         "count": settings.count,
     }
-    return Job(folder / place, told, f"{name}, seed {seed}")
+    return Job(folder / place, given, f"{name}, seed {seed}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from aegan.comparison.statistics import middle, rounded
 from aegan.comparison.trials import Trial
-from aegan.report.words import show
+from aegan.text import show
 
 
 @dataclass(frozen=True)

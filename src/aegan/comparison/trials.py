@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aegan.cores import usable
-from aegan.engine.state import write_text
 from aegan.errors import UserError
+from aegan.files import write_text
 
 Status = Literal["finished", "diverged", "crashed"]
+SAID = "mistake.json"  # in which a trial says what it was
 MISTAKE = 2  # exit code of a trial that met a user's mistake, such as a full disk: the comparison stops
 
 
@@ -214,23 +215,18 @@ def _outcome(job: Job, code: int) -> Trial:
     trial = job.done
     if trial is not None:
         return trial
-    lines = _tail(job.folder / "output.txt")
     if code == MISTAKE:
-        what, _, fix = (lines[-1] if lines else "A trial failed.").removeprefix("Error: ").partition(" | ")
-        raise UserError(f"{job.name}: {what}", fix)
+        try:
+            said = json.loads((job.folder / SAID).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # a full disk, perhaps
+            said = {"what": "a trial failed", "fix": f"Its output is in {job.folder / 'output.txt'}."}
+        raise UserError(f"{job.name}: {said['what']}", said["fix"])
     killed = "the system, perhaps for lack of memory" if code == -9 else f"signal {-code}"
     reason = f"its process was killed by {killed}" if code < 0 else f"its process ended with code {code}"
     config = job.order["config"]
     lost = Trial(config["strategy"], config["seed"], job.order["folder"], "crashed", reason)
     lost.write(job.folder / "trial.json")
     return lost
-
-
-def _tail(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    except OSError:
-        return []
 
 
 def _words(trial: Trial) -> str:

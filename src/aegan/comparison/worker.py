@@ -16,22 +16,24 @@ from typing import Any
 import torch
 
 from aegan.comparison import cost
-from aegan.comparison.trials import MISTAKE, Status, Trial
+from aegan.comparison.trials import MISTAKE, SAID, Status, Trial
 from aegan.config import RunConfig, with_options
 from aegan.data import Data
 from aegan.engine.log import Display
 from aegan.engine.loop import Interrupted
 from aegan.engine.watch import Watch
-from aegan.errors import UserError
+from aegan.errors import Diverged, TooLittleMemory, UserError
 from aegan.evaluation import evaluate_run
-from aegan.run import Run, train
+from aegan.files import write_text
+from aegan.runs import Run
+from aegan.training import train
 
 
 def main(folder: Path) -> int:
     """Runs the trial; its outcome is RUN/trial.json, unless it was interrupted.
 
     Returns:
-        exit code: 0; 2 for a user's mistake, whose words are the last line of the output; 128 + signal if interrupted.
+        exit code: 0; 2 for a user's mistake, whose words are in RUN/mistake.json; 128 + signal if interrupted.
     """
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     order = json.loads((folder / "order.json").read_text(encoding="utf-8"))
@@ -40,7 +42,8 @@ def main(folder: Path) -> int:
     except Interrupted as stop:
         return 128 + stop.signum
     except UserError as error:
-        print(f"Error: {error.what} | {error.fix}", file=sys.stderr)
+        print(error, file=sys.stderr)
+        write_text(folder / SAID, json.dumps({"what": error.what, "fix": error.fix}))
         return MISTAKE
     trial.write(folder / "trial.json")
     return 0
@@ -70,10 +73,10 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
     except (Interrupted, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:
-        if isinstance(error, UserError):
-            if not error.what.startswith(("Training diverged", "Memory ran out")):
-                raise
-            status, reason = ("diverged" if "diverged" in error.what else "crashed"), error.what
+        if isinstance(error, Diverged | TooLittleMemory):
+            status, reason = ("diverged" if isinstance(error, Diverged) else "crashed"), error.what
+        elif isinstance(error, UserError):
+            raise
         else:
             traceback.print_exc()
             reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from aegan.data.depth import Depth, Kind, Range, scaled, usual, words
 from aegan.data.files import check_directory
-from aegan.data.fit import laid_on, with_channels
+from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
+from aegan.pictures import composite
 
 Array = NDArray[Any]
 
@@ -218,7 +219,7 @@ def channels_first(shape: tuple[int, ...], where: str) -> bool:
 
 
 def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
-    """A chunk as images uint8 (n, H, W, C), C = 1, 3 or, if wanted, 4, or vectors float32 (n, D); how many see-through."""
+    """A chunk as images uint8 (n, H, W, C), C = 1, 3 or, if wanted, 4, or vectors float32 (n, D); how many transparent."""
     if how.vectors:
         return np.ascontiguousarray(chunk, np.float32), 0
     if how.first:
@@ -233,7 +234,7 @@ def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
     clear = int((alpha < 255).any(axis=(1, 2, 3)).sum())
     if wanted.channels == 4:
         return np.concatenate([with_channels(colour, 3), alpha], -1), clear
-    return laid_on(colour, alpha, wanted.background), clear
+    return composite(colour, alpha, wanted.background), clear
 
 
 def _range(stored: Stored) -> tuple[float, float]:

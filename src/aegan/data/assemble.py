@@ -113,7 +113,7 @@ def to_disk(draft: Draft, folder: Path) -> None:
         np.save(folder / "mean.npy", mean)
         np.save(folder / "scale.npy", scale)
     found = draft.finished(len(places[1]))
-    cache.seal(folder, {"classes": list(draft.classes), "inspection": found.as_dict(), **meta})
+    cache.write_manifest(folder, {"classes": list(draft.classes), "inspection": found.as_dict(), **meta})
 
 
 def from_disk(final: Path, name: str, source: str) -> Data | None:

@@ -32,8 +32,8 @@ from aegan.data.decode import (
     too_large,
 )
 from aegan.data.depth import Depth, Measure
-from aegan.data.files import Entry, Found, Skips, Stretch
-from aegan.data.fit import of_images, seen_through, suggest, told
+from aegan.data.files import ByteRange, Entry, Found, Skips
+from aegan.data.fit import describe_fit, of_images, seen_through, suggest
 from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
@@ -55,7 +55,7 @@ REMARKS: dict[Remark, str] = {  # what was done to images, as told of them
     "unusable": "of a colour profile that can't be used: their colours are taken as sRGB",
     "by rule": "CMYK or Lab without a colour profile: converted by a plain formula",
     "exif": "of a damaged Exif orientation: used as they lie",
-    "missing": "without a value in some pixels (NaN or marked as no data): these are taken as see-through",
+    "missing": "without a value in some pixels (NaN or marked as no data): these are taken as transparent",
     "bands": "of more bands than colours: the first three are used",
 }
 Stream = Literal["auto", "on", "off"]
@@ -179,7 +179,7 @@ class Tally:
     def inspection(self, wanted: ImageFormat, depth: Depth, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs: all but counts that follow from labels and division."""
         widths, heights = np.array(self.widths), np.array(self.heights)
-        lines = told(widths, heights, wanted) + self.measure.lines(wanted.depth)
+        lines = describe_fit(widths, heights, wanted) + self.measure.lines(wanted.depth)
         lines += seen_through(self.transparent, len(widths), wanted)
         for n, what in (
             *((self.remarks[remark], what) for remark, what in REMARKS.items()),
@@ -279,7 +279,7 @@ def _decode_all(
 
 def _scaled(late: Sequence[tuple[int, int]], names: Sequence[str], images: Streamed) -> Iterator[tuple[int, Decoded]]:
     """(its place among all, the image) of those that had to wait for the scale of the set, read anew."""
-    entries = (Entry(names[row], images.stretch(at)) for row, at in late)
+    entries = (Entry(names[row], images.byte_range(at)) for row, at in late)
     for (row, _), (entry, _, one) in zip(late, _results(entries, images.wanted), strict=True):
         if not isinstance(one, Decoded):
             raise UserError(f"{printable(entry.name)} changed while it was read: it is {one}.", "Start again.")
@@ -321,7 +321,7 @@ def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Result]:
             raise Skip(too_large())
         result = survey(raw, wanted, entry.name)
         keep = keep or isinstance(result, Unscaled)  # which is read again
-        return raw if keep and not isinstance(entry.read, Stretch) else b"", result
+        return raw if keep and not isinstance(entry.read, ByteRange) else b"", result
     except Skip as why:
         return b"", str(why)
     except MemoryError:

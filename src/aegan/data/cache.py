@@ -126,7 +126,7 @@ def write_split(folder: Path, part: str, hashes: Array, labels: Array | None, na
     np.save(folder / f"{part}-ends.npy", ends)
 
 
-def seal(folder: Path, meta: dict[str, Any]) -> None:
+def write_manifest(folder: Path, meta: dict[str, Any]) -> None:
     """Writes the description, last: with it, the size of every file, and the checksum of all but the items."""
     files = {}
     for path in sorted([*folder.glob("*.npy"), *folder.glob("*.bin")]):

@@ -56,7 +56,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Out
 
 
 def _keyed(plain: Image.Image, image: Image.Image) -> Image.Image:
-    """The converted image, see-through where the original's colour is the one that means so."""
+    """The converted image, transparent where the original's colour is the one that means so."""
     clear = image.convert("RGBA").getchannel("A")
     plain = plain.copy()
     plain.putalpha(clear)

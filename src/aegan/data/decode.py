@@ -40,7 +40,7 @@ class Decoded:
         width, height: as stored, upright, pixels.
         mode: as stored, Pillow's name.
         grey: whether all channels are equal.
-        transparent: whether some of it was see-through.
+        transparent: whether some of it was transparent.
         animated: whether it had further frames.
         flat: whether it is all one colour.
         remarks: what else was done to it.
@@ -79,7 +79,7 @@ class Flat:
     Args:
         image: of mode L or RGB, or RGBA where alpha is wanted and there.
         turned: width and height were exchanged.
-        transparent: some of it was see-through.
+        transparent: some of it was transparent.
         remarks: what else was done to it.
     """
 
@@ -106,7 +106,7 @@ def quiet() -> Iterator[None]:
 
 
 def decode(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded:
-    """Decodes, turns upright, brings to sRGB and to 8 bits, lays on the background what is see-through, and fits the size.
+    """Decodes, turns upright, brings to sRGB and to 8 bits, composites transparency on the background, and fits the size.
 
     Args:
         raw: the file's bytes.
@@ -176,7 +176,7 @@ def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
         plain = flat.image
         if wanted.channels == 1 and plain.mode != "L":
             plain = plain.convert("L")
-        if wanted.channels == 4 and plain.mode != "RGBA":  # before a margin comes, which is see-through
+        if wanted.channels == 4 and plain.mode != "RGBA":  # before a margin comes, which is transparent
             plain = plain.convert("RGBA")
         return fit(plain, wanted), flat
 
@@ -234,7 +234,7 @@ def read_image(path: str | os.PathLike[str], wanted: ImageFormat | int, channels
 
 
 def _laid(image: Image.Image, wanted: ImageFormat) -> tuple[Image.Image, bool]:
-    """An image of 8 bits in mode L or RGB, or RGBA where alpha is wanted and there; and whether it was see-through."""
+    """An image of 8 bits in mode L or RGB, or RGBA where alpha is wanted and there; and whether it was transparent."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] == 255:

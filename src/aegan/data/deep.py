@@ -29,7 +29,7 @@ class Deep:
 
     Args:
         values: (H, W) or (H, W, 3), whole numbers or floats, all finite.
-        alpha: uint8 (H, W), or None where nothing is see-through; 0 also where there is no value.
+        alpha: uint8 (H, W), or None where nothing is transparent; 0 also where there is no value.
         missing: whether some pixels have no value.
     """
 
@@ -93,7 +93,7 @@ def of_image(image: Image.Image, again: Callable[[], Image.Image]) -> Deep:
 
 
 def of_values(values: Array, nodata: float | None = None, clear: int | None = None) -> Deep:
-    """Numbers of which some may mean none: NaN, infinity, the file's own `nodata`, or one that is see-through (`clear`).
+    """Numbers of which some may mean none: NaN, infinity, the file's own `nodata`, or one that is transparent (`clear`).
 
     Raises:
         NoValues: none of them has one.

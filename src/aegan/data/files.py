@@ -101,7 +101,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ByteRange:
     """Reads bytes that lie in a file as they are: all of it, or a member of an uncompressed archive.
 
     The file is opened for each reading. That takes some ten microseconds, and there is no limit on how many shards a
@@ -151,7 +151,7 @@ def in_folder(root: Path, listing: Iterable[Listed], everything: bool = False) -
                 key.update(f"{each.name}/".encode("utf-8", "surrogateescape"))
         else:
             key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
-            found.append(Entry(each.name, Stretch(each.path, 0, each.size)))
+            found.append(Entry(each.name, ByteRange(each.path, 0, each.size)))
     return _found(found, skips, key.hexdigest(), root.resolve().name, everything)
 
 

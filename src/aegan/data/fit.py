@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.data.format import WHITE, ImageFormat, colour_text
+from aegan.pictures import composite
 
 Array = NDArray[Any]
 
 SIZES = (8, 16, 24, 32, 48, 64, 96, 128, 256)  # of which one is suggested
 USUAL_MOST = 64  # the largest suggested: a laptop copes, and whoever wants more asks for it
 NEAR = 7 / 8  # of at least this share of the size, an image gets a margin, no enlarging: 28×28 becomes 32×32
-NOTABLE = 0.05  # share of images that are see-through from which it may be meant
+NOTABLE = 0.05  # share of images that are transparent from which it may be meant
 
 
 def suggest(short_side: float) -> int:
@@ -90,7 +91,7 @@ def fit(image: Image.Image, wanted: ImageFormat) -> Array:
 
     Larger ones are averaged down with an antialiasing Lanczos filter; those slightly too small get a margin of their
     own border pixels, or with "pad" of the background; smaller ones are enlarged. With alpha, colours count by their
-    alpha when they are averaged, the margin is see-through, and what is wholly see-through has the background's colour.
+    alpha when they are averaged, the margin is transparent, and what is wholly transparent has the background's colour.
     """
     how = place(*image.size, wanted)
     if how.plain:
@@ -141,10 +142,10 @@ def _on_margin(pixels: Array, how: Placing, wanted: ImageFormat) -> Array:
     return out
 
 
-def told(widths: Array, heights: Array, wanted: ImageFormat, times: int = 1) -> list[str]:
+def describe_fit(widths: Array, heights: Array, wanted: ImageFormat, times: int = 1) -> list[str]:
     """What `fit` does to images of such widths and heights, in words; each stands for so many of them.
 
-    >>> told(np.array([28, 28, 40]), np.array([28, 28, 40]), ImageFormat((32, 32)))
+    >>> describe_fit(np.array([28, 28, 40]), np.array([28, 28, 40]), ImageFormat((32, 32)))
     ['1 image is larger than 32×32: reduced', '2 images are slightly smaller than 32×32: the border is repeated']
     """
     height, width = wanted.sides
@@ -186,10 +187,10 @@ def of_images(n: int, count: int, what: str) -> list[str]:
 def seen_through(n: int, count: int, wanted: ImageFormat) -> list[str]:
     """What is done where n of so many images are partly transparent, and what could be."""
     if wanted.channels == 4:
-        none = ["no image is see-through: --transparent adds a channel that is always full"]
+        none = ["no image is transparent: --transparent adds a channel that is always full"]
         return of_images(n, count, "partly transparent: alpha is kept") or none
-    hint = ["see-through images can be learned as such: --transparent"] if n and n >= count * NOTABLE else []
-    return of_images(n, count, f"partly transparent: laid on {colour_text(wanted.background)}") + hint
+    hint = ["transparent images can be learned as such: --transparent"] if n and n >= count * NOTABLE else []
+    return of_images(n, count, f"partly transparent: composited on {colour_text(wanted.background)}") + hint
 
 
 def with_channels(images: Array, channels: int, background: tuple[int, int, int] = WHITE) -> Array:
@@ -201,7 +202,7 @@ def with_channels(images: Array, channels: int, background: tuple[int, int, int]
     if images.shape[-1] == channels:
         return images
     if images.shape[-1] == 4:
-        return with_channels(laid_on(images[..., :3], images[..., 3:], background), channels)
+        return with_channels(composite(images[..., :3], images[..., 3:], background), channels)
     if channels == 4:
         return np.concatenate([with_channels(images, 3), np.full_like(images[..., :1], 255)], -1)
     if channels == 3:
@@ -213,12 +214,3 @@ def with_channels(images: Array, channels: int, background: tuple[int, int, int]
 def luma(colour: tuple[int, int, int]) -> int:
     """The grey of a colour."""
     return int(with_channels(np.array(colour, np.uint8), 1)[0])
-
-
-def laid_on(colour: Array, alpha: Array, background: tuple[int, int, int]) -> Array:
-    """Straight colour uint8 (..., C), C = 1 or 3, over a background by its alpha (..., 1); grey stays grey on grey."""
-    back = np.array(background, np.uint32)
-    if colour.shape[-1] == 1 and len(set(background)) == 1:
-        back = back[:1]
-    a = alpha.astype(np.uint32)
-    return ((colour.astype(np.uint32) * a + back * (255 - a) + 127) // 255).astype(np.uint8)

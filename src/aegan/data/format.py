@@ -29,7 +29,7 @@ class ImageFormat:
         size: (H, W), pixels; None: what suits the source.
         channels: 1 (grey), 3 (colour) or 4 (colour and alpha); None: colour, or grey where every image is.
         fit: what happens to another aspect ratio: "crop" keeps the centre, "pad" adds a margin, "stretch" distorts.
-        background: (R, G, B) that see-through images are laid on, and of the margin.
+        background: (R, G, B) that transparent images are composited on, and of the margin.
         depth: the scale of values of more than 8 bits; None, or where it says nothing of their kind: measured.
     """
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from aegan.data.depth import Measure, scaled
-from aegan.data.files import Entry, Found, Origin, Skips, Stretch, spread
+from aegan.data.files import ByteRange, Entry, Found, Origin, Skips, spread
 from aegan.data.inspection import printable
 from aegan.data.labels import Label
 from aegan.errors import UserError
@@ -181,7 +181,7 @@ def in_files(names: Sequence[str | os.PathLike[str]], labels: Any = None) -> Fou
             raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
         mark = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{label}\0"
         digest.update(mark.encode("utf-8", "surrogateescape"))
-        entries.append(Entry(str(path), Stretch(str(path), 0, status.st_size), label))
+        entries.append(Entry(str(path), ByteRange(str(path), 0, status.st_size), label))
     return _found(entries, f"files-{digest.hexdigest()}", [])
 
 

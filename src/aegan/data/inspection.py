@@ -45,7 +45,7 @@ class Inspection:
         size: of the images a model will see, as `--size` takes it: 64, or "96x64" (width, height); None for vectors.
         suggested_size: the side chosen where none is asked for; None for vectors.
         channels: 1 (grey), 3 (colour) or 4 (with alpha); D for vectors.
-        fit, background: what is done to images of another shape, and the colour of margins and under see-through images.
+        fit, background: what is done to images of another shape, and the colour of margins and under transparent images.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
         depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart; see
@@ -77,9 +77,9 @@ class Inspection:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from aegan.report.cells import inspection_cell
+        from aegan.cells import lines
 
-        return inspection_cell(self)
+        return lines(self.lines())
 
     @property
     def skipped_count(self) -> int:

@@ -165,21 +165,21 @@ class _Deciding:
     def splits(self) -> bool:
         """Folders named after splits: of several, the one to train on."""
         heads = self.heads()
-        told = {head: split for head in heads if (split := split_name(head))}
-        use, kind = self.chosen(heads, told)
+        parsed = {head: split for head in heads if (split := split_name(head))}
+        use, kind = self.chosen(heads, parsed)
         if not use:
             return False
-        others = {head: told[head].kind for head in told if head not in use}
-        beside = set(heads) - told.keys() - use
+        others = {head: parsed[head].kind for head in parsed if head not in use}
+        beside = set(heads) - parsed.keys() - use
         held: dict[str, int] = {}
         for head in (*others, *beside):
             why = SPLIT if head in others else BESIDE
             held[head] = self.leave(why, lambda rest, head=head: rest[:1] == (head,))  # type: ignore[misc]
         self.leave(BESIDE, lambda rest: rest[:1] == () or rest[0] not in use)
-        domains = {told[head].domain for head in use} - {""} if all(head in told for head in use) else set()
-        rests = {told[head].rest for head in use} if all(head in told for head in use) else {""}
+        domains = {parsed[head].domain for head in use} - {""} if all(head in parsed for head in use) else set()
+        rests = {parsed[head].rest for head in use} if all(head in parsed for head in use) else {""}
         for each, rest in self.live.items():
-            split = told.get(rest[0])
+            split = parsed.get(rest[0])
             first = split.domain if split and len(domains) > 1 else split.rest if split and len(rests) > 1 else ""
             keep = rest if len(use) > 1 and not split else rest[1:]
             self.live[each] = (first, *keep) if first else keep
@@ -190,39 +190,41 @@ class _Deciding:
             self.out.notes.append(f"the domains {' and '.join(sorted(domains))} are taken as classes")
         return True
 
-    def chosen(self, heads: Mapping[str, int], told: Mapping[str, SplitName]) -> tuple[set[str], str]:
+    def chosen(self, heads: Mapping[str, int], parsed: Mapping[str, SplitName]) -> tuple[set[str], str]:
         """The folders to train on, and their kind; none where the folders are no splits."""
         groups: dict[str, set[str]] = defaultdict(set)
-        for split in told.values():
+        for split in parsed.values():
             groups[split.rest].add(split.kind)
         good = {
-            head for head, split in told.items()
+            head for head, split in parsed.items()
             if not split.rest or len(groups[split.rest]) > 1
         }  # fmt: skip  # "steam train" is a split only beside a "steam test"
-        kinds = {told[head].kind for head in good}
+        kinds = {parsed[head].kind for head in good}
         inside = sum(heads[head] for head in good)
         if len(kinds) > 1 and inside >= MOST * self.total():
             for kind in ("train", "unlabeled"):
                 if kind in kinds:
-                    return {head for head in good if told[head].kind == kind}, kind
+                    return {head for head in good if parsed[head].kind == kind}, kind
             if good == set(heads):
                 raise UserError(
                     f"There is nothing to train on: the folders are {_listed(good)}, which are held back for testing.",
                     "To train on one of them all the same, name that folder.",
                 )
-        train = {head for head in good if told[head].kind == "train"}
-        if len({told[head].domain for head in train} - {""}) > 1 and train == set(heads):
+        train = {head for head in good if parsed[head].kind == "train"}
+        if len({parsed[head].domain for head in train} - {""}) > 1 and train == set(heads):
             return train, "train"
         beside = set(heads) - good
         # one split alone: 'training_set', or 'train' with classes of its own, beside something else
         deep = {head for head in train if sum(rest[:1] == (head,) and len(rest) > 1 for rest in self.live.values()) > 1}
-        sure = deep or not any(told[head].plain for head in train)
+        sure = deep or not any(parsed[head].plain for head in train)
         if train and beside and sure and inside >= MOST * self.total():
             return train, "train"
-        held = {h for h in good if told[h].kind in ("test", "validation") and h.lower() not in ("valid", "dev", "pred")}
+        held = {
+            h for h in good if parsed[h].kind in ("test", "validation") and h.lower() not in ("valid", "dev", "pred")
+        }
         plain = {re.sub(r"[\W_]", "", head).lower() for head in beside}
         if held and not train and (len(beside) > 1 or (plain and plain <= _IMAGES)):
-            return beside - set(told), "rest"
+            return beside - set(parsed), "rest"
         return set(), ""
 
     def say(self, use: set[str], held: Mapping[str, int], others: Mapping[str, str], kind: str) -> None:
@@ -242,15 +244,15 @@ class _Deciding:
     def inner_splits(self) -> None:
         """Splits inside each class: cats/train, cats/test."""
         heads = self.heads(1)
-        told = {head: split for head in heads if (split := split_name(head)) and not split.rest}
-        use = {head for head, split in told.items() if split.kind == "train"}
-        if not use or len(told) == len(use) or sum(heads[h] for h in told) < MOST * self.total():
+        parsed = {head: split for head in heads if (split := split_name(head)) and not split.rest}
+        use = {head for head, split in parsed.items() if split.kind == "train"}
+        if not use or len(parsed) == len(use) or sum(heads[h] for h in parsed) < MOST * self.total():
             return
-        held = {head: self.leave(SPLIT, lambda rest, head=head: rest[1:2] == (head,)) for head in set(told) - use}  # type: ignore[misc]
+        held = {head: self.leave(SPLIT, lambda rest, head=head: rest[1:2] == (head,)) for head in set(parsed) - use}  # type: ignore[misc]
         for each, rest in self.live.items():
             if rest[1:2] and rest[1] in use:
                 self.live[each] = (rest[0], *rest[2:])
-        self.say(use, dict(sorted(held.items())), {head: told[head].kind for head in held}, "train")
+        self.say(use, dict(sorted(held.items())), {head: parsed[head].kind for head in held}, "train")
 
     def classes(self, parts: bool) -> None:
         """The folders of the last level as classes, or why they are none."""

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aegan.collectives import Share
 from aegan.data.spec import Split
 from aegan.data.stream import Pending, Streamed
-from aegan.ranks import Share
 
 Array = NDArray[Any]
 

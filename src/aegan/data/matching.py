@@ -92,7 +92,7 @@ class Index:
 
 
 def _kinds(name: str) -> set[str]:
-    return {told.kind for part in name.split("/")[:-1] if (told := split_name(part))}
+    return {parsed.kind for part in name.split("/")[:-1] if (parsed := split_name(part))}
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Sheet:
     def title(self) -> str:
         """The name of the file, of that for training where there are several."""
         bases = [posixpath.basename(name) for name in self.names]
-        trains = (base for base in bases if (told := split_name(base.rpartition(".")[0])) and told.kind == "train")
+        trains = (base for base in bases if (parsed := split_name(base.rpartition(".")[0])) and parsed.kind == "train")
         base = next(trains, bases[0])
         return base if len(bases) == 1 else f"{base} and {len(bases) - 1} more"
 
@@ -128,15 +128,15 @@ def sheets(tables: Sequence[tuple[LabelFile, Table]], index: Index) -> list[Shee
     joined: dict[tuple[Any, ...], Sheet] = {}
     for file, table in tables:
         folder, base = posixpath.split(file.name)
-        told = split_name(posixpath.splitext(base)[0])
+        parsed = split_name(posixpath.splitext(base)[0])
         columns, rows = table.columns, table.rows
         named = any(plain(cell) in FILE_COLUMNS or label_rank(cell) >= 0 for cell in table.head)
         if not named and any(index.find(cell, folder) for cell in table.head):
             columns, rows = [f"column {i + 1}" for i in range(len(columns))], [table.head, *rows]
-        kind = told.rest if told else base
+        kind = parsed.rest if parsed else base
         sheet = joined.setdefault((kind, posixpath.splitext(base)[1], *columns), Sheet([], columns, [], table.dataset))
         sheet.names.append(file.name)
-        sheet.rows += [(row, folder, told.kind if told else "") for row in rows]
+        sheet.rows += [(row, folder, parsed.kind if parsed else "") for row in rows]
     return list(joined.values())
 
 
@@ -232,7 +232,7 @@ def _splits(sheet: Sheet, at: int) -> list[str]:
             continue
         values = [_text(cell) if not isinstance(cell, bool) else str(cell) for cell in sheet.cells(i)]
         if plain(column) in SPLIT_COLUMNS:
-            kinds = [told.kind if (told := split_name(value)) else "" for value in values]
+            kinds = [parsed.kind if (parsed := split_name(value)) else "" for value in values]
             if "train" in kinds and all(kinds):
                 return kinds
         if _partition(sheet, column, values):

@@ -23,7 +23,7 @@ from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
 from aegan.data.depth import Depth
 from aegan.data.files import Found, in_folder, in_zip
-from aegan.data.fit import fit_all, seen_through, suggest, told, with_channels
+from aegan.data.fit import describe_fit, fit_all, seen_through, suggest, with_channels
 from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
 from aegan.data.given import in_files, in_python
 from aegan.data.inspection import Inspection, printable
@@ -71,7 +71,7 @@ def open_data(
         channels: 1 (grey), 3 (colour) or 4 (with alpha); by default colour, unless every image is grey.
         fit: what happens to images of another aspect ratio: "crop" keeps the centre, "pad" adds a margin, "stretch"
             distorts.
-        background: what see-through images are laid on, and the colour of the margin: a name, "#rrggbb", "r,g,b", or
+        background: what transparent images are composited on, and the colour of the margin: a name, "#rrggbb", "r,g,b", or
             three numbers.
         labels: False leaves labels out; with an array or a list, the label of each row (numbers or names).
         data_dir: where the files of `fashion-full` are.
@@ -277,7 +277,7 @@ def _inspection(
         widths=(width,) * 3,
         heights=(height,) * 3,
         modes=modes,
-        notes=(*notes, *told(np.array([width]), np.array([height]), wanted, len(rows))),
+        notes=(*notes, *describe_fit(np.array([width]), np.array([height]), wanted, len(rows))),
     )
 
 

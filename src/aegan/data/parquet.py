@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from aegan.data.choosing import LABELS_FROM, suffix_of
 from aegan.data.decode import SUFFIXES, Skip, too_large
-from aegan.data.files import RULES, Entry, Found, Origin, Skips, Stretch
+from aegan.data.files import RULES, ByteRange, Entry, Found, Origin, Skips
 from aegan.data.inspection import printable
 from aegan.data.labels import label_of, label_rank, plain
 from aegan.data.layout import SPLIT
@@ -111,7 +111,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
     step = max(1, len(files) // 8)
     quiet = _Rows(rows.files, columns, rows.open, root, rows.use)
     sample = [entry for file in files[::step] for entry in quiet.of(file, most=ROWS)]
-    if any(isinstance(entry.read, Stretch | _Nothing) for entry in sample):  # images beside the file may change alone
+    if any(isinstance(entry.read, ByteRange | _Nothing) for entry in sample):  # images beside the file may change alone
         for each in walk(root):
             if each.suffix in SUFFIXES and not each.why:
                 key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
@@ -171,7 +171,7 @@ class _Rows:
         if not named:
             return _Nothing("neither an image nor the name of a file in the row")
         found = file_below(named, file.parent, self.root)
-        return Stretch(found, 0, os.path.getsize(found)) if found else _Nothing(ABSENT)
+        return ByteRange(found, 0, os.path.getsize(found)) if found else _Nothing(ABSENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def as_text(data: Data) -> str:
     return json.dumps(record(data), indent=1) + "\n"
 
 
-def told(plain: Mapping[str, Any]) -> list[str]:
+def describe(plain: Mapping[str, Any]) -> list[str]:
     """The lines of `aegan check`, of what a data.json holds; none where it is damaged."""
     fields = Inspection.__dataclass_fields__
     try:

@@ -24,7 +24,7 @@ from typing import BinaryIO, NamedTuple
 
 from aegan.data.choosing import LABELS_FROM, choose, facts_of
 from aegan.data.decode import SUFFIXES
-from aegan.data.files import RULES, Entry, Found, Origin, Skips, Stretch, copies
+from aegan.data.files import RULES, ByteRange, Entry, Found, Origin, Skips, copies
 from aegan.data.inspection import printable
 from aegan.data.labels import Label, Vector, label_of
 from aegan.data.layout import STRAY
@@ -159,7 +159,7 @@ def in_tars(files: Iterable[Path], listing: Iterable[Listed] = (), everything: b
         first = list(itertools.islice(_Images([file], Skips()), 1_000 // SAMPLED))
         sample += first
         # up to the end of the last image seen: what an image takes in the archive, header, label and all
-        if first and isinstance(last := first[-1].read, Stretch):
+        if first and isinstance(last := first[-1].read, ByteRange):
             seen += last.offset + last.length
     likely = round(total * len(sample) / seen) if seen else 0
     images: Iterable[Entry] = _Images(chosen, skips)
@@ -216,7 +216,7 @@ class _Chosen:
                     if not member.why and not unfit(member.size, True):
                         name = inner(f"/{member.name}")
                         if may_tell(name) and not self.sidecar:
-                            labels.append(LabelFile(name, Stretch(str(path), member.offset, member.size)))
+                            labels.append(LabelFile(name, ByteRange(str(path), member.offset, member.size)))
                         yield name
 
     def _copies(self, again: Mapping[str, str]) -> frozenset[str]:
@@ -345,7 +345,7 @@ class _Sample:
             elif why := unfit(member.size, True):
                 skips.add(name, why)
             else:
-                yield Entry(name, Stretch(str(path), member.offset, member.size), self.label)
+                yield Entry(name, ByteRange(str(path), member.offset, member.size), self.label)
 
 
 def _key(name: str) -> str:

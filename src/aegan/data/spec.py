@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, overload
 
 import numpy as np
@@ -187,6 +188,11 @@ class Data:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from aegan.report.cells import data_cell
+        from aegan.cells import embedded
+        from aegan.pictures import grid
 
-        return data_cell(self)
+        out = f"<b>{escape(self.name)}</b>{self.inspection._repr_html_()}"
+        if self.spec.is_image and len(self.train):
+            first = grid(np.asarray(self.train.items[:16]), columns=8)
+            out += embedded(first, "The first images", first.width)
+        return out

@@ -25,7 +25,7 @@ def content_hash(item: Array) -> bytes:
     """The hash of one image (H, W, C) uint8 or vector (D,), 16 bytes: equal pixels, equal hash.
 
     A colour image whose channels are equal hashes as the grey one: whether a set is stored grey or in colour does not
-    move an image from one split to the other; nor does an alpha channel where nothing is see-through.
+    move an image from one split to the other; nor does an alpha channel where nothing is transparent.
 
     >>> grey = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
     >>> content_hash(grey) == content_hash(np.repeat(grey, 3, axis=2))

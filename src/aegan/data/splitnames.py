@@ -72,9 +72,9 @@ def trains(names: Iterable[str]) -> set[str]:
     >>> sorted(trains(["train-00000", "train-00001", "test-00000"])), trains(["a", "b"])
     (['train-00000', 'train-00001'], set())
     """
-    told = {name: split_name(name) for name in names}
+    parsed = {name: split_name(name) for name in names}
     by_kind: dict[str, set[str]] = {}
-    for name, split in told.items():
+    for name, split in parsed.items():
         if split:
             by_kind.setdefault(split.kind, set()).add(name)
     for kind in ("train", "unlabeled"):

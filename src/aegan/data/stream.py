@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aegan.cores import allowed
 from aegan.data import cache
 from aegan.data.decode import MOST_BYTES, Skip, decode_pixels
-from aegan.data.files import Stretch
+from aegan.data.files import ByteRange
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
@@ -156,13 +156,13 @@ class Streamed:
             row[...] = self._decoded(int(i))
         return out
 
-    def stretch(self, i: int) -> Stretch:
+    def byte_range(self, i: int) -> ByteRange:
         """Where an image lies."""
         path = self.files[int(self.which[i])] or str(self.pack)
-        return Stretch(path, int(self.offset[i]), int(self.length[i]))
+        return ByteRange(path, int(self.offset[i]), int(self.length[i]))
 
     def _decoded(self, i: int) -> Array:
-        place = self.stretch(i)
+        place = self.byte_range(i)
         path = place.path
         try:
             return with_channels(decode_pixels(place(MOST_BYTES), self.wanted, path), self.channels)
@@ -195,7 +195,7 @@ class Places:
 
     def add(self, read: Callable[[int], bytes], stored: bytes) -> None:
         """One more: where its reader reads, or, for other readers, what is stored."""
-        if isinstance(read, Stretch):
+        if isinstance(read, ByteRange):
             path, offset, length = os.path.abspath(read.path), read.offset, read.length
         else:
             if self._packed is None:

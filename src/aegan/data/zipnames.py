@@ -31,11 +31,11 @@ def zip_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], str]:
     for i, member in enumerate(members):
         raw = b"" if member.flag_bits & 0x800 else _raw(member.orig_filename)
         if raw and not raw.isascii():
-            told = _unicode_path(member.extra, raw)
-            if told is None:
+            unicode = _unicode_path(member.extra, raw)
+            if unicode is None:
                 unknown[i] = raw
             else:
-                out[i] = told
+                out[i] = unicode
     if not unknown:
         return out, ""
     page, sure = guess(unknown.values())

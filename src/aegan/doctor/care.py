@@ -40,7 +40,7 @@ AT_ONCE = frozenset({"mode collapse"})
 
 
 @dataclass(frozen=True)
-class Visit:
+class TickDiagnosis:
     """What one look leads to.
 
     Args:
@@ -56,7 +56,7 @@ class Visit:
 
 def visit(
     log: Sequence[Line], stage: str, *, guard: Literal["auto", "warn", "off"], early_stop: bool, changes_left: int
-) -> Visit:
+) -> TickDiagnosis:
     """The doctor's answer to the log as it stands after a look.
 
     Args:
@@ -69,19 +69,19 @@ def visit(
     ended = bool(ticks) and ticks[-1].get("progress") == 1
     found = diagnose(lines) if guard != "off" else []
     before = diagnose(_until(lines, ticks[-2])) if guard != "off" and len(ticks) > 1 else []
-    told = {line.get("name") for line in log if line.get("event") == "diagnosis" and line.get("stage") == stage}
-    new = tuple(f for f in found if f.name not in told)
+    known = {line.get("name") for line in log if line.get("event") == "diagnosis" and line.get("stage") == stage}
+    new = tuple(f for f in found if f.name not in known)
     lasting = {f.name for f in found} & {f.name for f in before}
     if early_stop and not ended and (why := _no_nearer(ticks)):
-        return Visit(new, good=False, change=Change(why, "stop"))
+        return TickDiagnosis(new, good=False, change=Change(why, "stop"))
     if guard == "auto" and changes_left > 0 and not ended:
         for name, what in SAFE.items():
             if name in lasting or (name in AT_ONCE and any(f.name == name for f in found)):
-                return Visit(new, good=False, change=Change(name, what))
+                return TickDiagnosis(new, good=False, change=Change(name, what))
     # rules want two looks; a state to go back to should not have the first sign of an illness either
     suspected = diagnose([*lines, *ticks[-1:]]) if guard != "off" else []
     nearest = not early_stop or _is_nearest(ticks)
-    return Visit(new, good=nearest and not any(f.name in SAFE for f in suspected), change=None)
+    return TickDiagnosis(new, good=nearest and not any(f.name in SAFE for f in suspected), change=None)
 
 
 def since_change(log: Sequence[Line], stage: str) -> list[Line]:

@@ -1,5 +1,6 @@
 """The one training loop and what it stands on."""
 
-from aegan.engine.loop import Engine, Outcome
+from aegan.engine.loop import Engine
+from aegan.engine.stage_state import Outcome
 
 __all__ = ["Engine", "Outcome"]

@@ -31,7 +31,7 @@ class Guard:
         self.in_row = {name: torch.zeros((), device=device) for name in phases}
         self.skipped = torch.zeros((), device=device)
 
-    def admit(
+    def clip_and_skip_nonfinite(
         self,
         phase: str,
         optimizer: torch.optim.Optimizer,
@@ -60,7 +60,7 @@ class Guard:
         return self._longest == 0
 
     @property
-    def gives_up(self) -> bool:
+    def should_roll_back(self) -> bool:
         """Too many bad steps in a row."""
         return self._longest >= self.patience
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from aegan.engine.state import explained
 from aegan.errors import UserError
+from aegan.files import explained
 
 if sys.platform != "win32":
     import fcntl

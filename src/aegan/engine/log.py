@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
 from aegan.engine.loggers import Loggers
-from aegan.engine.state import explained, write_text
-from aegan.jsonl import json_objects
+from aegan.files import explained, write_text
+from aegan.jsonl import finite, json_objects
 from aegan.names import printable
 
 
@@ -29,15 +29,6 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 def _taken_until(line: dict[str, Any], step: int) -> bool:
     at = line.get("step", 0)
     return isinstance(at, int) and at <= step
-
-
-def finite(value: Any) -> Any:
-    """JSON has no NaN or infinity: they become words, so that every parser reads it."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items()}
-    return [finite(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 class RunLog:

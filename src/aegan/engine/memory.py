@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from aegan.data.loader import Batch
-from aegan.errors import UserError
+from aegan.errors import TooLittleMemory
 from aegan.strategies import Loss
 
 LEAST = 2  # examples in a piece: losses compare them
@@ -28,9 +28,9 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
-def too_little(stage: str, step: int) -> UserError:
+def too_little(stage: str, step: int) -> TooLittleMemory:
     """What is said when smaller pieces do not help."""
-    return UserError(
+    return TooLittleMemory(
         f"Memory ran out in stage '{stage}' (step {step}).",
         "Use a smaller --batch-size or --size in a new folder, or free memory and go on with --resume.",
     )

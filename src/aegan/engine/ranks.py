@@ -27,9 +27,9 @@ import torch.distributed as dist
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from aegan.collectives import Share, broken_connections, computing, mean_over_ranks
 from aegan.errors import UserError
 from aegan.launch import is_rank
-from aegan.ranks import Share, computing, mean_over_ranks, told
 
 Plain = TypeVar("Plain")
 TIMEOUT = timedelta(hours=6)  # that ranks wait for one that fits, writes or draws pictures
@@ -99,12 +99,12 @@ class Ranks:
 
     # --- decisions ------------------------------------------------------------------------------------------------
 
-    def of_first(self, *values: float) -> tuple[float, ...]:
+    def broadcast(self, *values: float) -> tuple[float, ...]:
         """Rank 0's numbers."""
         if not self.several:
             return values
         sent = torch.tensor(values, dtype=torch.float64, device=self.device)
-        with told():
+        with broken_connections():
             dist.broadcast(sent, 0)
         return tuple(sent.tolist())
 
@@ -113,13 +113,13 @@ class Ranks:
         if not self.several:
             return value
         sent = torch.tensor(value, device=self.device)
-        with told():
+        with broken_connections():
             dist.all_reduce(sent, dist.ReduceOp.MAX)
         return int(sent)
 
     # --- from rank 0 to all ---------------------------------------------------------------------------------------
 
-    def from_first(self, make: Callable[[], Plain]) -> Plain:
+    def broadcast_object(self, make: Callable[[], Plain]) -> Plain:
         """What `make` gives on rank 0, as JSON carries it. Where it fails there, the others end without a word."""
         return self.tensors_from_first(lambda: ({}, make()))[1]
 
@@ -146,13 +146,13 @@ class Ranks:
         return tensors, plain
 
     def _broadcast(self, content: bytes | None) -> bytes:
-        (length,) = self.of_first(float(len(content or b"")))
+        (length,) = self.broadcast(float(len(content or b"")))
         if not length:
             return b""
         sent = torch.empty(int(length), dtype=torch.uint8, device=self.device)
         if content is not None:
             sent.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
-        with told():
+        with broken_connections():
             dist.broadcast(sent, 0)
         return sent.cpu().numpy().tobytes()
 
@@ -207,7 +207,7 @@ def start(device: str) -> Ranks:
         accelerator=kind, devices=here, num_nodes=max(1, size // here), plugins=TorchElasticEnvironment(),
         strategy=DDPStrategy(timeout=TIMEOUT),
     )  # fmt: skip
-    with told():
+    with broken_connections():
         fabric.launch()
     atexit.register(_leave)  # left to the interpreter's end, the connections' threads can abort the process
     return Ranks(fabric.global_rank, fabric.world_size, fabric.local_rank == 0, fabric.device)

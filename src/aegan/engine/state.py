@@ -3,152 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.names import LONGEST, is_utf8, shortened
-
-FORMAT = 1
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals while writing `path` into one line a person can act on."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"The disk is full: {path} could not be written.",
-                "Free space, then give the same command again, of a training with --resume.",
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UserError(f"No permission to write {path}.", "Choose another folder with --out.") from error
-        why = error.strerror or error
-        raise UserError(f"{path} could not be written: {why}.", "Choose another place with --out.") from error
-
-
-def part_of(path: Path) -> Path:
-    """Where a file is written before it gets its name; `sweep` finds it."""
-    mine = f".{os.getpid()}.part"
-    return path.with_name(f".{shortened(path.name, LONGEST - len(mine) - 1)}{mine}")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a whole file or nothing: beside its place first, flushed to disk, then renamed over it."""
-    part = part_of(path)
-    with explained(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-            _settle(path.parent)
-        except BaseException:  # Ctrl-C too
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """A whole text file or nothing, UTF-8 on every machine.
-
-    Stray bytes of names, which are lone surrogates, become `\\udcNN`: to JSON the very same name, to people its spelling.
-    """
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
-
-
-def _settle(folder: Path) -> None:
-    """Flushes a folder's entries: without it, a power cut may take a new name back after older files have been let go."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sweep(folder: Path) -> None:
-    """Removes what a process that was killed while writing has left below `folder`; nobody else may be writing there."""
-    for part in folder.rglob(".*.part"):
-        with contextlib.suppress(OSError):
-            part.unlink()
-
-
-def digest(tensors: dict[str, Tensor]) -> str:
-    """Content hash of named tensors: safetensors notices a cut file, this notices a flipped bit."""
-    h = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        t = tensors[name].detach().cpu().contiguous()
-        h.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
-        h.update(t.reshape(-1).view(torch.uint8).numpy().data)
-    return h.hexdigest()
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """One safetensors file with a JSON header that holds `meta`, the format's version and the content hash."""
-    plain: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for (
-        name,
-        tensor,
-    ) in tensors.items():  # the format has no two names for one tensor, and networks may have tied weights
-        t = tensor.detach().cpu().contiguous()
-        place = t.untyped_storage().data_ptr()
-        plain[name] = t.clone() if place in seen else t
-        seen.add(place)
-    header = json.dumps({"format": FORMAT, "digest": digest(plain), **meta})
-    write_atomically(path, save(plain, {"aegan": header}))
-
-
-@contextmanager
-def _openable(path: Path) -> Iterator[str]:
-    """A name of a file that safetensors can open: it takes UTF-8 alone, where names on Linux are any bytes."""
-    if is_utf8(path):
-        yield str(path)
-        return
-    with open(path, "rb") as file:
-        yield f"/dev/fd/{file.fileno()}"
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads what `write_tensors` wrote, and checks it.
-
-    Raises:
-        UserError: the file is damaged, is not ours, or is from a newer version.
-    """
-    try:
-        with _openable(path) as where, safe_open(where, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("aegan", "null"))
-            if header is not None and header["format"] > FORMAT:
-                raise UserError(
-                    f"{path} has format {header['format']}, newer than this aegan knows ({FORMAT}).",
-                    "Update: pip install --upgrade aegan",
-                )
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged and cannot be read ({type(error).__name__}).") from error
-    if header is None:
-        raise UserError(f"{path} was not written by aegan.")
-    if header.pop("digest", None) != digest(tensors):
-        raise UserError(f"{path} is damaged: its content does not match its checksum.")
-    header.pop("format")
-    return tensors, header
+from aegan.files import NewerFormat, read_tensors, write_tensors
 
 
 class Checkpoints:
@@ -207,9 +71,9 @@ class Checkpoints:
         for path in self.files():
             try:
                 tensors, meta = read_tensors(path)
+            except NewerFormat:
+                raise
             except UserError as error:
-                if "newer than this aegan" in error.what:
-                    raise
                 passed.append(error.what)
                 continue
             return tensors, meta, passed

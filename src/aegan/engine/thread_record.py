@@ -87,7 +87,7 @@ def adapts(config: RunConfig, device: torch.device, *, several: bool, planned: b
     """Whether a run's number of threads follows what other programs do.
 
     Args:
-        config: its settings: steps are to repeat exactly, unless they are told otherwise.
+        config: its settings: steps are to repeat exactly, unless the user sets otherwise.
         device: a GPU does not wait for the processor's threads.
         several: of several processes each step waits for the slowest, whatever the others do.
         planned: it repeats the steps of a run whose threads are not known.
@@ -152,7 +152,7 @@ class Threads:
         return [line for line in log if (change := _change(line)) is not None and change in self._logged]
 
     def start(self, taken: int) -> tuple[Change, Turn] | None:
-        """Sets the count of the first step; what is to be written to the log, where a run that goes on was told another."""
+        """Sets the count of the first step; what is to be written to the log, where a run that resumes was given another."""
         self._ahead = [c for c in self._repeated.changes if c.taken >= taken]
         self._until = self._repeated.until
         known = self.made or [c for c in self._repeated.changes if c.taken <= taken]
@@ -160,13 +160,13 @@ class Threads:
         if known and self.adapts and taken >= self._until:
             count = self._settled()
         self._set(count)
-        told = None
+        notice = None
         if not self.made:
             self.made = [Change(taken, count)]
         elif (origin := self.made[-1].threads) != count:
             self.made.append(Change(taken, count))
-            told = self.made[-1], Turn(origin, count, trial=False)
-        return told
+            notice = self.made[-1], Turn(origin, count, trial=False)
+        return notice
 
     @property
     def missing(self) -> int:
@@ -209,9 +209,9 @@ class Threads:
         given = self._given(taken)
         if not given and self.adapts and not self._free:
             self._set_free()
-        told = self._repeat(taken) if given else self._decided(taken)
+        notice = self._repeat(taken) if given else self._decided(taken)
         self._mark = time.monotonic()
-        return told
+        return notice
 
     def after_step(self) -> None:
         """The step is done."""
@@ -242,7 +242,7 @@ class Threads:
         return self.made[-1], turn
 
     def _repeat(self, taken: int) -> tuple[Change, Turn] | None:
-        told = None
+        notice = None
         while self._ahead and self._ahead[0].taken <= taken:
             change = self._ahead.pop(0)
             if change in self.made:
@@ -251,8 +251,8 @@ class Threads:
             self._set(change.threads)
             self.made.append(change)
             if change not in self._logged:
-                told = change, Turn(origin, change.threads, change.trial)
-        return told
+                notice = change, Turn(origin, change.threads, change.trial)
+        return notice
 
 
 def _change(line: dict[str, Any]) -> Change | None:

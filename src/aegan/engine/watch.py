@@ -52,7 +52,7 @@ class Look:
 
     Attributes:
         fd_pixels: Fréchet distance of samples to training items.
-        diversity: how far samples lie from their nearest fellow, as a multiple of the same among training items.
+        diversity: how far samples lie from their nearest other sample, as a multiple of the same among training items.
         coverage: the share of training items with a sample in reach (PRDC, Naeem et al. 2020, 2002.09797).
         kernel, kernel_error: kernel distance of samples to held-out items, on standardised items, and its standard error.
         novelty: how far samples lie from their nearest training item, as a multiple of the same of held-out items.
@@ -176,7 +176,7 @@ class _Sides:
         return (x - self._mean) / self._scale
 
     def own_distance(self, count: int) -> Tensor:
-        """The mean distance of so many training items to their nearest fellow."""
+        """The mean distance of so many training items to their nearest other."""
         if count not in self._own:
             self._own[count] = _own_distance(_spread(self.train, count)).clamp_min(1e-12)
         return self._own[count]

@@ -9,8 +9,7 @@ from rich.table import Table
 
 from aegan.errors import UserError
 from aegan.evaluation.result import Evaluation, Figure, real_items
-from aegan.report.text import plain
-from aegan.report.words import show
+from aegan.text import plain, show
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from aegan.data.fit import with_channels
 from aegan.data.format import colour_text
-from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
+from aegan.files import read_tensors, write_tensors
 from aegan.folders import cache_root
 from aegan.metrics import Extractor
 
@@ -30,7 +30,7 @@ def cache_folder() -> Path:
 
 
 class OnBackground:
-    """An extractor of RGB images for see-through ones: they are laid on a background before it sees them.
+    """An extractor of RGB images for transparent ones: they are composited on a background before it sees them.
 
     Args:
         extract: takes images uint8 (N, H, W, 3).
@@ -41,7 +41,7 @@ class OnBackground:
         self.extract, self.background = extract, background
 
     def describe(self) -> dict[str, str]:
-        return {**self.extract.describe(), "alpha": f"laid on {colour_text(self.background)}"}
+        return {**self.extract.describe(), "alpha": f"composited on {colour_text(self.background)}"}
 
     def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
         """uint8 (N, H, W, 4) -> float32 (N, D)."""

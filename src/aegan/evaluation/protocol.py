@@ -25,7 +25,7 @@ from aegan.data import Data
 from aegan.data.format import Size
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError, unknown
-from aegan.evaluation import distances, honesty, labelled, modes, pictures, reconstruction
+from aegan.evaluation import distances, drawings, labelled, memorisation, modes, reconstruction
 from aegan.evaluation.extractors import choose_extractor, feature_networks, related
 from aegan.evaluation.features import OnBackground
 from aegan.evaluation.result import Evaluation
@@ -47,11 +47,12 @@ METRICS: dict[str, Callable[[Task], None]] = {
     "reconstruction": reconstruction.reconstruction,
     "kd": distances.kernel,
     "prdc": distances.manifold,
-    "honesty": honesty.honesty,
+    "memorisation": memorisation.memorisation,
     "is": labelled.inception,
     "representation": labelled.representation,
 }
-USUAL = ("modes", "fd", "reconstruction", "kd", "prdc", "honesty")  # the others train something first
+RENAMED = {"honesty": "memorisation"}  # names of earlier releases
+USUAL = ("modes", "fd", "reconstruction", "kd", "prdc", "memorisation")  # the others train something first
 
 
 def evaluate(
@@ -121,7 +122,7 @@ def evaluate(
             why = task.figures[0].why if task.figures else "no metric applies"
             raise UserError(f"Nothing can be measured: {why}.", "Give more images.")
         if out is not None:
-            pictures.draw(task, Path(out))
+            drawings.draw(task, Path(out))
     return _result(task, subject, split, time.monotonic() - began)
 
 
@@ -161,6 +162,7 @@ def _metrics(metrics: str | Sequence[str] | None) -> tuple[list[str], bool]:
     if metrics is None or metrics == "all":
         return list(METRICS) if metrics else [*USUAL], False
     names = [n.strip() for n in (metrics.split(",") if isinstance(metrics, str) else metrics)]
+    names = [RENAMED.get(n, n) for n in names]
     for name in names:
         if name not in METRICS:
             raise unknown("metric", name, [*METRICS, "all"])
@@ -290,7 +292,7 @@ _NEEDS = {
     "reconstruction": "it needs a model that encodes and decodes, and held-out items",
     "representation": "it needs a model that encodes, and labels",
     "is": "it needs samples and labels",
-    "honesty": "it needs samples",
+    "memorisation": "it needs samples",
 }
 
 

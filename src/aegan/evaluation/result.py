@@ -6,15 +6,16 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.table import Table
 
-from aegan.engine.state import write_text
 from aegan.errors import UserError
-from aegan.report.text import plain
-from aegan.report.words import measured, show
+from aegan.files import write_text
+from aegan.names import printable
+from aegan.text import measured, plain, show
 
 FORMAT = 2  # 2 added intervals, what was evaluated, and the hash of the reference
 
@@ -152,9 +153,23 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from aegan.report.cells import evaluation_cell
+        from aegan.cells import lines, table
 
-        return evaluation_cell(self)
+        title = (
+            f"{self.subject['name']}: {self.counts['samples']:,} samples against {self.counts['reference']:,} "
+            f"{real_items(self.data)} of {self.data.get('name', 'data')}"
+        )
+        rows = [
+            (
+                f.title,
+                f"none: {f.why}" if f.value is None else f.text,
+                "" if f.floor is None else show(f.floor, f.unit),
+                f.better,
+            )
+            for f in self.figures
+        ]
+        figures = table(rows, ("figure", "value [95 %]", "perfect", "better"))
+        return f"<b>{escape(printable(title))}</b>{figures}{lines(self.remarks)}"
 
     def __str__(self) -> str:
         return plain(self, 100)

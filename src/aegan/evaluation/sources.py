@@ -127,7 +127,7 @@ def weights_of(model: Model, folder: Path | None) -> str:
 
 
 def _mirrored(run: Any) -> list[str]:
-    from aegan.run import Run
+    from aegan.runs import Run
 
     if isinstance(run, Run) and run.config.run.mirror:
         return ["Training images were mirrored (--mirror); the reference and the held-out images are not."]
@@ -141,7 +141,7 @@ def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[An
     """(run, model), either None."""
     if isinstance(what, str | os.PathLike):
         from aegan.model import Model as Trained
-        from aegan.run import Run
+        from aegan.runs import Run
 
         path = Path(what)
         if str(what) in NAMES:
@@ -247,7 +247,7 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
     if isinstance(against, Data):
         return against, True
     if isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file():
-        from aegan.run import Run
+        from aegan.runs import Run
 
         return Run(Path(against)).data(), True
     if hasattr(against, "data") and callable(against.data):  # a run; of an array or a tensor this is no function

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.engine.state import write_atomically, write_text
 from aegan.errors import UserError
+from aegan.files import write_atomically, write_text
 from aegan.names import as_bytes
 
 Array = NDArray[Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from aegan.hub.bundle import read_bundle, write_bundle
+from aegan.bundle import read_bundle, write_bundle
 
 if TYPE_CHECKING:
     from aegan.hub.card import write_hub_folder

@@ -10,16 +10,16 @@ from typing import Any
 
 import yaml
 
-from aegan.engine.state import write_text
 from aegan.errors import UserError
 from aegan.evaluation.result import Evaluation
-from aegan.hub.names import is_name
+from aegan.files import write_text
+from aegan.hugging_face import is_name
 from aegan.model import Model
 from aegan.names import printable
 from aegan.networks.custom import own_names
-from aegan.report.grids import grid, scatter
-from aegan.report.words import duration, plural, show
-from aegan.run import Run
+from aegan.pictures import grid, scatter
+from aegan.runs import Run
+from aegan.text import duration, plural, show
 from aegan.version import __version__
 
 SHOWN = 64  # samples in the picture

@@ -1,7 +1,7 @@
 """A model for other programs: ONNX files, or PyTorch programs, that hold all that encoding, decoding and sampling need.
 
 What goes in and comes out is the same for both, and is written beside them: `model.json` for programs, `README.md` for
-people. Random numbers are inputs; see `aegan.hub.draws`.
+people. Random numbers are inputs; see `aegan.draws`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aegan.engine.state import write_text
 from aegan.errors import UserError
+from aegan.files import write_text
 from aegan.hub.pieces import Piece, labels_known, pieces
 from aegan.model import Model
 from aegan.names import is_utf8, shortened

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from aegan.density.prior import Frequencies, Prior
+from aegan.draws import Recording, Replaying, UnknownDraw, by_weight
 from aegan.errors import UserError
-from aegan.hub.draws import Recording, Replaying, UnknownDraw, by_weight
 from aegan.model import Model
 from aegan.strategies import Networks, Strategy
 

@@ -1,37 +1,12 @@
-"""Models on the Hugging Face Hub, through its own package."""
+"""Uploads a model to the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from aegan.errors import UserError
-from aegan.hub.names import HubName, is_name
-
-FILES = ("*.safetensors", "*.json", "*.png", "*.md")  # all that is ever asked for: nothing here executes
-
-
-def fetch(name: HubName) -> Path:
-    """The folder of a model of the Hub, downloaded, or as it was downloaded before where there is no network.
-
-    Raises:
-        UserError: the package is missing, there is no such model, or it cannot be reached and was never downloaded.
-    """
-    hub = _package()
-    if not is_name(name.repo):
-        raise UserError(f"'{name.repo}' is no name of a model on the Hub.", "Write it as owner/name.")
-    try:
-        folder = Path(hub.snapshot_download(name.repo, revision=name.revision, allow_patterns=list(FILES)))
-    except Exception as error:  # the package's own, those of its HTTP client, and the system's
-        raise UserError(
-            f"There is no folder {name.repo}, and the model cannot be fetched from the Hugging Face Hub: {_why(hub, error)}",
-            "Or give a folder that holds its model.safetensors and config.json.",
-        ) from error
-    for file in ("model.safetensors", "config.json"):
-        if not (folder / file).is_file():
-            raise UserError(f"{name.repo} on the Hugging Face Hub is no model of aegan: it has no {file}.")
-    return folder
+from aegan.hugging_face import FILES, hub_package, is_name, why_not
 
 
 def push(source: str | Path, repo: str, *, private: bool = False) -> str:
@@ -50,7 +25,7 @@ def push(source: str | Path, repo: str, *, private: bool = False) -> str:
     """
     from aegan.hub.card import write_hub_folder
 
-    hub = _package()
+    hub = hub_package()
     if not is_name(repo):
         raise UserError(f"'{repo}' is no name of a model on the Hub.", "Write it as owner/name.")
     with tempfile.TemporaryDirectory() as place:
@@ -64,32 +39,7 @@ def push(source: str | Path, repo: str, *, private: bool = False) -> str:
             )
         except Exception as error:  # as above
             raise UserError(
-                f"The model cannot be pushed to {repo}: {_why(hub, error)}",
+                f"The model cannot be pushed to {repo}: {why_not(hub, error)}",
                 "Log in with `hf auth login`. Or write the folder with `aegan export RUN --hub DIR` and upload that.",
             ) from error
     return address
-
-
-def _package() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise UserError(
-            "Models of the Hugging Face Hub need huggingface_hub, which is missing.", 'pip install "aegan[hub]"'
-        ) from error
-    return huggingface_hub
-
-
-def _why(hub: Any, error: Exception) -> str:
-    """One line: what was in the way."""
-    known = hub.errors
-    if isinstance(error, known.GatedRepoError):
-        return "its owner gives it only to those who ask."
-    if isinstance(error, known.RepositoryNotFoundError):
-        return "there is no such model, or it is private and you are not logged in."
-    if isinstance(error, known.RevisionNotFoundError):
-        return "there is no such revision."
-    if isinstance(error, known.LocalEntryNotFoundError | known.OfflineModeIsEnabled | ConnectionError | TimeoutError):
-        return "there is no connection, and it was not downloaded before."
-    lines = str(error).strip().splitlines()
-    return f"{lines[0] if lines else type(error).__name__}"

@@ -1,4 +1,4 @@
-"""What keeps a critic from learning few images by heart: it sees them, and G's, changed at random.
+"""What keeps a critic from memorising few images: it sees them, and G's, changed at random.
 
 Every change is made of operations that have second derivatives, since R1 and R2 differentiate through them: torch's
 `grid_sample`, on which kornia's geometric transforms stand, has none, which is why these are our own. Each is applied to
@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aegan.ranks import averaged
+from aegan.collectives import all_reduce_mean
 
 MOST = 0.8  # above, changes begin to leak into G
 TARGET = 0.6  # of r: eight pairs of ten told right
@@ -47,7 +47,7 @@ class Augment(nn.Module):
         Args:
             margin: D(x) − D(G(z)) of a batch, (N,).
         """
-        self.r.lerp_(averaged(margin.float().sign().mean()), 0.01)
+        self.r.lerp_(all_reduce_mean(margin.float().sign().mean()), 0.01)
         # the whole batch's size is not known here; that of this part of it only sets the pace
         self.p.add_((self.r - TARGET).sign() * (len(margin) / RAMP)).clamp_(0, MOST)
 

@@ -25,14 +25,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
-from aegan.networks.blocks import Down, ResBlock, ResidualMLPBlock, Twice, Up, start
+from aegan.networks.blocks import Down, NoiseMaps, ResBlock, ResidualMLPBlock, Twice, Up, start
 
 Shape = tuple[int, ...]
-Upsampling = Literal["shuffle", "bilinear"]
+Upsampling = Literal["shuffle", "bilinear", "bilinear+noise"]
 
 
 def default_code_shape(shape: Shape) -> Shape:
-    """The code that a data shape gets unless told otherwise.
+    """The default code for a data shape.
 
     Vectors: as many numbers as the data, so that the autoencoder loses nothing (at most 64). Images up to 32x32:
     64 numbers, or a quarter of the values if those are fewer. Larger images: 8 channels on a grid of an eighth of
@@ -166,8 +166,9 @@ class Decoder(nn.Module):
             up: nn.Module = Up(widths[i - 1], widths[i], size) if i else nn.Identity()
             self.stages.append(nn.Sequential(up, *(ResBlock(widths[i], norm=norm) for _ in range(blocks))))
         self.tail: nn.Module
-        if upsampling == "bilinear":
-            self.tail = interpolating_tail(widths[-1], channels, self.patch, overlap)
+        if upsampling != "shuffle":
+            noise = upsampling == "bilinear+noise"
+            self.tail = interpolating_tail(widths[-1], shape, self.patch, overlap, noise=noise)
         elif overlap:
             self.tail = nn.Sequential(
                 nn.SiLU(),
@@ -192,17 +193,24 @@ class Decoder(nn.Module):
         return self.tail(h)
 
 
-def interpolating_tail(width: int, channels: int, patch: int, overlap: int) -> nn.Sequential:
+def interpolating_tail(width: int, shape: Shape, patch: int, overlap: int, *, noise: bool) -> nn.Sequential:
     """From the finest stage to the image by interpolation, with a convolution at the image's own size last.
 
     Every pixel is made by the same weights: pixel shuffles make neighbours by different ones, and a game against a critic
-    then paints their grid (Odena et al. 2016, Deconvolution and checkerboard artifacts).
+    then paints their grid (Odena et al. 2016, Deconvolution and checkerboard artifacts). With `noise`, `NoiseMaps` follow
+    each interpolation.
     """
+
+    def twice(channels: int, factor: int) -> list[nn.Module]:
+        size = (shape[1] // factor, shape[2] // factor)
+        return [Twice(), NoiseMaps(channels, size)] if noise else [Twice()]
+
     layers: list[nn.Module] = []
     if patch == 4:
-        layers, width = [nn.SiLU(), nn.Conv2d(width, 2 * overlap, 3, padding=1), Twice()], 2 * overlap
-    layers += [nn.SiLU(), nn.Conv2d(width, overlap, 3, padding=1), nn.SiLU(), Twice()]
-    return nn.Sequential(*layers, nn.Conv2d(overlap, channels, 3, padding=1))
+        layers = [nn.SiLU(), nn.Conv2d(width, 2 * overlap, 3, padding=1), *twice(2 * overlap, 2)]
+        width = 2 * overlap
+    layers += [nn.SiLU(), nn.Conv2d(width, overlap, 3, padding=1), nn.SiLU(), *twice(overlap, 1)]
+    return nn.Sequential(*layers, nn.Conv2d(overlap, shape[0], 3, padding=1))
 
 
 class VectorEncoder(nn.Module):
@@ -305,7 +313,8 @@ def build_autoencoder(
         norm: group normalisation in the residual blocks.
         overlap: channels of the decoder's extra convolution at half the image's size; 0: none.
         upsampling: how the decoder goes from its finest stage, a quarter of the image's size, to the image: by pixel
-            shuffles, which is fastest, or by bilinear interpolation, which leaves no grid.
+            shuffles, which is fastest, or by bilinear interpolation, which leaves no grid; there fixed maps of noise can
+            be added, for grain that codes do not hold.
 
     >>> E, G = build_autoencoder((3, 20, 12))
     >>> x = torch.zeros(2, 3, 20, 12)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -115,6 +116,32 @@ class Twice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class NoiseMaps(nn.Module):
+    """h + A(h) ⊙ n: fine detail that no code holds, from maps n ~ N(0, 1) that are drawn once, with the network.
+
+    StyleGAN (Karras et al. 2019, arXiv 1812.04948) draws n anew for every image. Here G stays a function of its code, so
+    that it exports, and decodes the same code alike each time. A, a 1x1 convolution that starts at zero, chooses for each
+    place how much of each map is added.
+
+    Args:
+        channels: of h.
+        size: (height, width) of h.
+    """
+
+    n: Tensor
+
+    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.A = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.A.weight)
+        nn.init.zeros_(self.A.bias)  # type: ignore[arg-type]
+        # with its own seed: every network of this size has the same maps
+        self.register_buffer("n", torch.randn(channels, *size, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.A(h) * self.n
 
 
 class ResidualMLPBlock(nn.Module):

@@ -244,7 +244,7 @@ def _fit(name: str, module: nn.Module, x: Tensor, wanted: Shape, strategy: str) 
     ways = [module, ChannelsLast(module)] if images and not isinstance(module, ChannelsLast) else [module]
     if is_keras(module) and _keras_channels_last():
         ways.reverse()  # an unbuilt model takes the first shape it sees for granted
-    told = ""
+    fault = ""
     for way in ways:
         inputs = [x, torch.zeros(len(x), dtype=torch.long)] if wanted == (2,) and takes_two(way) else [x]
         mode = way.training
@@ -260,10 +260,10 @@ def _fit(name: str, module: nn.Module, x: Tensor, wanted: Shape, strategy: str) 
             if got == wanted or (wanted == (2,) and got == (2, 1)):
                 return _numbered(way).train(mode)
             problem = f"gives {got} for a batch of shape {tuple(x.shape)}"
-        told = told or problem
+        fault = fault or problem
         way.train(mode)
     fix = "Set code_dim (and code_stride) to the code's shape, or change the network." if name in ("E", "G") else ""
-    raise UserError(f"Your {name} {told}; '{strategy}' needs {wanted}.", fix or "D gives one logit for each example.")
+    raise UserError(f"Your {name} {fault}; '{strategy}' needs {wanted}.", fix or "D gives one logit for each example.")
 
 
 def _numbered(way: nn.Module) -> nn.Module:

@@ -55,7 +55,7 @@ class LiteEyes(Eyes):
     Args:
         name: of the network.
         shape: (C, H, W) of the images.
-        background: (R, G, B), 0 to 255, that images with alpha are laid on.
+        background: (R, G, B), 0 to 255, that images with alpha are composited on.
     """
 
     def __init__(self, name: LiteName, shape: Sequence[int], background: Sequence[int] = (255, 255, 255)) -> None:

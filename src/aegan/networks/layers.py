@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from aegan.collectives import all_gather_rows
 from aegan.networks.blocks import ResidualMLPBlock
-from aegan.ranks import gathered
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -33,7 +33,7 @@ class MinibatchDiscrimination(nn.Module):
         """(N, A) to (N, B)."""
         with torch.autocast(f.device.type, enabled=False):  # small differences of large numbers
             M = (f.float() @ self.T).view(len(f), self.kernels, self.dims)
-            others = gathered(M)
+            others = all_gather_rows(M)
             near = (-(M[:, None] - others[None]).abs().sum(3)).exp()
             return (near.sum(1) - 1) / max(len(others) - 1, 1)
 

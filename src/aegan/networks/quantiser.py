@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aegan.ranks import alike, gathered
+from aegan.collectives import all_gather_rows, replicated_random
 
 
 class Quantiser(nn.Module):
@@ -83,7 +83,7 @@ class Quantiser(nn.Module):
         Returns:
             the perplexity exp(−Σ p_k log p_k) of the batch's indices: how many entries are in use, ().
         """
-        rows = self.pieces(gathered(z.detach().float()))
+        rows = self.pieces(all_gather_rows(z.detach().float()))
         used = F.one_hot(self.nearest(rows), len(self.entries)).to(rows)
         self.counts.lerp_(used.sum(0), 1 - self.decay)
         with torch.autocast(rows.device.type, enabled=False):
@@ -92,7 +92,7 @@ class Quantiser(nn.Module):
         fair = len(rows) / len(self.entries)
         dead = (self.counts < 0.01 * fair) | ~self.begun
         # onto codes of the batch, a little apart where there are fewer of them than entries
-        with alike():
+        with replicated_random():
             other = rows[torch.randint(len(rows), (len(self.entries),), device=rows.device)]
             other = other + 0.1 * rows.std(0, correction=0) * torch.randn_like(other)
         self.counts.copy_(torch.where(dead, fair, self.counts))

@@ -1,14 +1,12 @@
 """Objectives: pure functions of tensors that return one value per sample, (N,)."""
 
 from aegan.objectives.adversarial import ADVERSARIAL, Adversarial, adversarial, value
-from aegan.objectives.penalties import gradient_norm, gradient_penalty, r1, r2, smoothness
+from aegan.objectives.penalties import gradient_norm, gradient_penalty, r1, r2
 from aegan.objectives.reconstruction import (
     feature_distance,
-    gradient_difference,
     l1,
     l2,
     laplacian_l1,
-    ssim_loss,
 )
 from aegan.objectives.regularisers import code_l2, covariance_penalty, kl_of_moments, kl_standard_normal
 
@@ -19,7 +17,6 @@ __all__ = [
     "code_l2",
     "covariance_penalty",
     "feature_distance",
-    "gradient_difference",
     "gradient_norm",
     "gradient_penalty",
     "kl_of_moments",
@@ -29,7 +26,5 @@ __all__ = [
     "laplacian_l1",
     "r1",
     "r2",
-    "smoothness",
-    "ssim_loss",
     "value",
 ]

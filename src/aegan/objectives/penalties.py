@@ -50,31 +50,6 @@ def r2(critic: CriticFn, fake: Tensor, gamma: float) -> Tensor:
     return 0.5 * gamma * gradient_norm(critic, fake)
 
 
-def smoothness(
-    critic: CriticFn,
-    x: Tensor,
-    logits: Tensor,
-    gamma: float,
-    sigma: float,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """gamma / 2 (D(x + sigma e) - D(x))^2 / sigma^2, e ~ N(0, I): R1 or R2 without a second backward pass.
-
-    For small sigma its expectation over e is gamma / 2 ||grad_x D(x)||^2, since E (g . e)^2 = ||g||^2. It costs one
-    more forward pass and works in low precision. Seen in seaweed-APT (arXiv 2501.08316), as a mean over the batch.
-
-    Args:
-        critic: from samples to logits.
-        x: samples (N, ...).
-        logits: D(x), (N,), already computed with gradient.
-        gamma: weight, as in `r1`.
-        sigma: length of the step for each value; 0.01 to 0.1 of the data's standard deviation.
-        generator: source of the noise e.
-    """
-    e = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
-    return 0.5 * gamma * ((critic(x + sigma * e) - logits) / sigma).square()
-
-
 def gradient_penalty(
     critic: CriticFn,
     real: Tensor,

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aegan.ranks import averaged
+from aegan.collectives import all_reduce_mean
 
 
 def per_sample(t: Tensor) -> Tensor:
@@ -48,12 +48,6 @@ def opponent(x: Tensor, chroma: float) -> Tensor:
     return torch.cat((colour, x[:, 3:]), 1)
 
 
-def gradient_difference(x: Tensor, y: Tensor) -> Tensor:
-    """mean |grad (x - y)|: the L1 distance of the differences between neighbouring pixels, both directions."""
-    d = x - y
-    return per_sample((d[..., 1:, :] - d[..., :-1, :]).abs()) + per_sample((d[..., 1:] - d[..., :-1]).abs())
-
-
 def laplacian_l1(x: Tensor, y: Tensor, levels: int = 3) -> Tensor:
     """sum_j 2^(-j) mean |L_j(x) - L_j(y)|, L_j the Laplacian pyramid, finest band j = 0, the rest last.
 
@@ -72,27 +66,6 @@ def laplacian_l1(x: Tensor, y: Tensor, levels: int = 3) -> Tensor:
     return total + per_sample(d.abs())
 
 
-def ssim_loss(x: Tensor, y: Tensor, *, window: int = 7, value_range: float = 2.0) -> Tensor:
-    """1 - SSIM(x, y), with a uniform window (Wang et al. 2004; K1 = 0.01, K2 = 0.03).
-
-    Args:
-        x, y: (N, C, H, W).
-        window: side of the averaging window.
-        value_range: of the pixels; 2 for [-1, 1].
-    """
-    c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
-
-    def mean(t: Tensor) -> Tensor:
-        return F.avg_pool2d(t, window, 1)
-
-    mx, my = mean(x), mean(y)
-    scale = window**2 / (window**2 - 1)
-    vx, vy = scale * (mean(x * x) - mx * mx), scale * (mean(y * y) - my * my)
-    cov = scale * (mean(x * y) - mx * my)
-    ssim = (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
-    return 1 - per_sample(ssim)
-
-
 def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor], *, power: int = 1) -> Tensor:
     """sum_l mean |f_l(x) - f_l(y)|^p / mean |f_l(x)|^p: a learned distance, from a critic's or an encoder's maps.
 
@@ -107,7 +80,7 @@ def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor], *, power: i
     for a, b in zip(real, fake, strict=True):
         a = a.detach().to(torch.promote_types(a.dtype, torch.float32))
         d = (b.to(a.dtype) - a).abs()
-        term = per_sample(d**power) / averaged((a.abs() ** power).mean()).clamp_min(1e-8)
+        term = per_sample(d**power) / all_reduce_mean((a.abs() ** power).mean()).clamp_min(1e-8)
         total = term if total is None else total + term
     if total is None:
         raise ValueError("no maps to compare")

@@ -6,10 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aegan.engine.state import write_text
-from aegan.report import words
+from aegan.cells import picture
+from aegan.files import write_text
 from aegan.report.facts import Facts
-from aegan.report.html import document, picture, section
+from aegan.report.html import document, section
+from aegan.text import duration, show
 
 if TYPE_CHECKING:
     from aegan.evaluation.compare import Comparison
@@ -72,7 +73,7 @@ def _figures(found: Comparison) -> str:
             f'<td class=n data-label="{escape(name, quote=True)}:">{"–" if f is None else escape(f.text)}</td>'
             for name, f in zip(found.names, row, strict=True)
         )
-        floor = "–" if known.floor is None else words.show(known.floor, known.unit)
+        floor = "–" if known.floor is None else show(known.floor, known.unit)
         rows.append(
             f'<tr><td>{escape(known.title)}</td>{cells}<td class=n data-label="perfect:">{escape(floor)}</td>'
             f"<td>{_BETTER[known.better]}</td></tr>"
@@ -88,7 +89,7 @@ def _figures(found: Comparison) -> str:
 def _costs(runs: dict[str, Facts]) -> str:
     rows = [
         f"<tr><td>{escape(name)}</td><td>{escape(str(facts.settings.get('strategy', '')))}</td>"
-        f"<td class=n>{'–' if facts.seconds is None else words.duration(facts.seconds)}</td>"
+        f"<td class=n>{'–' if facts.seconds is None else duration(facts.seconds)}</td>"
         f"<td class=n>{facts.steps[-1]['step'] if facts.steps else 0:,.0f}</td></tr>"
         for name, facts in runs.items()
     ]

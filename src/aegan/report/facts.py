@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from aegan.data.record import NAME as DATA_JSON
-from aegan.data.record import told
+from aegan.data.record import describe
 from aegan.errors import UserError
 from aegan.jsonl import json_objects
 from aegan.plain_yaml import read_yaml
@@ -73,7 +73,7 @@ class Facts:
     @cached_property
     def data(self) -> list[str]:
         """What `aegan check` tells of the data, from data.json; older runs have none."""
-        return told(_json(self.path / DATA_JSON) or {})
+        return describe(_json(self.path / DATA_JSON) or {})
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class Facts:
     @property
     def finished(self) -> bool:
         """Whether the last thing that the log tells of is an end: a run that ended may have been trained for longer."""
-        told = [line["event"] for line in self.log if line.get("event") in ("stage", "done")]
-        return bool(told) and told[-1] == "done"
+        events = [line["event"] for line in self.log if line.get("event") in ("stage", "done")]
+        return bool(events) and events[-1] == "done"
 
     @property
     def seconds(self) -> float | None:

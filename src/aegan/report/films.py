@@ -57,7 +57,7 @@ def write_film(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
     need_ffmpeg()
     import imageio_ffmpeg
 
-    from aegan.engine.state import write_atomically
+    from aegan.files import write_atomically
 
     frames = [even(frame) for frame in frames]
     codec, options = CODECS[path.suffix.lower()]

@@ -7,11 +7,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from aegan.engine.state import write_text
+from aegan.cells import picture
+from aegan.files import write_text
 from aegan.report import words
 from aegan.report.curves import Chart, line_chart
 from aegan.report.facts import Facts, number
-from aegan.report.html import document, picture, section
+from aegan.report.html import document, section
+from aegan.text import duration, plural, show
 
 WIDEST = 1200  # pixels of an embedded picture; larger ones are reduced, so that the page stays small
 GROWTH, GROWTH_WIDEST = 8, 420
@@ -85,12 +87,12 @@ def _tiles(facts: Facts) -> str:
         if value is not None:
             unit = "" if name == "modes" else str(f.get("unit", ""))
             what = what if floor is not None else what.partition("; ")[0].replace(", of {}", "")
-            perfect = "" if floor is None else words.show(floor, unit).replace(" ", "\u00a0")
-            tiles.append((words.show(value, unit), what.format(perfect)))
+            perfect = "" if floor is None else show(floor, unit).replace(" ", "\u00a0")
+            tiles.append((show(value, unit), what.format(perfect)))
     if facts.seconds is not None:
         images = next((n for line in reversed(facts.log) if (n := number(line.get("images")))), None)
-        seen = f", {words.plural(images, words.item(facts))} seen" if images else ""
-        tiles.append((words.duration(facts.seconds), f"of training{seen}"))
+        seen = f", {plural(images, words.item(facts))} seen" if images else ""
+        tiles.append((duration(facts.seconds), f"of training{seen}"))
     items = "".join(f"<li><b>{escape(a)}</b><span>{escape(b)}</span></li>" for a, b in tiles)
     return f'<ul class="tiles">{items}</ul>' if items else ""
 
@@ -146,7 +148,7 @@ def _figures(facts: Facts) -> str:
         why = f" No value: {f['why']}." if value is None and f.get("why") else ""
         rows.append(
             f"<tr><td>{escape(str(f.get('title', name)))}</td><td class=n>{escape(shown)}</td>"
-            f'<td class=n data-label="perfect:">{"–" if floor is None else escape(words.show(floor, unit))}</td>'
+            f'<td class=n data-label="perfect:">{"–" if floor is None else escape(show(floor, unit))}</td>'
             f'<td class=n data-label="measured on:">{_count(f)}</td>'
             f"<td>{escape(_BETTER.get(str(f.get('better')), ''))} {escape(str(f.get('meaning', '')) + why)}</td></tr>"
         )
@@ -171,7 +173,7 @@ def _figures(facts: Facts) -> str:
     c = e.get("counts") or {}
     how = (
         f"Measured on {_int(c.get('samples'))} samples against {_int(c.get('reference'))} training items, seed "
-        f"{e.get('seed')}, in {words.duration(number(e.get('seconds')) or 0)}, by aegan {e.get('aegan')}. “Perfect” is "
+        f"{e.get('seed')}, in {duration(number(e.get('seconds')) or 0)}, by aegan {e.get('aegan')}. “Perfect” is "
         f"what {_int(c.get('floor', c.get('held_out')))} real items outside of those get, or chance alone. In brackets: "
         f"the 95 % interval. Weights: {e.get('weights')}."
     )
@@ -186,8 +188,8 @@ def _best(facts: Facts) -> str:
     least = min(ticks, key=lambda line: line["fd_pixels"])
     said = (
         f"While training, the samples were nearest to training data at step {_int(least.get('step'))} "
-        f"(Fréchet distance on small pixels {words.show(least['fd_pixels'])}; at the last look, step "
-        f"{_int(ticks[-1].get('step'))}, {words.show(ticks[-1]['fd_pixels'])}). Everything above is of the last step."
+        f"(Fréchet distance on small pixels {show(least['fd_pixels'])}; at the last look, step "
+        f"{_int(ticks[-1].get('step'))}, {show(ticks[-1]['fd_pixels'])}). Everything above is of the last step."
     )
     if facts.best is None or facts.evaluation is None:
         return section("Last and best", f"{said} Score the best too: aegan evaluate RUN --checkpoint both")
@@ -240,7 +242,7 @@ def _happenings(facts: Facts) -> str:
             others = ", ".join(f"{k} {_plain(v)}" for k, v in rest.items() if k != "kept")
             text = f"kept the {_plain(rest['kept'])} ({others})"
         if (number(line.get("took")) or 0) >= 1:
-            text += f"; took {words.duration(line['took'])}"
+            text += f"; took {duration(line['took'])}"
         step = number(line.get("step"))
         rows.append(
             f"<tr><td>{escape(str(line.get('stage', '')))}</td><td class=n>{'' if step is None else f'{step:,.0f}'}</td>"

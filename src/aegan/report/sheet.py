@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from aegan.data import Data
 from aegan.data.inspection import printable
-from aegan.report.grids import on_checks, scatter
+from aegan.pictures import on_checks, scatter
 
 SHOWN = 48  # images, where there are not more classes
 MOST_CLASSES = 240  # images, one of each class
@@ -24,7 +24,7 @@ PAPER, INK, PALE = (255, 255, 255), (30, 30, 30), (110, 110, 110)
 def contact_sheet(data: Data) -> Image.Image:
     """Images spread evenly over the data, or over each class, as they are after cropping, scaling and all else.
 
-    Small ones are enlarged by a whole number, so that their pixels show; large ones are reduced. See-through ones lie on
+    Small ones are enlarged by a whole number, so that their pixels show; large ones are reduced. Transparent ones lie on
     a checkerboard. Vectors are drawn as points.
     """
     split, spec = data.train, data.spec

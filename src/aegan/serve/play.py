@@ -22,7 +22,7 @@ from aegan.serve.limits import DIRECTIONS, Limits
 if TYPE_CHECKING:
     from aegan.density.whitening import Whitening
     from aegan.model import Model
-    from aegan.run import Run
+    from aegan.runs import Run
 
 Array = NDArray[Any]
 
@@ -38,7 +38,7 @@ class Searched:
     Args:
         items: images uint8 (N, H, W, C); codes: float32 (N, d), flattened.
         names: of each, or None; labels: int64 (N,), or None.
-        source: "training" or "samples"; told: the same in words, with counts and the reason.
+        source: "training" or "samples"; description: the same in words, with counts and the reason.
     """
 
     items: Array
@@ -46,7 +46,7 @@ class Searched:
     names: list[str] | None
     labels: Array | None
     source: str
-    told: str
+    description: str
 
 
 class Play:
@@ -233,7 +233,7 @@ def png(item: Array) -> bytes:
 
 def picture(items: Array, columns: int) -> bytes:
     """Images as a grid, or vectors as a scatter plot, as PNG."""
-    from aegan.report.grids import grid, scatter
+    from aegan.pictures import grid, scatter
 
     buffer = io.BytesIO()
     (grid(items, columns) if items.ndim == 4 else scatter(items)).save(buffer, "PNG")

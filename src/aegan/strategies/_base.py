@@ -140,6 +140,8 @@ class Strategy(ABC):
     where: ClassVar[str]  # where the autoencoder enters the game, for the catalogue
     capabilities: ClassVar[frozenset[Capability]]
     vectors: ClassVar[bool] = True  # works on (D,) data too
+    uses_autoencoder: ClassVar[bool] = True  # claims are about those that do
+    pack = 1  # examples that D judges together
 
     batch_size: int = option(128, "examples per step")
 
@@ -147,6 +149,11 @@ class Strategy(ABC):
     def feature_networks(self) -> tuple[str, ...]:
         """The frozen networks through which critics see images; figures by features of their family favour the model."""
         return ()
+
+    @property
+    def penalised(self) -> bool:
+        """Whether D pays for its gradient, so that it must judge each example alone."""
+        return False
 
     @property
     def uses_labels(self) -> bool:
@@ -161,12 +168,12 @@ class Strategy(ABC):
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         """What is trained, in order."""
 
-    def settled(self: Chosen, spec: DataSpec) -> Chosen:
+    def resolve_auto(self: Chosen, spec: DataSpec) -> Chosen:
         """Itself with nothing left open that depends on the data, such as an option that is "auto"."""
         return self
 
     def remarks(self, spec: DataSpec) -> list[str]:
-        """What was chosen for this data and what is missing for better, a line each, before it is `settled`."""
+        """What `resolve_auto` will choose for this data and what is missing for better, a line each."""
         return []
 
     def preset(self, spec: DataSpec) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aegan.collectives import all_reduce_mean
 from aegan.data.loader import Batch
 from aegan.density import mmd2
 from aegan.objectives.adversarial import adversarial
-from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
-from aegan.strategies._pieces import critic_loss, generator_logits
+from aegan.strategies._pieces import game_critic_loss, game_generator_loss
 
 PARTS = 10  # of the held-out codes, for the error of a difference
 
@@ -53,7 +53,7 @@ class CodeGame:
         real, y = self.codes(nets, batch)
         with torch.no_grad():
             _, fake, y = draw(nets, len(real), y)
-        return critic_loss(
+        return game_critic_loss(
             nets["C"], adversarial("rpgan"), real, fake, y, clock, gamma1=self.gamma, gamma2=self.gamma, every=1
         )
 
@@ -61,8 +61,8 @@ class CodeGame:
         """L_f = sp(C(v') − C(v + f(v)))."""
         real, y = self.codes(nets, batch)
         v, fake, y = draw(nets, len(real), y)
-        loss = generator_logits(nets["C"], adversarial("rpgan"), fake, real, y)
-        return Loss({"L_f": loss}, watch={"moved": averaged((fake - v).detach().square().mean()).sqrt()})
+        loss = game_generator_loss(nets["C"], adversarial("rpgan"), fake, real, y)
+        return Loss({"L_f": loss}, watch={"moved": all_reduce_mean((fake - v).detach().square().mean()).sqrt()})
 
     def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Normalised codes of a batch, and its classes if the prior knows classes."""

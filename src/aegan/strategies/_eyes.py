@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aegan.collectives import all_gather_rows, replicated_random
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
@@ -20,7 +21,6 @@ from aegan.networks.projected import ProjectedCritic
 from aegan.objectives.adversarial import adversarial
 from aegan.objectives.reconstruction import l1
 from aegan.objectives.views import nt_xent, view
-from aegan.ranks import alike, gathered
 from aegan.strategies._base import Clock, Loss, Networks, Phase, Stage
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._pieces import in_fp32
@@ -74,14 +74,14 @@ class WithEyes(JudgedImages):
             return ("lite1", "pixels") if useful(spec) and installed("lite1") else ("pixels",)
         return tuple(self.eyes.split("+"))
 
-    def settled(self: Self, spec: DataSpec) -> Self:
+    def resolve_auto(self: Self, spec: DataSpec) -> Self:
         kinds = self.eyes_for(spec)
         for kind in kinds:
             if kind.startswith("lite") and not installed(kind):
                 raise UserError(
                     f"eyes={self.eyes} needs a package that is missing.", 'Install it: pip install "aegan[eval]".'
                 )
-        return replace(super().settled(spec), eyes=cast(EyesName, "+".join(kinds)))
+        return replace(super().resolve_auto(spec), eyes=cast(EyesName, "+".join(kinds)))
 
     @property
     def feature_networks(self) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class WithEyes(JudgedImages):
     def look(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_X = −log exp(s(h_i, h_i') / 0.2) / Σ_{k ≠ i} exp(s(h_i, h_k) / 0.2),  h = H(X(v)), v a view of x."""
         h = nets["Xc"].project(torch.cat((view(batch.x, zoom=0.4), view(batch.x, zoom=0.4))))  # type: ignore[operator]
-        a, b = (gathered(part) for part in h.chunk(2))
+        a, b = (all_gather_rows(part) for part in h.chunk(2))
         return Loss({"L_X": nt_xent(a, b, 0.2)})
 
     def judging(self, spec: DataSpec) -> tuple[str, ...]:
@@ -131,9 +131,9 @@ class WithEyes(JudgedImages):
         names = {"pixels": "D", "contrastive": "Fc"}
         return tuple(sorted(names.get(kind, "F") for kind in self.eyes_for(spec)))
 
-    def judge_all(self, nets: Networks, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
-        """L_D of `judge`, and L_F of each projected critic."""
-        loss = self.judge(nets["D"], real, fake, y, clock) if "D" in nets else Loss({})
+    def critic_losses(self, nets: Networks, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
+        """L_D of `critic_loss`, and L_F of each projected critic."""
+        loss = self.critic_loss(nets["D"], real, fake, y, clock) if "D" in nets else Loss({})
         hinge, both = adversarial("hinge"), None if y is None else torch.cat((y, y))
         for heads, eyes in projected(nets):
             with torch.no_grad():
@@ -143,7 +143,7 @@ class WithEyes(JudgedImages):
             loss.watch[f"margin {heads}"] = (d_x - d_g).detach().mean(1)
         return loss
 
-    def fool_all(
+    def generator_losses(
         self,
         nets: Networks,
         fake: Tensor,
@@ -160,7 +160,7 @@ class WithEyes(JudgedImages):
             of: images (n, C, H, W) that the first n of `fake` are to resemble.
             anchor: weight of Σ_l |X_l(T x) − X_l(T G(E(x)))|₁ for those, over the maps l of each network X.
         """
-        terms = {"L_G": self.fool(nets["D"], fake, real, y)} if "D" in nets else {}
+        terms = {"L_G": self.generator_loss(nets["D"], fake, real, y)} if "D" in nets else {}
         weight = self.eyes_weight if terms else 1.0
         for heads, eyes in projected(nets):
             by = shift(fake)
@@ -188,7 +188,7 @@ def reach_of(x: Tensor) -> int:
 
 def shift(x: Tensor) -> tuple[int, int]:
     """A random shift for images (N, C, H, W), for `moved`: down and right."""
-    with alike():
+    with replicated_random():
         down, right = (int(n) for n in torch.randint(2 * reach_of(x) + 1, (2,)))
     return down, right
 

@@ -17,7 +17,7 @@ from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.strategies._base import Clock, Loss, Networks, Phase, Strategy
 from aegan.strategies._groups import Coded, Compressing, PhaseLoss, standard_normal
-from aegan.strategies._pieces import Logits, critic_loss, generator_logits, in_fp32, noisy
+from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss, in_fp32, noisy
 
 GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
 Self = TypeVar("Self", bound="JudgedImages")
@@ -64,7 +64,7 @@ class Judged(Strategy):
         betas = (self.beta1, self.beta2)
         return Phase(name, trains, loss, lr=self.lr_generator, betas=betas, final=0.1, every=self.n_critic)
 
-    def judge(self, D: Logits, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
+    def critic_loss(self, D: Logits, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
         """L_D of the game; + γ/2 |∇D(x)|², and with rpgan γ/2 |∇D(G(z))|²; wgan's clipping, wgan-gp's penalty.
 
         Args:
@@ -78,7 +78,9 @@ class Judged(Strategy):
                     p.clamp_(-self.clip, self.clip)
         gamma = 0.0 if self.loss.startswith("wgan") else self.gamma
         gamma2 = gamma if self.game.relative else 0.0
-        loss = critic_loss(D, self.game, real, fake, y, clock, gamma1=gamma, gamma2=gamma2, every=self.penalty_every)
+        loss = game_critic_loss(
+            D, self.game, real, fake, y, clock, gamma1=gamma, gamma2=gamma2, every=self.penalty_every
+        )
         if self.loss == "wgan-gp":
             with in_fp32(real):
                 loss.terms["GP"] = gradient_penalty(lambda x: D(x, y), real, fake.float(), self.gp)
@@ -88,9 +90,9 @@ class Judged(Strategy):
             loss.watch["p"] = augment.p.clone()
         return loss
 
-    def fool(self, D: Logits, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
+    def generator_loss(self, D: Logits, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
         """L_G of the game, (N,)."""
-        return generator_logits(D, self.game, fake, real, y)
+        return game_generator_loss(D, self.game, fake, real, y)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class JudgedImages(Judged):
         source="arXiv 2006.06676, 2006.10738",
     )
 
-    def settled(self: Self, spec: DataSpec) -> Self:
+    def resolve_auto(self: Self, spec: DataSpec) -> Self:
         if self.augment == "on" and not spec.is_image:
             raise UserError("augment=on changes images, and this data is vectors.", "Leave it at auto.")
         small = spec.is_image and 0 < spec.count < SMALL
@@ -133,12 +135,12 @@ class Matched(Compressing, Judged, Coded):
         """C, with one logit a code."""
         return build_critic(self.code(spec), width=self.critic_width, codes=True)
 
-    def tell(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+    def code_critic_loss(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C of `loss`: of nonsaturating sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²,  z ~ N(0, I)."""
         with torch.no_grad():
             made = noisy(self.encode(nets, batch.x), self.noise)
-        return self.judge(nets["C"], standard_normal(nets["G"], len(made)), made, None, clock)
+        return self.critic_loss(nets["C"], standard_normal(nets["G"], len(made)), made, None, clock)
 
-    def match(self, nets: Networks, z: Tensor) -> Tensor:
+    def code_generator_loss(self, nets: Networks, z: Tensor) -> Tensor:
         """What codes z pay for being told from N(0, I), (N,): of nonsaturating sp(−C(z))."""
-        return self.fool(nets["C"], z, standard_normal(nets["G"], len(z)), None)
+        return self.generator_loss(nets["C"], z, standard_normal(nets["G"], len(z)), None)

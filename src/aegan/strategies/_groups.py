@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
@@ -27,7 +28,6 @@ from aegan.density.prior import Frequencies, Prior
 from aegan.networks import ConditionalGenerator, Upsampling, build_autoencoder, build_decoder
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1, opponent
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 from aegan.strategies._pieces import (
     Encode,
@@ -72,7 +72,9 @@ class Coded(Encoding):
     width: int = option(64, "channels of the finest stage of E and G")
     blocks: int = option(1, "residual blocks a stage")
     upsampling: Upsampling = option(
-        "shuffle", "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid"
+        "shuffle",
+        "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid, "
+        "and with it fixed maps of noise for fine grain",
     )
     batch_size: int = option(64, "examples per step")
     lr: float = option(4e-3, "AdamW's learning rate of E and G")
@@ -149,7 +151,7 @@ class Variational(Coded):
 
     def evidence_bound(self, x: Tensor, back: Tensor, mu: Tensor, log_var: Tensor, beta: float = 1.0) -> Loss:
         """1/2 log E|x − x̂|² + β/D KL(q(z|x) || N(0, I)): the bound per value, at the batch's best decoder variance."""
-        mse = averaged((back.float() - x).square().mean())
+        mse = all_reduce_mean((back.float() - x).square().mean())
         kl = kl_standard_normal(mu, log_var) * (beta / x[0].numel())
         return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
 
@@ -298,7 +300,9 @@ class Generating(Strategy):
     width: int = option(64, "channels of the finest stage of G")
     blocks: int = option(1, "residual blocks a stage")
     upsampling: Upsampling = option(
-        "shuffle", "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid"
+        "shuffle",
+        "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid, "
+        "and with it fixed maps of noise for fine grain",
     )
 
     def decoder(self, spec: DataSpec) -> nn.Module:

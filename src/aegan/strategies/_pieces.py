@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aegan.collectives import all_gather_rows
 from aegan.data.spec import DataSpec
 from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
-from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Loss, Networks, View
 
 
@@ -35,7 +35,7 @@ def noisy(z: Tensor, sigma: float, *, of_all: bool = False) -> Tensor:
     sd is of each number over the batch, or of all numbers together: then those that vary little drown, and E must make
     room for what matters.
     """
-    codes = gathered(z.detach())
+    codes = all_gather_rows(z.detach())
     sd = codes.std() if of_all else codes.std(0, keepdim=True)
     return z + sigma * sd * torch.randn_like(z)
 
@@ -79,7 +79,7 @@ def count_classes(nets: Networks, view: View) -> dict[str, Any]:
     return nets["Y"].fit(torch.cat(labels))  # type: ignore[operator]
 
 
-def critic_loss(
+def game_critic_loss(
     D: Logits,
     game: Adversarial,
     real: Tensor,
@@ -113,7 +113,7 @@ def in_fp32(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-def generator_logits(D: Logits, game: Adversarial, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
+def game_generator_loss(D: Logits, game: Adversarial, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:
     """L_G of the game, (N,). The relativistic game also needs D(x), which sends no gradient to the generator."""
     d_x = D(real, y).float().detach() if game.relative else None
     return game.generator(D(fake, y).float(), d_x)

@@ -45,11 +45,11 @@ class AAE(WithPrior, Matched):
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (
             self.autoencode(self.compress),
-            self.critic_phase(self.tell, "C", ("C",)),
+            self.critic_phase(self.code_critic_loss, "C", ("C",)),
             self.generator_phase(self.deceive, "E", ("E",)),
         )
         return Stage("compress", 1.0, phases, warmup=100, preview=self.first_preview), *self.prior_stages(self.encode)
 
     def deceive(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = sp(−C(E(x) + ε))."""
-        return Loss({"L_E": self.match(nets, noisy(self.encode(nets, batch.x), self.noise))})
+        return Loss({"L_E": self.code_generator_loss(nets, noisy(self.encode(nets, batch.x), self.noise))})

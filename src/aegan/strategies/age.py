@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aegan.collectives import all_gather_rows
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l1
 from aegan.objectives.regularisers import kl_of_moments
-from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._registry import register
@@ -79,7 +79,7 @@ class AGE(Coded):
         real = self.encode(nets, batch.x)
         with torch.no_grad():
             made = self.decode(nets, on_sphere(standard_normal(nets["G"], len(real))))
-        kl, kl_made = (kl_of_moments(gathered(z)) for z in (real, self.encode(nets, made)))
+        kl, kl_made = (kl_of_moments(all_gather_rows(z)) for z in (real, self.encode(nets, made)))
         rec = l1(batch.x, self.decode(nets, real))
         watch = {"KL(made)−KL(x)": (kl_made - kl).detach(), "L1": rec.detach()}
         return Loss({"KL_x": kl, "−KL_made": -kl_made, "L1": self.mu * rec}, watch)
@@ -89,7 +89,7 @@ class AGE(Coded):
         z = on_sphere(standard_normal(nets["G"], len(batch.x)))
         back = self.encode(nets, self.decode(nets, z))
         cosine = F.cosine_similarity(z.flatten(1), back.flatten(1), dim=1)
-        terms = {"KL_made": kl_of_moments(gathered(back)), "cos": self.lam * (1 - cosine)}
+        terms = {"KL_made": kl_of_moments(all_gather_rows(back)), "cos": self.lam * (1 - cosine)}
         if self.mu_generator:
             with torch.no_grad():
                 code = self.encode(nets, batch.x)

@@ -96,12 +96,12 @@ class ALAE(Judged, Coded):
         with torch.no_grad():
             w, y = self.codes(nets, batch)
             fake = self.decode(nets, w)
-        return self.judge(Through(nets), batch.x, fake, y, clock)
+        return self.critic_loss(Through(nets), batch.x, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G of `loss` with D∘E; with nonsaturating sp(−D(E(x̃)))."""
         w, y = self.codes(nets, batch)
-        return Loss({"L_G": self.fool(Through(nets), self.decode(nets, w), batch.x, y)})
+        return Loss({"L_G": self.generator_loss(Through(nets), self.decode(nets, w), batch.x, y)})
 
     def inverse(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_w = |sg[F(z)] − E(G(F(z)))|²."""

@@ -16,7 +16,7 @@ from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Coded, WithPrior, standard_normal
-from aegan.strategies._pieces import critic_loss, generator_logits
+from aegan.strategies._pieces import game_critic_loss, game_generator_loss
 from aegan.strategies._registry import register
 
 
@@ -82,7 +82,7 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = λ |x − G(E(x))|₁ + L_G(C; E(x)); with nonsaturating sp(−C(E(x)))."""
         z = self.encode(nets, batch.x)
-        play = generator_logits(nets["C"], self.game, z, standard_normal(nets["G"], len(z)), None)
+        play = game_generator_loss(nets["C"], self.game, z, standard_normal(nets["G"], len(z)), None)
         return Loss({"L1": self.lam * l1(batch.x, nets["G"](z).float()), "L_C": play})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -90,21 +90,21 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
         with torch.no_grad():
             z = self.encode(nets, batch.x)
         back = nets["G"](z).float()
-        play = self.fool(nets["D"], self.fakes(nets, back), batch.x, None)
+        play = self.generator_loss(nets["D"], self.fakes(nets, back), batch.x, None)
         return Loss({"L1": self.lam * l1(batch.x, back), "L_G": play})
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss` on x against G(E(x)) and G(z); with nonsaturating sp(−D(x)) + sp(D(G(·))) + γ/2 |∇D(x)|²."""
         with torch.no_grad():
             fake = self.fakes(nets, self.decode(nets, self.encode(nets, batch.x)))
-        return self.judge(nets["D"], batch.x, fake, None, clock)
+        return self.critic_loss(nets["D"], batch.x, fake, None, clock)
 
     def code_critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C of `loss` on z against E(x); with nonsaturating sp(−C(z)) + sp(C(E(x))) + γ/2 |∇C(z)|²."""
         with torch.no_grad():
             fake = self.encode(nets, batch.x)
         real, gamma2 = standard_normal(nets["G"], len(fake)), self.gamma_codes if self.game.relative else 0.0
-        loss = critic_loss(
+        loss = game_critic_loss(
             nets["C"], self.game, real, fake, None, clock, gamma1=self.gamma_codes, gamma2=gamma2, every=1
         )
         return Loss({"L_C" if k == "L_D" else k: v for k, v in loss.terms.items()}, {"margin_C": loss.watch["margin"]})

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
+from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._energy import Energetic, Number
 from aegan.strategies._registry import register
@@ -54,8 +54,8 @@ class BEGAN(Energetic):
             fake, _ = self.fakes(nets, batch)
         l_x, l_g = self.energy(nets, batch.x)[0], self.energy(nets, fake)[0]
         k = nets["k"].now()  # type: ignore[operator]
-        real = averaged(l_x.detach().mean())
-        error = self.diversity * real - averaged(l_g.detach().mean())
+        real = all_reduce_mean(l_x.detach().mean())
+        error = self.diversity * real - all_reduce_mean(l_g.detach().mean())
         nets["k"].keep((k + self.lambda_k * error / real.clamp_min(1e-8)).clamp(0, 1))  # type: ignore[operator]
         return Loss({"l(x)": l_x, "-k l(G)": -k * l_g}, watch={"k": k, "M": real + error.abs()})
 

@@ -78,7 +78,7 @@ class BiGAN(Inverted, Judged):
         with torch.no_grad():
             c, fake, y = self.coded_fakes(nets, batch)
             real = join(batch.x, self.infer(nets, batch.x))
-        return self.judge(nets["D"], real, join(fake, c), y, clock)
+        return self.critic_loss(nets["D"], real, join(fake, c), y, clock)
 
     def inverses(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_{E,G} = sp(D(x, E(x))) + sp(−D(G(z), z)) + λ |x − G(E(x))|₁, or that of `loss`."""

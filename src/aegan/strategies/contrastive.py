@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from aegan.collectives import all_gather_rows
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.views import nt_xent, view
-from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._groups import Coded, Compressing, WithPrior
 from aegan.strategies._pieces import noisy
@@ -75,6 +75,6 @@ class Contrastive(WithPrior, Compressing, Coded):
         """L = contrast · L_view + w1 |x − G(E(x) + ε)|₁ + w2 |x − G(E(x) + ε)|₂²."""
         x = batch.x
         seen, code = nets["E"](torch.cat((self.seen(x), self.seen(x), x))).split((2 * len(x), len(x)))
-        a, b = (gathered(h) for h in nets["H"](seen).chunk(2))
+        a, b = (all_gather_rows(h) for h in nets["H"](seen).chunk(2))
         terms = {"L_view": self.contrast * nt_xent(a, b, self.temperature)}
         return Loss({**terms, **self.reconstruction(x, nets["G"](noisy(code, self.noise)))})

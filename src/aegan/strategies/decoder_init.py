@@ -83,7 +83,7 @@ class DecoderInit(WithPrior, Compressing, JudgedImages, Coded):
         z, y = self.codes(nets, batch)
         with torch.no_grad():
             fake = self.decode(nets, z)
-        return self.judge(nets["D"], batch.x, fake, y, clock)
+        return self.critic_loss(nets["D"], batch.x, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁,  z ~ P."""
@@ -92,4 +92,4 @@ class DecoderInit(WithPrior, Compressing, JudgedImages, Coded):
         with torch.no_grad():
             code = self.encode(nets, x)
         fake, back = nets["G"](torch.cat((z, code))).float().split((len(z), len(x)))
-        return Loss({"L_G": self.fool(nets["D"], fake, batch.x, y), "anchor": self.anchor * l1(x, back)})
+        return Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y), "anchor": self.anchor * l1(x, back)})

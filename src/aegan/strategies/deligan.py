@@ -63,10 +63,10 @@ class DeLiGAN(Generating, JudgedImages):
         """L_D of `loss`, with its penalties."""
         with torch.no_grad():
             fake, y = self.fakes(nets, batch)
-        return self.judge(nets["D"], batch.x, fake, y, clock)
+        return self.critic_loss(nets["D"], batch.x, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_{G,μ,σ} = L_G of `loss` + λ E_i (1 − σ_i)²."""
         fake, y = self.fakes(nets, batch)
         spread: Tensor = (1 - nets["Z"].sigma).square().mean()  # type: ignore[union-attr, operator]
-        return Loss({"L_G": self.fool(nets["D"], fake, batch.x, y), "spread": self.lambda_sigma * spread})
+        return Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y), "spread": self.lambda_sigma * spread})

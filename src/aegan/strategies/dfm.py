@@ -63,7 +63,7 @@ class DFM(Generating, JudgedImages):
         """L_D of `loss`, with its penalties."""
         with torch.no_grad():
             fake, y = self.fakes(nets, batch)
-        return self.judge(nets["D"], batch.x, fake, y, clock)
+        return self.critic_loss(nets["D"], batch.x, fake, y, clock)
 
     def denoise(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_r = |Φ(x) − r(Φ(x) + ε)|²."""
@@ -78,7 +78,7 @@ class DFM(Generating, JudgedImages):
         phi = self.features(nets, fake)
         with torch.no_grad():
             target = self.denoised(nets, phi, y)
-        adversarial = self.lambda_adv * self.fool(nets["D"], fake, batch.x, y)
+        adversarial = self.lambda_adv * self.generator_loss(nets["D"], fake, batch.x, y)
         return Loss({"L_G": adversarial, "L_dn": self.lambda_dn * l2(target, phi)})
 
     def features(self, nets: Networks, x: Tensor) -> Tensor:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from aegan.collectives import all_gather_rows, all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import pulling_away
-from aegan.ranks import averaged, gathered
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._energy import Energetic, Number
 from aegan.strategies._registry import register
@@ -55,7 +55,7 @@ class EBGAN(Energetic):
         with torch.no_grad():
             fake, _ = self.fakes(nets, batch)
         e_x, e_g = self.energy(nets, batch.x)[0], self.energy(nets, fake)[0]
-        target = self.margin * averaged(e_x.detach().mean())
+        target = self.margin * all_reduce_mean(e_x.detach().mean())
         m = target if clock.step == 0 else torch.lerp(nets["m"].now(), target, 0.02)  # type: ignore[operator]
         nets["m"].keep(m)  # type: ignore[operator]
         watch = {"m": m, "margin": (e_g - e_x).detach()}
@@ -65,4 +65,4 @@ class EBGAN(Energetic):
         """L_G = e(G(z)) + λ m PT(E(G(z)))."""
         fake, _ = self.fakes(nets, batch)
         e_g, codes = self.energy(nets, fake)
-        return Loss({"e(G)": e_g, "PT": self.pt * nets["m"].now() * pulling_away(gathered(codes))})  # type: ignore[operator]
+        return Loss({"e(G)": e_g, "PT": self.pt * nets["m"].now() * pulling_away(all_gather_rows(codes))})  # type: ignore[operator]

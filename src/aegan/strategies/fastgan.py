@@ -75,7 +75,7 @@ class FastGAN(Generating, JudgedImages):
         """L_D = [u − D(x)]₊ + [u' + D(G(z))]₊ + λ (|x↓ − R₁(f₁(x))|₁ + |crop x − R₂(crop f₂(x))|₁) + R1."""
         with torch.no_grad():
             fake, y = self.fakes(nets, batch)
-        loss = self.judge(nets["D"], batch.x, fake, y, clock)
+        loss = self.critic_loss(nets["D"], batch.x, fake, y, clock)
         maps = nets["D"].features(batch.x)  # type: ignore[operator]
         loss.terms["L_rec"] = self.reconstruct * drawn_again(nets["R"], maps, batch.x)
         return loss
@@ -83,7 +83,7 @@ class FastGAN(Generating, JudgedImages):
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = −D(G(z))."""
         fake, y = self.fakes(nets, batch)
-        return Loss({"L_G": self.fool(nets["D"], fake, batch.x, y)})
+        return Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y)})
 
 
 def soft_hinge(real: Tensor, fake: Tensor) -> Tensor:

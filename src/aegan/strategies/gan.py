@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
@@ -23,7 +24,6 @@ from aegan.networks import (
 )
 from aegan.networks.layers import settle
 from aegan.objectives.adversarial import Adversarial, smoothed
-from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, View
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Generating
@@ -53,6 +53,7 @@ class GAN(Generating, JudgedImages):
     paper = "Goodfellow et al. 2014, arXiv 1406.2661"
     summary = "The control: no autoencoder, the adversary alone leads the generator."
     where = "nowhere"
+    uses_autoencoder = False
 
     networks: Literal["ours", "dcgan", "pacgan"] = option(
         "ours", "ours; DCGAN's for images, or PacGAN's for vectors, as published", source="arXiv 1511.06434, 1712.04086"
@@ -117,15 +118,15 @@ class GAN(Generating, JudgedImages):
         """L_D of `loss`; + γ/2 (|∇D(x)|² + |∇D(G(z))|²) with rpgan, γ/2 |∇D(x)|² with the others but wgan's; + history."""
         with torch.no_grad():
             fake, y = self.fakes(nets, batch)
-        return self.remember(nets, "D", self.judge(nets["D"], batch.x, fake, y, clock))
+        return self.remember(nets, "D", self.critic_loss(nets["D"], batch.x, fake, y, clock))
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G of `loss`, or w |E f(x) − E f(G(z))|² of feature matching; + history."""
         fake, y = self.fakes(nets, batch)
         if not self.feature_matching:
-            return self.remember(nets, "G", Loss({"L_G": self.fool(nets["D"], fake, batch.x, y)}))
+            return self.remember(nets, "G", Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y)}))
         real, made = (nets["D"].features(x)[-1].float().mean(0) for x in (batch.x, fake))  # type: ignore[operator]
-        matched = averaged(real.detach() - made).square().sum()
+        matched = all_reduce_mean(real.detach() - made).square().sum()
         return self.remember(nets, "G", Loss({"FM": self.feature_matching * matched}))
 
     def remember(self, nets: Networks, name: str, loss: Loss) -> Loss:

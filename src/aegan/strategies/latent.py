@@ -47,7 +47,9 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
     compress_share: float = option(0.6, "part of the budget")
     play_share: float = option(0.03, "part of the budget; 0 leaves the stage out")
     sharpen_share: float = option(0.32, "part of the budget; 0 leaves the stage out")
-    trips: int = option(2, "times that G's samples pass through E and G again", source="walkback, arXiv 1305.6663")
+    walkback_steps: int = option(
+        2, "times that samples pass through E and G again", source="Bengio et al. 2013, arXiv 1305.6663"
+    )
     # play
     play_width: int = option(128, "width of f; its critic is as wide")
     play_lr: float = option(2e-4, "Adam's learning rate of f and its critic C")
@@ -62,10 +64,11 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
         "weight of the same distance between features of networks that critics see through",
         source="arXiv 1801.03924",
     )
+    real_share: float = option(0.5, "part of the codes in *sharpen* that are E(x); the others are drawn from the prior")
     ema_decay: float = option(0.995, "of G's average while sharpening")
 
-    def settled(self, spec: DataSpec) -> Latent:
-        chosen = super().settled(spec)
+    def resolve_auto(self, spec: DataSpec) -> Latent:
+        chosen = super().resolve_auto(spec)
         if chosen.feature_anchor and not chosen.feature_networks:  # nothing else would hold the detail
             chosen = replace(chosen, anchor_scale=1)
         return chosen
@@ -101,27 +104,27 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
         return tuple(stages)
 
     def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Codes z for a batch, half of them E(x) and half drawn, of the batch's classes; the x of the first half."""
-        half = len(batch.x) // 2
+        """Codes z for a batch, some of them E(x), the rest drawn, of the batch's classes; and the x of the former."""
+        n = min(max(int(len(batch.x) * self.real_share), 1), len(batch.x) - 1)
         y = batch.y if nets["P"].has_classes else None
         with torch.no_grad():
-            real = self.encode(nets, batch.x[:half])
-            _, v, _ = draw(nets, len(batch.x) - half, None if y is None else y[half:])
+            real = self.encode(nets, batch.x[:n])
+            _, v, _ = draw(nets, len(batch.x) - n, None if y is None else y[n:])
             made = nets["P"].restore(v)  # type: ignore[operator]
-        return torch.cat((real, made)), batch.x[:half], y
+        return torch.cat((real, made)), batch.x[:n], y
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_D = sp(D(G(z)) − D(x)) + γ/2 (|∇D(x)|² + |∇D(G(z))|²), half of the z real codes E(x), half from the prior."""
+        """L_D = sp(D(G(z)) − D(x)) + γ/2 (|∇D(x)|² + |∇D(G(z))|²), some of the z codes E(x), the others from the prior."""
         z, _, y = self.fakes(nets, batch)
         with torch.no_grad():
             fake = self.decode(nets, z)
-        return self.judge_all(nets, batch.x, fake, y, clock)
+        return self.critic_losses(nets, batch.x, fake, y, clock)
 
     def sharpen(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁, and that distance between features X(x), X(G(E(x)))."""
         z, x, y = self.fakes(nets, batch)
         fake = nets["G"](z).float()
-        terms = self.fool_all(nets, fake, batch.x, y, of=x, anchor=self.feature_anchor)
+        terms = self.generator_losses(nets, fake, batch.x, y, of=x, anchor=self.feature_anchor)
         return Loss({**terms, "anchor": self.anchor * self.drift(x, fake[: len(x)])})
 
     def drift(self, x: Tensor, back: Tensor) -> Tensor:
@@ -135,6 +138,6 @@ class Latent(WithPrior, Compressing, WithEyes, FromComponents):
         """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""
         _, v, _ = draw(nets, n, y, truncation, rng)
         z: Tensor = nets["P"].restore(v)  # type: ignore[operator]
-        for _ in range(self.trips):
+        for _ in range(self.walkback_steps):
             z = self.encode(nets, self.decode(nets, z))
         return self.decode(nets, z)

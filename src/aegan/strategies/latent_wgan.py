@@ -101,12 +101,12 @@ class LatentWGAN(Compressing, Judged, Coded):
         real, y = self.codes(nets, batch)
         with torch.no_grad():
             fake = self.make(nets, len(real), y, 1.0, None)
-        return self.judge(nets["C"], real, fake, y, clock)
+        return self.critic_loss(nets["C"], real, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_H = −C(H(ε))."""
         real, y = self.codes(nets, batch)
-        return Loss({"L_H": self.fool(nets["C"], self.make(nets, len(real), y, 1.0, None), real, y)})
+        return Loss({"L_H": self.generator_loss(nets["C"], self.make(nets, len(real), y, 1.0, None), real, y)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         _, y = nets["P"].draw(n, y, 1.0, rng)  # type: ignore[operator]

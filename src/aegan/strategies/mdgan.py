@@ -70,12 +70,12 @@ class MDGAN(Inverted, JudgedImages):
         """L_D of `loss` with D₁, on x against G(E(x))."""
         with torch.no_grad():
             fake = self.back(nets, batch.x)
-        return self.judge(nets["D1"], batch.x, fake, None, clock)
+        return self.critic_loss(nets["D1"], batch.x, fake, None, clock)
 
     def manifold(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_{E,G} = |x − G(E(x))|² + λ L_G of `loss` with D₁."""
         back = self.back(nets, batch.x)
-        fooled = self.fool(nets["D1"], back, batch.x, None)
+        fooled = self.generator_loss(nets["D1"], back, batch.x, None)
         return Loss({"L_rec": l2(batch.x, back), "L_G1": self.weight * fooled})
 
     def diffusion_critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -83,11 +83,11 @@ class MDGAN(Inverted, JudgedImages):
         with torch.no_grad():
             fake, _ = self.fakes(nets, batch)
             real = self.back(nets, batch.x)
-        return self.judge(nets["D2"], real, fake, None, clock)
+        return self.critic_loss(nets["D2"], real, fake, None, clock)
 
     def diffusion(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G of `loss` with D₂."""
         fake, _ = self.fakes(nets, batch)
         with torch.no_grad():
             real = self.back(nets, batch.x)
-        return Loss({"L_G2": self.fool(nets["D2"], fake, real, None)})
+        return Loss({"L_G2": self.generator_loss(nets["D2"], fake, real, None)})

@@ -34,6 +34,7 @@ class Projected(Generating, WithEyes):
     paper = "Sauer et al. 2021, arXiv 2111.01007"
     summary = "A GAN from noise whose critic judges features of a frozen network; no autoencoder."
     where = "nowhere"
+    uses_autoencoder = False
     vectors = False
 
     eyes: EyesName = option("lite1", "what critics see: pixels, features of a frozen network, or both")
@@ -54,9 +55,9 @@ class Projected(Generating, WithEyes):
         """L_F, and L_D of the critic of pixels if there is one."""
         with torch.no_grad():
             fake, y = self.fakes(nets, batch)
-        return self.judge_all(nets, batch.x, fake, y, clock)
+        return self.critic_losses(nets, batch.x, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = −E F(X(G(z))), and that of the critic of pixels."""
         fake, y = self.fakes(nets, batch)
-        return Loss(self.fool_all(nets, fake.float(), batch.x, y))
+        return Loss(self.generator_losses(nets, fake.float(), batch.x, y))

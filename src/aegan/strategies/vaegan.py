@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Variational, WithPrior, standard_normal
@@ -96,7 +96,7 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
         """E −log D(x) and E −log(1 − D(x̃, x_p)), in nats."""
         with torch.no_grad():
             d_x, d_g = nets["D"](real).float(), nets["D"](fake).float()
-            return averaged(
+            return all_reduce_mean(
                 torch.stack((torch.nn.functional.softplus(-d_x).mean(), torch.nn.functional.softplus(d_g).mean()))
             )
 
@@ -104,7 +104,7 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
         """L_D of `loss`, fakes x̃ and x_p; with nonsaturating sp(−D(x)) + sp(D(x̃, x_p)) + γ/2 |∇D(x)|²."""
         with torch.no_grad():
             fake = self.fakes(nets, self.decode(nets, self.posterior_sample(nets, batch.x)))
-        loss = self.judge(nets["D"], batch.x, fake, None, clock)
+        loss = self.critic_loss(nets["D"], batch.x, fake, None, clock)
         if self.equilibrium is None:
             return loss
         d, _ = self.resting(self.costs(nets, batch.x, fake))
@@ -116,7 +116,7 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
         back = nets["G"](self.reparameterise(mu, log_var)).float()
         kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
         mse = (back.detach() - batch.x).square().mean()
-        like = 0.5 * (2 * averaged(self.like_loss(nets, batch.x, back).mean()) + 1e-6).log()
+        like = 0.5 * (2 * all_reduce_mean(self.like_loss(nets, batch.x, back).mean()) + 1e-6).log()
         return Loss({"L_like": like, "L_prior": kl}, watch={"MSE": mse})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -125,7 +125,7 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
             z = self.posterior_sample(nets, batch.x)
         back = nets["G"](z).float()
         fake = self.fakes(nets, back)
-        play = self.fool(nets["D"], fake, batch.x, None)
+        play = self.generator_loss(nets["D"], fake, batch.x, None)
         if self.equilibrium is not None:
             play = self.resting(self.costs(nets, batch.x, fake))[1] * play
         return Loss({"L_like": self.like * self.like_loss(nets, batch.x, back), "L_G": play})

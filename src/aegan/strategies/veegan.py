@@ -76,12 +76,12 @@ class VEEGAN(Inverted, Judged):
         """L_D = sp(−D(x, F(x) + ε)) + sp(D(G(z), z)) + R1."""
         with torch.no_grad():
             c, fake, y = self.coded_fakes(nets, batch)
-        return self.judge(nets["D"], self.real_pairs(nets, batch.x), join(fake, c), y, clock)
+        return self.critic_loss(nets["D"], self.real_pairs(nets, batch.x), join(fake, c), y, clock)
 
     def inverses(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G + L_F = −D(G(z), z) + λ ½ |z − F(G(z))|²."""
         c, fake, y = self.coded_fakes(nets, batch)
         c = c.detach()  # it is what F aims at, and no reason for classes to move together
         lost = 0.5 * (c - self.encode(nets, fake)).square().sum(1)
-        fooled = self.fool(nets["D"], join(fake, c), self.real_pairs(nets, batch.x), y)
+        fooled = self.generator_loss(nets["D"], join(fake, c), self.real_pairs(nets, batch.x), y)
         return Loss({"L_G": fooled, "L_F": self.weight * lost})

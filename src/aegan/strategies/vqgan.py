@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
@@ -15,7 +16,6 @@ from aegan.networks.autoencoders import grids
 from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.ranks import averaged
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._games import Judged
 from aegan.strategies._groups import Coded, Compressing, Variational, WithPrior
@@ -96,7 +96,7 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
     def decode(self, nets: Networks, z: Tensor) -> Tensor:
         return super().decode(nets, nets["Q"](z) if "Q" in nets else z)
 
-    def there_and_back(self, nets: Networks, x: Tensor) -> tuple[Tensor, Loss]:
+    def autoencode_loss(self, nets: Networks, x: Tensor) -> tuple[Tensor, Loss]:
         """x̂, and the terms L_rec and L_code."""
         if "Q" not in nets:
             mu, log_var = self.posterior(nets, x)
@@ -111,20 +111,20 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − x̂|₁ + w2 |x − x̂|₂² + L_code; L_code = β |z_e − sg[e]|² or kl/D KL."""
-        return self.there_and_back(nets, batch.x)[1]
+        return self.autoencode_loss(nets, batch.x)[1]
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss`, mean over patches; with hinge (1 − D(x))₊ + (1 + D(x̂))₊ + γ/2 |∇ Σ D(x)|²."""
         with torch.no_grad():
             back = self.decode(nets, self.encode(nets, batch.x))
-        loss = self.judge(nets["D"], batch.x, back, None, clock)
+        loss = self.critic_loss(nets["D"], batch.x, back, None, clock)
         mean = {k: v.flatten(1).mean(1) if v.ndim > 1 else v for k, v in {**loss.terms, **loss.watch}.items()}
         return Loss({k: mean[k] for k in loss.terms}, {k: mean[k] for k in loss.watch})
 
     def sharpen(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = L_rec + L_code + λ L_G;  with hinge L_G = −mean D(x̂)."""
-        back, loss = self.there_and_back(nets, batch.x)
-        play = self.fool(nets["D"], back, batch.x, None).mean()
+        back, loss = self.autoencode_loss(nets, batch.x)
+        play = self.generator_loss(nets["D"], back, batch.x, None).mean()
         rec = torch.stack([v.mean() for k, v in loss.terms.items() if k.startswith("L")]).sum()
         lam = self.adversary * gradient_ratio(rec, play, nets["G"])
         return Loss({**loss.terms, "L_G": lam * play}, {**loss.watch, "λ": lam})
@@ -136,5 +136,5 @@ def gradient_ratio(a: Tensor, b: Tensor, G: nn.Module) -> Tensor:
     if not (last.requires_grad and torch.is_grad_enabled()):
         return torch.ones_like(a)
     (of_a,), (of_b,) = (torch.autograd.grad(loss, last, retain_graph=True) for loss in (a, b))
-    of_a, of_b = averaged(of_a), averaged(of_b)
+    of_a, of_b = all_reduce_mean(of_a), all_reduce_mean(of_b)
     return (of_a.float().norm() / (of_b.float().norm() + 1e-4)).clamp(max=1e4).detach()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aegan.collectives import all_gather_rows
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import covariance_penalty
-from aegan.ranks import gathered
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
 from aegan.strategies._games import Matched
 from aegan.strategies._groups import PriorName, WithPrior
@@ -48,7 +48,7 @@ class WAEGAN(WithPrior, Matched):
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         start = Phase("E", ("E",), self.moments, lr=self.lr, clip=1.0, final=1.0)
-        phases = (self.autoencode(self.transport, "WAE"), self.critic_phase(self.tell, "C", ("C",)))
+        phases = (self.autoencode(self.transport, "WAE"), self.critic_phase(self.code_critic_loss, "C", ("C",)))
         return (
             Stage("moments", 0.03, (start,), warmup=10, preview="reconstruct"),
             Stage("match", 0.97, phases, warmup=100, preview=self.first_preview),
@@ -57,11 +57,11 @@ class WAEGAN(WithPrior, Matched):
 
     def moments(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = |mean E(x)|² / d + |cov E(x) − I|² / d over the batch."""
-        z = gathered(self.encode(nets, batch.x))
+        z = all_gather_rows(self.encode(nets, batch.x))
         return Loss({"mean": z.mean(0).square().mean(), "cov": covariance_penalty(z)})
 
     def transport(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − x̂|₁ + w2 |x − x̂|₂² + λ sp(−C(E(x) + ε)),  x̂ = G(E(x) + ε)."""
         z = noisy(self.encode(nets, batch.x), self.noise)
         terms = self.reconstruction(batch.x, nets["G"](z))
-        return Loss({**terms, "penalty": self.lambda_ * self.match(nets, z)})
+        return Loss({**terms, "penalty": self.lambda_ * self.code_generator_loss(nets, z)})

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from aegan.engine.state import read_tensors, write_tensors
 from aegan.errors import UserError
+from aegan.files import read_tensors, write_tensors
 from aegan.folders import cache_root
 
 

@@ -39,7 +39,7 @@ class Classifier:
         classes: K names.
         accuracy: share of `tested` held-out images that it gets right; training images are never counted.
         tested: how many images that is.
-        shape: (C, H, W) of what it sees; see-through images are laid on `background` first, so C is 1 or 3.
+        shape: (C, H, W) of what it sees; transparent images are composited on `background` first, so C is 1 or 3.
         device: where it computes.
         background: (R, G, B).
     """

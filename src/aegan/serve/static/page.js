@@ -523,13 +523,13 @@ async function begin() {
       const codes = model.code_shape.length > 0;
       const image = model.shape.length === 3;
       hidden = [codes ? "" : ".codes", image ? "" : ".pictures"].filter(Boolean);
-      const what = image ? `${model.shape[2]}×${model.shape[1]} ${{ 1: "grey", 3: "colour", 4: "see-through" }[model.shape[0]]} images` : `vectors of ${model.shape[0]} numbers`;
+      const what = image ? `${model.shape[2]}×${model.shape[1]} ${{ 1: "grey", 3: "colour", 4: "transparent" }[model.shape[0]]} images` : `vectors of ${model.shape[0]} numbers`;
       $("lead").textContent = `“${model.strategy}”, trained on ${model.trained_on.toLocaleString("en")} ${what}${model.data ? ` of ${model.data}` : ""}` +
         `${codes ? `; a code has ${model.code_shape.join("×")} numbers` : "; it has no encoder, so it draws samples only"}.`;
       model.classes.forEach((name) => { const option = document.createElement("option"); option.textContent = option.value = name; $("class").append(option); });
       $("class-field").hidden = !model.classes.length;
       if (image && Math.max(model.shape[1], model.shape[2]) > 96) document.body.classList.add("fine");
-      if (image && model.shape[0] === 4) document.body.classList.add("see-through");
+      if (image && model.shape[0] === 4) document.body.classList.add("transparent");
     } else {
       const run = await json("api/run");
       $("lead").textContent = `“${run.strategy}” on ${run.data}.`;

@@ -12,8 +12,12 @@ from aegan.engine.ema import Ema
 from aegan.engine.guard import Guard
 from aegan.engine.log import Means
 from aegan.engine.muon import Muon
+from aegan.engine.schedule import Plan
 from aegan.engine.state import load_optimizer_state, optimizer_state
+from aegan.engine.thread_record import Record
 from aegan.strategies import Networks, Phase, Stage
+
+State = tuple[dict[str, Tensor], dict[str, Any]]  # tensors by name, plain values
 
 
 @dataclass
@@ -35,8 +39,29 @@ class Counters:
     since: float = 0.0  # seconds when it began
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves in memory.
+
+    Args:
+        networks: by name, with averaged weights where a stage keeps averages.
+        notes: what the closed-form stages found, by stage.
+        steps, seconds, images: what it took.
+        plans: steps of each stage, by which the run can be repeated.
+        threads: that it computed with, step by step.
+    """
+
+    networks: Networks
+    notes: dict[str, dict[str, Any]]
+    steps: int
+    seconds: float
+    images: int
+    plans: dict[str, Plan]
+    threads: Record
+
+
 @dataclass
-class Running:
+class StageState:
     """What exists only while one stage runs."""
 
     stage: Stage
@@ -47,7 +72,7 @@ class Running:
     means: Means
 
     @classmethod
-    def start(cls, stage: Stage, networks: Networks, device: torch.device, precision: str) -> Running:
+    def start(cls, stage: Stage, networks: Networks, device: torch.device, precision: str) -> StageState:
         """A stage at its first step."""
         optimizers: dict[str, torch.optim.Optimizer] = {}
         for phase in stage.phases:

@@ -5,7 +5,7 @@ Whoever changes what a file holds writes here how the old one is read:
 - an option was renamed or removed: a line in `OPTIONS`;
 - a new option's default does not do what was done before it existed: a line in `BEFORE`;
 - a strategy was renamed: a line in `STRATEGIES`;
-- anything else, tensors included: `FORMAT` one higher in `hub/bundle.py`, and a function in `STEPS`.
+- anything else, tensors included: `FORMAT` one higher in `bundle.py`, and a function in `STEPS`.
 
 tests/hub/golden holds models of each format, which must load and give the same codes and samples.
 """
@@ -25,7 +25,9 @@ Config = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 STRATEGIES: dict[str, str] = {}  # old name: new name
-OPTIONS: dict[str, dict[str, str | None]] = {}  # strategy: {old option: its new name, or None if it is no more}
+OPTIONS: dict[str, dict[str, str | None]] = {
+    "latent": {"trips": "walkback_steps"},
+}  # strategy: {old option: its new name, or None if it is no more}
 BEFORE: dict[str, dict[str, Any]] = {
     "latent": {"eyes": "pixels"}
 }  # strategy: {new option: the value that does what was done before it}

@@ -1,8 +1,9 @@
 """Several processes, called ranks, that compute one loss: each has its rows of one batch.
 
 Most losses are means over examples, and so need nothing of this: the mean over ranks of the means over their rows is the
-mean. What needs it is what looks at more than one example (`gathered`, `averaged`, batch normalisation) and noise, which
-must be the whole batch's (`Draws`). With one process, and outside of a ranked run's losses, all of it does nothing.
+mean. What needs it is what looks at more than one example (`all_gather_rows`, `all_reduce_mean`, batch normalisation) and
+noise, which must be the whole batch's (`Draws`). With one process, and outside of a ranked run's losses, all of it does
+nothing.
 
 A rank's rows are every `size`-th of the batch, not a stretch of it. So the first half of a rank's rows are rows of the
 first half of the batch, and what a strategy cuts in halves, or joins, is cut and joined as in one process.
@@ -54,7 +55,7 @@ class Share:
         sent = mine.detach().contiguous()
         wide = sent.float() if sent.dtype in (torch.float16, torch.bfloat16) else sent
         parts = [torch.empty_like(wide) for _ in range(self.size)]
-        with told():
+        with broken_connections():
             dist.all_gather(parts, wide)
         grain = self._grain(len(mine))
         stacked = torch.stack([p.view(-1, grain, *mine.shape[1:]) for p in parts], 1)
@@ -67,7 +68,7 @@ class Share:
 _share: Share | None = None  # while a ranked run computes a loss
 
 
-def gathered(x: Tensor) -> Tensor:
+def all_gather_rows(x: Tensor) -> Tensor:
     """Rows of the whole batch (N, ...) of this rank's rows, with gradient: for losses that compare examples.
 
     What is made of them is the same on every rank. Each rank's gradient is then that of all ranks' losses together, of
@@ -76,7 +77,7 @@ def gathered(x: Tensor) -> Tensor:
     return x if _share is None else _Gathered.apply(x, _share)
 
 
-def averaged(x: Tensor) -> Tensor:
+def all_reduce_mean(x: Tensor) -> Tensor:
     """The mean over ranks, with gradient: for what is not linear in a mean over the batch."""
     return x if _share is None else _Averaged.apply(x, _share.size)
 
@@ -94,7 +95,7 @@ def computing(share: Share) -> Iterator[None]:
 
 
 @contextmanager
-def alike() -> Iterator[None]:
+def replicated_random() -> Iterator[None]:
     """Within the context all ranks draw the same numbers: for what has no row for each example."""
     global _share
     kept, _share = _share, None
@@ -105,7 +106,7 @@ def alike() -> Iterator[None]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def broken_connections() -> Iterator[None]:
     """Turns what a broken connection to another rank says into one line."""
     try:
         yield
@@ -120,7 +121,7 @@ def mean_over_ranks(x: Tensor, size: int) -> Tensor:
     """A new tensor, the same on all ranks."""
     # a sum of 16 bits would be rounded more than the terms it is made of
     total = x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True).contiguous()
-    with told():
+    with broken_connections():
         dist.all_reduce(total)
     return (total / size).to(x.dtype)
 
@@ -157,8 +158,8 @@ class Draws(TorchFunctionMode):
     """Every draw of numbers is the whole batch's, of which this rank keeps its rows.
 
     All ranks' generators are in the same state, and stay so. What is drawn with a first axis is taken to have a row for
-    each example, unless it is drawn under `alike`; permutations and single numbers are the same on all ranks. Batch
-    normalisation is by the whole batch's moments.
+    each example, unless it is drawn under `replicated_random`; permutations and single numbers are the same on all ranks.
+    Batch normalisation is by the whole batch's moments.
     """
 
     def __init__(self, share: Share) -> None:
@@ -240,8 +241,8 @@ def _batch_norm(
         return func(input, running_mean, running_var, weight, bias, training, momentum, eps)
     x = input.float()
     axes = (0, *range(2, x.ndim))
-    mean = averaged(x.mean(axes, keepdim=True))
-    var = averaged((x - mean).square().mean(axes, keepdim=True))
+    mean = all_reduce_mean(x.mean(axes, keepdim=True))
+    var = all_reduce_mean((x - mean).square().mean(axes, keepdim=True))
     count = share.size * x.numel() // x.shape[1]
     if running_mean is not None and running_var is not None:
         with torch.no_grad():

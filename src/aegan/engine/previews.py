@@ -12,15 +12,15 @@ from aegan.data.loader import Batch, to_items
 from aegan.data.loader import batches as read_batches
 from aegan.data.spec import Data
 from aegan.engine.schedule import Plan
-from aegan.engine.state import write_atomically
 from aegan.engine.view import take, to_device
+from aegan.files import write_atomically
 from aegan.strategies import Networks, Stage, Strategy
 
 PREVIEWS = 6  # pictures a stage
 SHOWN = 64  # examples in a picture
 
 
-class Pictures:
+class Previews:
     """Draws with whatever weights the networks have when it is asked.
 
     Args:
@@ -43,7 +43,7 @@ class Pictures:
     @torch.no_grad()
     def draw(self, networks: Networks, stage: Stage, step: int) -> Path:
         """A picture from fixed noise, or of fixed examples and their reconstructions."""
-        from aegan.report.grids import grid, scatter
+        from aegan.pictures import grid, scatter
 
         is_image = self.data.spec.is_image
         if stage.preview == "sample":

@@ -9,16 +9,24 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw
 
-from aegan.data.fit import laid_on
 from aegan.errors import UserError
 
 GAP = (127, 127, 127)  # between images: visible beside black and beside white pictures, on light and on dark pages
-CHECKS = (255, 208)  # greys of the board behind see-through images
+CHECKS = (255, 208)  # greys of the board behind transparent images
 INK = (31, 111, 235)  # samples in a scatter plot
 SHADE = (176, 176, 176)  # reference points
 STRAY = (209, 36, 47)  # samples outside the frame
 
 Alpha: TypeAlias = Literal["checked", "kept"] | tuple[int, int, int]
+
+
+def composite(colour: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
+    """Straight colour uint8 (..., C), C = 1 or 3, over a background by its alpha (..., 1); grey stays grey on grey."""
+    back = np.array(background, np.uint32)
+    if colour.shape[-1] == 1 and len(set(background)) == 1:
+        back = back[:1]
+    a = alpha.astype(np.uint32)
+    return ((colour.astype(np.uint32) * a + back * (255 - a) + 127) // 255).astype(np.uint8)
 
 
 def grid(
@@ -58,7 +66,7 @@ def grid(
     k = scale if scale is not None else max(1, math.ceil(64 / max(h, w, 1)))
     items = items.repeat(k, axis=1).repeat(k, axis=2)
     if c == 4 and alpha != "kept":
-        items = on_checks(items) if alpha == "checked" else laid_on(items[..., :3], items[..., 3:], alpha)
+        items = on_checks(items) if alpha == "checked" else composite(items[..., :3], items[..., 3:], alpha)
     columns = min(columns, max(n, 1))
     rows = math.ceil(n / columns)
     tops = _starts(rows, h * k, pad, group[0])
@@ -75,7 +83,7 @@ def on_checks(images: np.ndarray, check: int = 8) -> np.ndarray:
     """Images uint8 (N, H, W, 4) on a checkerboard of light greys, as is usual: (N, H, W, 3)."""
     h, w = images.shape[1:3]
     light = (np.add.outer(np.arange(h) // check, np.arange(w) // check) % 2 == 0)[None, :, :, None]
-    pale, dark = (laid_on(images[..., :3], images[..., 3:], (grey,) * 3) for grey in CHECKS)
+    pale, dark = (composite(images[..., :3], images[..., 3:], (grey,) * 3) for grey in CHECKS)
     return np.where(light, pale, dark)
 
 

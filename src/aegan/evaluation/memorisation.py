@@ -23,7 +23,7 @@ MOST = 10_000  # samples whose neighbours are looked for, at a cost of samples Ã
 COPIES = 1000  # samples, and held-out items, that are looked up among all training items
 
 
-def honesty(task: Task) -> None:
+def memorisation(task: Task) -> None:
     """All of them; of vectors those that need no pixels."""
     if task.samples is None:
         return

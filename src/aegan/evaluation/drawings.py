@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from aegan.engine.state import write_atomically
 from aegan.evaluation.task import SPAN, Task
+from aegan.files import write_atomically
 from aegan.metrics import nearest_items
-from aegan.report.grids import grid, scatter
+from aegan.pictures import grid, scatter
 
 SHOWN = 64
 PAIRS = 16

@@ -14,7 +14,7 @@ from aegan.errors import UserError
 from aegan.strategies import strategy
 
 if TYPE_CHECKING:
-    from aegan.run import RunSettings
+    from aegan.runs import RunSettings
 
 # what a run does not remember, or may have another value whenever it is resumed: it decides nothing about the weights
 FREE = frozenset({"out", "device", "devices", "threads", "data_dir", "checkpoint_every", "logger"})

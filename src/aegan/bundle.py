@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from aegan.engine.log import finite
-from aegan.engine.state import read_tensors, write_tensors, write_text
 from aegan.errors import UserError
-from aegan.hub.migrate import migrated
+from aegan.files import read_tensors, write_tensors, write_text
+from aegan.jsonl import finite
+from aegan.migrate import migrated
 
 FORMAT = 1
 

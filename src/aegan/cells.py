@@ -1,0 +1,59 @@
+"""What notebooks and pages show of a result: small tables and pictures, all text escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from aegan.names import printable
+
+WIDEST = 480  # pixels of a picture in a notebook
+
+
+def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> str:
+    """Cells of text as an HTML table, the first column left and bold.
+
+    >>> table([("size", "<16>")])
+    '<table><tr><th style="text-align:left">size</th><td style="text-align:left">&lt;16&gt;</td></tr></table>'
+    """
+    top = "".join(f'<th style="text-align:left">{escape(printable(str(cell)))}</th>' for cell in head)
+    body = ""
+    for first, *rest in rows:
+        cells = "".join(f'<td style="text-align:left">{escape(printable(str(cell)))}</td>' for cell in rest)
+        body += f'<tr><th style="text-align:left">{escape(str(first))}</th>{cells}</tr>'
+    return f"<table>{f'<tr>{top}</tr>' if head else ''}{body}</table>"
+
+
+def lines(texts: Iterable[str]) -> str:
+    """Lines of text below each other."""
+    return "".join(f"<div>{escape(printable(text))}</div>" for text in texts)
+
+
+def picture(path: Path, alt: str, widest: int) -> str:
+    """An embedded PNG, reduced if it is wider than `widest`; a damaged file is said to be damaged."""
+    try:
+        with Image.open(path) as stored:
+            stored.load()
+            return embedded(stored, alt, widest)
+    except (OSError, SyntaxError, ValueError):
+        return f"<p>The picture {escape(path.name)} is damaged.</p>"
+
+
+def embedded(image: Image.Image, alt: str, widest: int) -> str:
+    """An image as an embedded PNG, reduced if it is wider than `widest`."""
+    if image.width > widest:
+        height = max(1, round(image.height * widest / image.width))
+        image = image.resize((widest, height), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    size = image.size
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<img alt="{escape(alt, quote=True)}" width="{size[0]}" height="{size[1]}" src="data:image/png;base64,{data}">'
+    )

@@ -1,0 +1,70 @@
+"""What a training writes to its log and shows to people as it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aegan.engine.log import clock, short
+from aegan.engine.schedule import Plan
+from aegan.engine.stage_state import StageState
+from aegan.engine.thread_record import EVENT as THREADS
+from aegan.engine.thread_record import Change as ThreadChange
+from aegan.engine.threads import Turn
+
+if TYPE_CHECKING:
+    from aegan.engine.loop import Engine
+
+
+class Reports:
+    """Lines of an engine's log, and of its display."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.threads_logged = -60.0  # seconds of training when people last read of threads
+
+    def note(self, stage: str, notes: dict[str, Any]) -> None:
+        """What a closed-form stage found."""
+        engine = self.engine
+        engine.log.write(event="note", stage=stage, step=engine.counters.step, **notes)
+        engine.display.say(f"{stage}: " + ", ".join(f"{k} {short(v)}" for k, v in notes.items()))
+
+    def progress(self, run: StageState, plan: Plan, speed: float) -> None:
+        """Losses, rates and speed since the last line."""
+        engine = self.engine
+        c = engine.counters
+        values = run.means.flush()
+        skipped = int(run.guard.skipped)
+        rates = {k: float(o.param_groups[0]["lr"]) for k, o in run.optimizers.items()}
+        engine.log.write(
+            step=c.step, stage=run.stage.name, stage_step=c.stage_step, seconds=round(engine.seconds(), 3), images=c.images,
+            images_per_second=round(speed, 1), **values, rates=rates, **({"skipped": skipped} if skipped else {}),
+        )  # fmt: skip
+        if plan.knots:
+            left = (plan.total - c.stage_step) * engine.strategy.batch_size / max(speed, 1e-9)
+            count, rest = f"{c.stage_step}/{plan.total}", f"{clock(left)} left"
+        else:
+            count, rest = f"{c.stage_step}", "timing the first steps"
+        shown = {**values.get("terms", {}), **values.get("watch", {})}
+        losses = "  ".join(f"{k} {short(v)}" for k, v in shown.items() if "|grad|" not in k)
+        trouble = f"  skipped {skipped}" if skipped else ""
+        engine.display.update(
+            run.stage.name,
+            plan.progress(c.stage_step),
+            f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}",
+        )
+
+    def threads(self, change: ThreadChange, turn: Turn) -> None:
+        """Another number of threads from the next step on, which is in force already."""
+        engine = self.engine
+        at = engine.counters.step
+        speeds = {str(k): round(v * engine.strategy.batch_size, 1) for k, v in turn.speeds.items()}
+        engine.log.write(
+            event=THREADS, step=at, taken=change.taken, trial=change.trial,
+            **{"from": turn.origin, "to": turn.to}, **({"speeds": speeds} if speeds else {}),
+        )  # fmt: skip
+        if change.trial or engine.seconds() < self.threads_logged + 60:  # all changes are in the log
+            return
+        self.threads_logged = engine.seconds()
+        known = [f"{speeds[str(k)]:,.0f}" for k in (turn.to, turn.origin) if str(k) in speeds]
+        faster = f": {' instead of '.join(known)} images/s" if len(known) > 1 else ""
+        engine.display.say(f"threads: {turn.to} instead of {turn.origin} from step {at}{faster}")

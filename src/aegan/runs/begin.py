@@ -1,0 +1,179 @@
+"""How a run begins: new, repeated or resumed, with nothing left open when training starts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import nn
+
+from aegan.config import RunConfig
+from aegan.data import Data, DataSpec
+from aegan.engine.lock import locked
+from aegan.engine.log import clock, read_log
+from aegan.engine.state import Checkpoints
+from aegan.engine.thread_record import Record
+from aegan.errors import UserError
+from aegan.files import sweep
+from aegan.initial import Init, Source, open_init
+from aegan.names import quoted
+from aegan.networks import Own
+from aegan.networks.custom import from_file, giving
+from aegan.runs.folder import Run, run_folder, with_fingerprint
+from aegan.runs.places import find_data, where
+from aegan.runs.resuming import FREE, has_ended, more_training, same_settings
+from aegan.runs.settings import IN_PYTHON, MINUTES, RunSettings, check_numbers, open_asked, resolve
+
+Array = NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """The arguments of `train` that decide what is trained."""
+
+    config: RunConfig
+    options: Mapping[str, Any]
+    source: str | Array | Sequence[Any] | None
+    resume: bool
+    repeat: RunSettings | None
+    networks: Mapping[str, Own] | None
+    init: Init | None
+    given: Collection[str]
+
+
+def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
+    """Keeps other processes out of the run's folder, and clears what a killed one has left half written."""
+    if resume:
+        Run(folder)  # refuses a folder that is none, before it is locked
+    elif folder.is_file():
+        raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
+    held.enter_context(locked(folder))
+    sweep(folder)
+
+
+def settle(asked: Asked, processes: int, say: Callable[[str], None], said: list[str]) -> tuple[RunSettings, Data, bool]:
+    """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
+    config, folder = asked.config, run_folder(asked.config)
+    check_numbers(config)
+    if asked.resume:
+        return _resumed(asked, folder, said)
+    if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
+        raise UserError(
+            f"{folder} already holds a run; nothing was changed.",
+            f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
+        )
+    if asked.repeat is not None:
+        settings, data, path = _repeated(asked, asked.repeat, processes, say)
+    else:
+        data, path = open_asked(config, asked.source), None
+        settings = resolve(config, data, asked.options, processes=processes, say=say)
+    settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
+    return settings.on(data).placed(folder, path), data, False
+
+
+def _repeated(
+    asked: Asked, again: RunSettings, processes: int, say: Callable[[str], None]
+) -> tuple[RunSettings, Data, str]:
+    """The settings of a run that is to be repeated, its data and where that is."""
+    config, base = asked.config, again.folder or Path()
+    data, path = find_data(again, base, source=asked.source, progress=True, checked=asked.source is not None)
+    if again.fingerprint not in ("", data.fingerprint):
+        say(f"{data.source} is not what that run was trained on: the same steps on other data.")
+    run = config if asked.source is None else dataclasses.replace(config, data=str(asked.source))
+    settings = dataclasses.replace(
+        resolve(run, data, again.options, processes=processes, say=say),
+        options=again.options,
+        plans=again.plans,
+        # other threads than the run had are its own choice again
+        threads=again.threads if config.threads == again.run.threads else Record(),
+        places=again.placed(base, path).places,
+        extended=again.extended,
+        init=again.init,
+    )
+    return settings, data, path
+
+
+def _resumed(asked: Asked, folder: Path, said: list[str]) -> tuple[RunSettings, Data, bool]:
+    """The same of a run that goes on; `said` gets a line where nothing is left to do."""
+    settings, config = with_fingerprint(Run(folder).config, folder), asked.config
+    same_settings(settings, config, asked.options, asked.given, folder)
+    state = Checkpoints(folder / "checkpoints").head()
+    ended = state is not None and has_ended(state, len(settings.extended))
+    more = more_training(settings, config, ended=ended, again="data" in asked.given, folder=folder)
+    changed = {name: getattr(config, name) for name in FREE if name in asked.given}
+    kept = {**changed, "device": config.device, "devices": config.devices, "out": str(folder)}
+    settings = dataclasses.replace(
+        settings,
+        run=dataclasses.replace(settings.run, **kept),
+        places={name: place for name, place in settings.places.items() if name not in changed},
+    )
+    data, path = find_data(settings, folder, source=asked.source, progress=True)
+    if isinstance(asked.source, str):
+        settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, data=asked.source))
+    settings = settings.on(data).placed(folder, path)
+    if more is not None:
+        settings = dataclasses.replace(settings, extended=(*settings.extended, more))
+    elif ended and state is not None:
+        steps, seconds = state["counters"]["step"], state["counters"]["seconds"]
+        said.append(
+            f"{folder} has ended, after {steps:,} steps in {clock(seconds)}. "
+            f"To train it for longer: aegan train --resume --minutes {MINUTES:g} --out {folder}"
+        )
+    # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
+    logged = (line.get("step") for line in read_log(folder / "log.jsonl"))
+    return settings, data, any((folder / "checkpoints").glob("step-*")) or any(logged)
+
+
+def own_networks(
+    settings: RunSettings, networks: Mapping[str, Own] | None, spec: DataSpec, folder: Path
+) -> Mapping[str, Own]:
+    """The networks that are the user's, from where the settings of the run in `folder` say they come.
+
+    Raises:
+        UserError: they were given in Python and are not given now, or are not in the file that is named.
+    """
+    config = settings.run
+    if config.networks is None or networks:
+        return networks or {}
+    if config.networks.startswith(IN_PYTHON):
+        names = config.networks.removeprefix(IN_PYTHON).strip().split(", ")
+        raise UserError(
+            f"This run's networks were given in Python: {', '.join(names)}.",
+            f"Give them again: aegan.fit(data, out=..., resume=True, {giving(names)})",
+        )
+    path, _, function = config.networks.rpartition(":")
+    build = from_file(f"{where('networks', path, settings, folder)}:{function}")
+    found = build(spec)
+    if not isinstance(found, dict):
+        raise UserError(
+            f"--networks {config.networks} gave a {type(found).__name__}.", "Return a dictionary: {'E': module, ...}."
+        )
+    return {name: partial(_one, build, name) for name in found}
+
+
+def _one(build: Callable[[DataSpec], dict[str, nn.Module]], name: str, spec: DataSpec) -> nn.Module:
+    return build(spec)[name]
+
+
+def initial_weights(settings: RunSettings, given: Init | None) -> Source:
+    """The weights that the run begins with."""
+    named = settings.run.init or ""
+    if given is None and named.startswith(IN_PYTHON):
+        raise UserError(
+            "This run begins with the weights of a model that was given in Python.",
+            "Give it again: aegan.fit(data, out=..., init=model)",
+        )
+    place = settings.places.get("init")
+    path = place.absolute if place and Path(place.absolute).exists() else named
+    source = open_init(path if given is None else given, named)
+    if settings.init and settings.init["hash"] != source.hash:
+        raise UserError(
+            f"--init {source.name} no longer has the weights that this run began with.",
+            "Bring them back, or train in a new folder with --out.",
+        )
+    return source

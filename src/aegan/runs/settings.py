@@ -1,0 +1,257 @@
+"""config.yaml: what was asked of a run, everything that was chosen for it, and the plan by which it can be repeated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from numpy.typing import NDArray
+
+from aegan.config import RunConfig, as_plain, read_preset, with_options
+from aegan.cores import asked_threads
+from aegan.data import Data, open_data
+from aegan.data.format import size_text
+from aegan.engine.extend import Extension
+from aegan.engine.loggers import chosen as chosen_loggers
+from aegan.engine.schedule import Plan
+from aegan.engine.thread_record import Record
+from aegan.errors import UserError
+from aegan.files import write_text
+from aegan.hugging_face import hub_name
+from aegan.migrate import migrated_options
+from aegan.plain_yaml import read_yaml
+from aegan.runs.places import Place, is_path, plain_places, read_places, where
+from aegan.runs.resuming import FREE
+from aegan.seeds import check_seed
+from aegan.strategies import Strategy, strategies, strategy
+from aegan.version import __version__
+
+Array = NDArray[Any]
+FORMAT = 1  # of config.yaml
+IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
+MINUTES = 3.0  # the budget when none is given
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """config.yaml: what was asked for, everything that was chosen, and the plan by which the run can be repeated.
+
+    Args:
+        run: the command's settings.
+        options: every hyper-parameter of the strategy.
+        plans: steps of each stage, known once they are planned.
+        threads: that it computed with, step by step.
+        fingerprint, examples: of the data that it was trained on; empty and 0 in files of older versions.
+        places: where the files are that `run` names, by the setting's name.
+        extended: what more training was asked for after the run had ended.
+        init: where its first weights are from: source, strategy and hash; empty: from nowhere.
+    """
+
+    run: RunConfig
+    options: dict[str, Any]
+    plans: dict[str, Plan] = dataclasses.field(default_factory=dict)
+    threads: Record = dataclasses.field(default_factory=Record)
+    fingerprint: str = ""
+    examples: int = 0
+    places: dict[str, Place] = dataclasses.field(default_factory=dict)
+    extended: tuple[Extension, ...] = ()
+    init: dict[str, str] = dataclasses.field(default_factory=dict)
+    folder: Path | None = dataclasses.field(default=None, compare=False)  # of the file that it was read from
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        plans = {k: dataclasses.asdict(p) for k, p in self.plans.items()}
+        return dict(
+            as_plain(
+                {
+                    "aegan": __version__,
+                    "format": FORMAT,
+                    "run": dataclasses.asdict(self.run),
+                    "data": {"fingerprint": self.fingerprint, "examples": self.examples},
+                    "places": plain_places(self.places),
+                    "extended": [dataclasses.asdict(more) for more in self.extended],
+                    "init": self.init,
+                    "options": self.options,
+                    "threads": self.threads.to_plain(),
+                    "plans": plans,
+                }
+            )
+        )
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
+        free = FREE | {"data"}  # which has its fingerprint
+        run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
+        options = dataclasses.asdict(
+            self.strategy()
+        )  # all of them: what is missing from a file that was cut would be a default
+        return dict(as_plain({**run, **{f"options.{k}": v for k, v in options.items()}}))
+
+    def write(self, path: Path) -> None:
+        """As YAML."""
+        write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False))
+
+    @classmethod
+    def read(cls, path: Path) -> RunSettings:
+        """From YAML; unknown keys fail, naming the nearest.
+
+        Raises:
+            UserError: it is missing or damaged, or is from a newer version.
+        """
+        try:
+            return dataclasses.replace(
+                cls.from_plain(read_yaml(path.read_text(encoding="utf-8")), path), folder=path.parent
+            )
+        except OSError:
+            raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise _damaged(path) from error
+
+    @classmethod
+    def from_plain(cls, content: Any, path: Path) -> RunSettings:
+        """The inverse of `to_dict`; `path` is where the values are from, for messages."""
+        try:
+            if int(content.get("format", FORMAT)) > FORMAT:
+                raise UserError(
+                    f"{path} has format {content['format']}, newer than this aegan knows ({FORMAT}).",
+                    "Update: pip install --upgrade aegan",
+                )
+            run, options = dict(content["run"]), dict(content["options"])
+            plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
+            threads = Record.from_plain(content.get("threads"))
+            data, init = content.get("data") or {}, content.get("init") or {}
+            more: dict[str, Any] = {
+                "fingerprint": str(data.get("fingerprint", "")),
+                "examples": int(data.get("examples", 0)),
+                "places": read_places(content.get("places")),
+                "extended": tuple(Extension.from_plain(e) for e in content.get("extended") or ()),
+                "init": {str(k): str(v) for k, v in init.items()},
+            }
+            named = run.get("strategy", RunConfig.strategy)
+            run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(path) from error
+        return cls(with_options(RunConfig(), run, "a run"), options, plans, threads, **more)
+
+    def strategy(self) -> Strategy:
+        """The strategy with these options."""
+        return with_options(strategy(self.run.strategy)(), self.options, f"strategy '{self.run.strategy}'")
+
+    def open_data(self, progress: bool = False, source: str | Array | Sequence[Any] | None = None) -> Data:
+        """The data, or that of another source, as it was trained on."""
+        return open_asked(self.run, source, progress)
+
+    def on(self, data: Data) -> RunSettings:
+        """The same with what tells this data from other data."""
+        count = len(data.train) + len(data.held_out)
+        return dataclasses.replace(self, fingerprint=data.fingerprint, examples=count)
+
+    def placed(self, folder: Path, data: str | None = None) -> RunSettings:
+        """The same with the places of its files as they are now, for a run in `folder`.
+
+        Args:
+            data: where its data was found; default: where `run` says.
+        """
+        r = self.run
+        paths = {"data_dir": r.data_dir, "init": r.init, "networks": r.networks and r.networks.rpartition(":")[0]}
+        paths = {
+            k: where(k, v, self, folder) for k, v in paths.items() if v is not None and not v.startswith(IN_PYTHON)
+        }
+        if is_path(r.data):
+            paths["data"] = data or r.data
+        places = {
+            k: Place.of(v, folder) for k, v in paths.items() if v is not None and (k != "init" or not hub_name(v))
+        }
+        return dataclasses.replace(self, places=places)
+
+
+def open_asked(config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True) -> Data:
+    """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
+    return open_data(
+        config.data if source is None else source, size=config.size, channels=config.channels, fit=config.fit,
+        background=config.background, data_dir=config.data_dir, progress=progress, stream=config.stream,
+    )  # fmt: skip
+
+
+def check_numbers(config: RunConfig) -> None:
+    """Refuses numbers that no run can have, before any data is opened.
+
+    Raises:
+        UserError: names the option and an example.
+    """
+    if config.minutes is not None and config.steps is not None:
+        raise UserError("Both --minutes and --steps were given.", "Give one of them.")
+    for what, value, most, example in (
+        ("--minutes", config.minutes, 1e7, 3),
+        ("--steps", config.steps, 1e12, 1000),
+        ("--batch-size", config.batch_size, 1e9, 128),
+        ("--checkpoint-every", config.checkpoint_every, 1e9, 60),
+        ("--devices", config.devices, 1e4, 2),
+    ):
+        if value is None or 0 < value <= most:
+            continue
+        bound = "more than 0" + (f" and at most {most:,.0f}" if value > most else "")
+        raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
+    check_seed(config.seed)
+    asked_threads(config.threads)
+
+
+def resolve(
+    config: RunConfig,
+    data: Data,
+    options: Mapping[str, Any],
+    *,
+    processes: int = 1,
+    say: Callable[[str], None] = lambda _: None,
+) -> RunSettings:
+    """Settles everything that was left open: budget, preset, every hyper-parameter.
+
+    Args:
+        config, options: what was asked for.
+        data: what is trained on.
+        processes: that share a batch.
+        say: is told in a line what could not be as asked.
+    """
+    check_numbers(config)
+    chosen_loggers(config.logger)
+    kind = strategy(config.strategy)
+    spec = data.spec
+    if spec.is_vector and not kind.vectors:
+        able = ", ".join(name for name, s in strategies().items() if s.vectors)
+        raise UserError(
+            f"Strategy '{kind.name}' works on images, and this data is vectors.", f"These take vectors: {able}."
+        )
+    name = config.preset or kind().preset(spec)
+    chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
+    chosen = with_options(chosen, options, f"strategy '{kind.name}'")
+    if config.batch_size is not None:
+        chosen = with_options(chosen, {"batch_size": config.batch_size}, f"strategy '{kind.name}'")
+    for line in chosen.remarks(spec):
+        say(line)
+    chosen = chosen.resolve_auto(spec)
+    if chosen.batch_size < 2:
+        raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
+    most = _largest_batch(len(data.train), processes * chosen.pack)
+    if chosen.batch_size > most:
+        # an example twice in a batch teaches nothing, and costs the time of two
+        say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
+        chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
+        config = dataclasses.replace(config, batch_size=None if config.batch_size is None else most)
+    minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
+    size = size_text((spec.height, spec.width)) if spec.is_image else None
+    run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
+    return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def _largest_batch(examples: int, grain: int) -> int:
+    """The largest batch in which no example must come twice, of whole groups of `grain`; one of 2 is always needed."""
+    return max(examples // grain * grain, grain, 2)
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path} is damaged, or is no configuration of aegan.", "Bring it back, or train again in a new folder."
+    )

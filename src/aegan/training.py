@@ -1,0 +1,165 @@
+"""What `fit` and `aegan train` do: begin a run, train it, evaluate it, write its report."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from aegan.config import RunConfig
+from aegan.cores import asked_threads, at_most
+from aegan.data import Data, DataSpec
+from aegan.data.record import NAME as DATA_JSON
+from aegan.data.record import as_text
+from aegan.engine import Engine
+from aegan.engine.log import Display
+from aegan.engine.ranks import Ranks, start
+from aegan.engine.stage_state import Counters
+from aegan.engine.thread_record import computing_with
+from aegan.errors import UserError
+from aegan.expected import expected
+from aegan.files import write_text
+from aegan.initial import Init, Source, open_init, take
+from aegan.model import write_model
+from aegan.networks import Own
+from aegan.networks.custom import made
+from aegan.runs.begin import Asked, hold_folder, initial_weights, own_networks, settle
+from aegan.runs.folder import Run, run_folder
+from aegan.runs.places import find_data
+from aegan.runs.resuming import given_settings
+from aegan.runs.settings import IN_PYTHON, RunSettings
+from aegan.strategies import Networks
+
+Array = NDArray[Any]
+
+
+def train(
+    config: RunConfig,
+    options: Mapping[str, Any],
+    *,
+    source: str | Array | Sequence[Any] | None = None,
+    resume: bool = False,
+    repeat: RunSettings | None = None,
+    evaluate: bool = True,
+    display: Display | None = None,
+    networks: Mapping[str, Own] | None = None,
+    init: Init | None = None,
+    given: Collection[str] | None = None,
+) -> Run:
+    """What `fit` and `aegan train` do.
+
+    Args:
+        config, options: the settings; when resuming, those of the run's config.yaml are used, and these must be the same,
+            but for a budget that adds to a run that has ended; see `aegan.runs.resuming`.
+        source: data in Python, or where the data is now, in place of `config.data`.
+        resume: go on from the newest whole checkpoint of `config.out`.
+        repeat: the configuration of an earlier run, to be repeated with its recorded steps.
+        evaluate: score the model and write the report afterwards.
+        display: shows progress.
+        networks: of your own, by name; modules are trained in place.
+        init: a model in place of `config.init`.
+        given: names of the settings in `config` that were asked for; default: those that are not at their defaults.
+
+    Raises:
+        UserError: a setting cannot be used, or another process trains in this folder.
+    """
+    given = given_settings(config) if given is None else given
+    if networks:
+        config = dataclasses.replace(config, networks=f"{IN_PYTHON} {', '.join(networks)}")
+    if init is not None:
+        config = dataclasses.replace(config, init=f"{IN_PYTHON} a model")
+    asked = Asked(config, options, source, resume, repeat, networks, init, given)
+    with contextlib.ExitStack() as held:
+        held.enter_context(at_most(asked_threads(config.threads)))
+        return _train(asked, evaluate, display or Display(), held)
+
+
+def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.ExitStack) -> Run:
+    """`train`, while `held` holds the run's lock."""
+    ranks = start(asked.config.device)
+    opened: list[Data] = []
+    initial: list[Source] = []
+    said: list[str] = []  # when all is done
+
+    def decide() -> tuple[dict[str, Any], bool]:
+        hold_folder(run_folder(asked.config), asked.resume, held)
+        config = asked.config
+        if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
+            initial.append(open_init(config.init if asked.init is None else asked.init, config.init))
+        settings, data, go_on = settle(asked, ranks.size, display.say, said)
+        opened.append(data)
+        if settings.run.init is not None and not go_on:
+            initial[:] = initial or [initial_weights(settings, asked.init)]
+            settings = dataclasses.replace(settings, init=initial[0].described())
+        return settings.to_dict(), go_on
+
+    plain, go_on = ranks.broadcast_object(decide)
+    settings = RunSettings.from_plain(plain, Path("config.yaml"))
+    folder = Path(settings.run.out or "")
+    array = None if isinstance(asked.source, str) else asked.source
+    data = ranks.in_turn(lambda: opened[0] if opened else find_data(settings, folder, source=array, checked=False)[0])
+    _check_same(data, ranks)
+    threads = asked_threads(settings.run.threads)
+    held.enter_context(at_most(threads))
+    held.enter_context(computing_with(threads))  # the evaluation too
+    chosen = settings.strategy()
+    own = own_networks(settings, asked.networks, data.spec, folder)
+
+    def save(name: str, networks: Networks, counters: Counters, notes: dict[str, dict[str, Any]]) -> None:
+        trained = {"steps": counters.step, "seconds": round(counters.seconds, 2), "images": counters.images}
+        if "P" not in networks or getattr(networks["P"], "fitted", True):
+            found = {**notes, "training": trained}
+            write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
+
+    def begin_with(networks: Networks, spec: DataSpec) -> dict[str, Any]:
+        found = take(initial[0], networks, spec, chosen)
+        for line in found["notes"]:
+            display.say(f"init: {line}")
+        return found
+
+    def begin() -> None:
+        settings.write(folder / "config.yaml")
+        write_text(folder / DATA_JSON, as_text(data))
+        if not go_on:
+            first, *rest = data.inspection.lines()
+            display.say("\n  ".join([f"{data.name}: {first}", *rest]))
+            for line in expected(chosen.name, data.spec.shape, settings.run.minutes, engine.device.type):
+                display.say(line)
+
+    engine = Engine(
+        chosen, data, settings.run, folder, plans=settings.plans or None,
+        threads=settings.threads if settings.threads.changes else None, display=display,
+        save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
+        settings=settings.decisive(), ranks=ranks, extensions=settings.extended,
+        initial=begin_with if settings.run.init is not None and not go_on else None,
+        begin=begin,
+    )  # fmt: skip
+    outcome = engine.run(go_on)
+    for line in said:
+        display.say(line)
+    if not ranks.first:
+        return Run(folder, asked.config.device, own, elsewhere=True)
+    dataclasses.replace(settings, plans=outcome.plans, threads=outcome.threads).write(folder / "config.yaml")
+    run = Run(folder, asked.config.device, own)
+    if evaluate:
+        from aegan.evaluation import evaluate_run
+        from aegan.report import write_report
+
+        evaluate_run(run, data=data, device=str(engine.device), progress=not display.console.quiet)
+        write_report(folder)
+    return run
+
+
+def _check_same(data: Data, ranks: Ranks) -> None:
+    """Refuses other data than the first process has: another folder on another machine, say."""
+    if ranks.broadcast_object(lambda: data.fingerprint) != data.fingerprint:
+        raise UserError(
+            f"{data.source} on {socket.gethostname()} is not the data of the run's first process.",
+            "Give every machine the same files under the same path.",
+        )
