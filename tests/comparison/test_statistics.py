@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from aegan.comparison.statistics import difference, least_p, middle, rounded, signed_rank
+from aegan.comparison.statistics import difference, least_p, median, rounded, signed_rank
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -38,9 +38,9 @@ def test_many_pairs_are_drawn() -> None:
 
 
 def test_middle() -> None:
-    assert middle([3.0, 1.0, math.inf]) == 3.0
-    assert middle([1.0, 2.0]) == 1.5
-    assert middle([1.0, math.inf]) == math.inf
+    assert median([3.0, 1.0, math.inf]) == 3.0
+    assert median([1.0, 2.0]) == 1.5
+    assert median([1.0, math.inf]) == math.inf
 
 
 def test_rounded_is_json() -> None:

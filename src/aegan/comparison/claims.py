@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from aegan.comparison.settings import CONTROL
-from aegan.comparison.statistics import difference, least_p, middle, rounded, signed_rank
+from aegan.comparison.statistics import difference, least_p, median, rounded, signed_rank
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import Trial
 from aegan.strategies import strategies
@@ -92,7 +92,7 @@ def paired_comparison(trials: Sequence[Trial], names: Sequence[str], cost: Cost)
         ours = [c for t in trials if t.seed == seed and t.strategy in names and (c := cost(t)) is not None]
         theirs = [c for t in trials if t.seed == seed and t.strategy == CONTROL and (c := cost(t)) is not None]
         if ours and theirs:
-            differences.append(difference(middle(ours), theirs[0]))
+            differences.append(difference(median(ours), theirs[0]))
     return paired_verdict(differences, names[0] if len(names) == 1 else "")
 
 
@@ -108,7 +108,7 @@ def paired_verdict(differences: Sequence[float], name: str = "") -> PairedCompar
     p = signed_rank(differences)
     verdict: Verdict = "undecided"
     if p <= LEVEL:
-        verdict = "supported" if middle(differences) < 0 else "not supported"
+        verdict = "supported" if median(differences) < 0 else "not supported"
     elif not wins:
         verdict = "not supported"
     return PairedComparison(name, len(differences), wins, losses, p, verdict)
@@ -132,7 +132,7 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
     bad = f"{sum(bool(t.bad) for t in ours)} of {len(ours)} trials failed or collapsed, of '{CONTROL}' "
     bad += f"{sum(bool(t.bad) for t in theirs)} of {len(theirs)}."
     centres = {
-        n: middle([quality.cost(quality.value(t)) for t in trials if t.strategy == n])
+        n: median([quality.cost(quality.value(t)) for t in trials if t.strategy == n])
         for n in {t.strategy for t in trials}
     }
 
@@ -160,10 +160,10 @@ def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     if not target:
         return Claim("speed", claim, "undecided", None, f"No samples of '{CONTROL}' were scored while it trained.")
     theirs = [s for t in trials if t.strategy == CONTROL and (s := seconds(t)) is not None]
-    ours = middle([s for t in trials if t.strategy in mine and (s := seconds(t)) is not None])
+    ours = median([s for t in trials if t.strategy in mine and (s := seconds(t)) is not None])
     reached = f"after {ours:.0f} s" if math.isfinite(ours) else "not within the budget"
     seen = (
-        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {middle(theirs):.0f} s; the middle trial "
+        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {median(theirs):.0f} s; the middle trial "
         f"with an autoencoder was as good {reached}."
     )
     return _answer("speed", claim, trials, mine, seconds, seen)
@@ -173,7 +173,7 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
     def final(trial: Trial) -> float:
         return quality.cost(quality.value(trial))
 
-    centre = {n: middle([final(t) for t in trials if t.strategy == n]) for n in (*mine, CONTROL)}
+    centre = {n: median([final(t) for t in trials if t.strategy == n]) for n in (*mine, CONTROL)}
 
     def words(cost: float) -> str:
         if math.isinf(cost):
@@ -183,7 +183,7 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
     best = min(mine, key=lambda n: centre[n])
     seen = (
         f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, the middle autoencoder-based strategy "
-        f"{words(middle([centre[n] for n in mine]))}, the best of them, '{best}', {words(centre[best])}."
+        f"{words(median([centre[n] for n in mine]))}, the best of them, '{best}', {words(centre[best])}."
     )
     return _answer("quality", "better samples at the end of the budget", trials, mine, final, seen)
 
@@ -199,7 +199,7 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
     def centre(names: Sequence[str]) -> str:
         known = [g for t in trials if t.strategy in names and (g := t.value("gap")) is not None]
-        return f"{middle(known):.3g}" if known else "unknown"
+        return f"{median(known):.3g}" if known else "unknown"
 
     seen = (
         "Fréchet distance to training data less that to held-out data (far below 0: the training set is repeated), in "
@@ -209,16 +209,16 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
 
 def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
-    def middle_of(names: Sequence[str], what: Callable[[Trial], float | None]) -> float | None:
+    def median_of(names: Sequence[str], what: Callable[[Trial], float | None]) -> float | None:
         known = [v for t in trials if t.strategy in names and not t.failed and (v := what(t))]
-        return middle(known) if known else None
+        return median(known) if known else None
 
     claim = "no more operations for each training example"
-    ours, theirs = (middle_of(n, lambda t: t.operations) for n in (mine, [CONTROL]))
+    ours, theirs = (median_of(n, lambda t: t.operations) for n in (mine, [CONTROL]))
     if ours is None or theirs is None:
         return Claim("cost", claim, "undecided", None, "Operations could not be counted.")
-    memory = [middle_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (mine, [CONTROL])]
-    weights = [middle_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (mine, [CONTROL])]
+    memory = [median_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (mine, [CONTROL])]
+    weights = [median_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (mine, [CONTROL])]
     seen = (
         f"The middle autoencoder-based trial takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
         f"{memory[0] / max(memory[1], 1):.2f} times its memory and {weights[0] / max(weights[1], 1):.2f} times its weights "
@@ -226,7 +226,7 @@ def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     )
     comparisons = []
     for name in mine:
-        each = middle_of([name], lambda t: t.operations)
+        each = median_of([name], lambda t: t.operations)
         verdict: Verdict = "undecided" if each is None else ("supported" if each <= theirs else "not supported")
         comparisons.append(PairedComparison(name, 0, 0, 0, None, verdict))
     return Claim("cost", claim, "supported" if ours <= theirs else "not supported", None, seen, tuple(comparisons))

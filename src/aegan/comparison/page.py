@@ -12,7 +12,7 @@ from aegan.comparison.claims import Claim
 from aegan.comparison.figures import Axis, Band, band_chart, dot_rows, named_points
 from aegan.comparison.results import Results
 from aegan.comparison.settings import CONTROL
-from aegan.comparison.statistics import least_p, middle
+from aegan.comparison.statistics import least_p, median
 from aegan.comparison.summary import Summary, failures, percent, scaled, spread
 from aegan.files import write_text
 from aegan.report.html import document, section
@@ -172,7 +172,7 @@ def band(curves: Sequence[Sequence[Sequence[float]]]) -> Band:
     out = []
     for at in dict.fromkeys(times):
         values = [[v for t, v in c if t <= at][-1] for c in known]
-        out.append((at, middle(values), min(values), max(values)))
+        out.append((at, median(values), min(values), max(values)))
     return out
 
 

@@ -12,7 +12,7 @@ MOST = 16  # pairs up to which all signs are tried (65,536); more are drawn
 DRAWS = 100_000
 
 
-def middle(values: Sequence[float]) -> float:
+def median(values: Sequence[float]) -> float:
     """The median; of an even number the mean of the two in the middle, infinite if one of them is."""
     s = sorted(values)
     n = len(s)

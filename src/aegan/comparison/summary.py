@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aegan.comparison.statistics import middle, rounded
+from aegan.comparison.statistics import median, rounded
 from aegan.comparison.trials import Trial
 from aegan.text import show
 
@@ -120,10 +120,10 @@ def summarise(name: str, trials: Sequence[Trial], quality: Quality) -> Summary:
     values = [quality.value(t) for t in trials]
     known = sorted(v for v in values if v is not None)
     ended = [t for t, v in zip(trials, values, strict=True) if v is not None]
-    centre = middle([quality.cost(v) for v in values]) if values else math.inf
+    centre = median([quality.cost(v) for v in values]) if values else math.inf
     # where the median is a failure, the worst that ended stands nearest to it
     far = 1e9 if math.isinf(centre) else centre
-    median = min(ended, key=lambda t: abs(quality.cost(quality.value(t)) - far)) if ended else None
+    nearest = min(ended, key=lambda t: abs(quality.cost(quality.value(t)) - far)) if ended else None
     value = None if math.isinf(centre) else (math.exp(centre) if quality.better == "lower" else -centre)
     names = sorted({k for t in ended for k, f in t.figures.items() if f.get("value") is not None})
     return Summary(
@@ -133,9 +133,9 @@ def summarise(name: str, trials: Sequence[Trial], quality: Quality) -> Summary:
         least=known[0] if known else None,
         most=known[-1] if known else None,
         values=tuple(values),
-        median_seed=median.seed if median else None,
-        median_folder=median.folder if median else "",
-        figures={n: middle([v for t in ended if (v := t.value(n)) is not None]) for n in names},
+        median_seed=nearest.seed if nearest else None,
+        median_folder=nearest.folder if nearest else "",
+        figures={n: median([v for t in ended if (v := t.value(n)) is not None]) for n in names},
         bad={kind: sum(t.bad == kind for t in trials) for kind in ("diverged", "crashed", "collapsed")},
         seconds=_median([t.seconds for t in ended]),
         operations=_median([t.operations for t in ended if t.operations]),
@@ -148,7 +148,7 @@ def summarise(name: str, trials: Sequence[Trial], quality: Quality) -> Summary:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    return middle(values) if values else None
+    return median(values) if values else None
 
 
 def spread(s: Summary, quality: Quality) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aegan.doctor.rules import Finding, Line, diagnose, number
+from aegan.doctor.rules import Finding, Line, diagnose
+from aegan.jsonl import number
 
 PATIENCE = 3  # looks that a stage may come no nearer to held-out items, where it is to be stopped early
 SURE = 2.0  # standard errors by which it must have become worse

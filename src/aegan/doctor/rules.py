@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aegan.jsonl import number
+
 LEAST = 8  # lines of a stage, below which nothing is said of a trend
 EARLY, HALF = 0.25, 0.5  # progress of a stage, before which samples and reconstructions may still be poor
 CHANCE = -2 * math.log(2)  # V(G, D) of a critic that cannot tell
@@ -260,13 +262,6 @@ def _series(lines: Sequence[Line], group: str) -> dict[str, list[float]]:
             if number(value) is not None:
                 out.setdefault(name, []).append(float(value))
     return {name: values for name, values in out.items() if len(values) >= LEAST}
-
-
-def number(value: Any) -> float | None:
-    """A finite number, or None; the log writes NaN and infinity as words."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _late(values: Sequence[float]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ import yaml
 from aegan.data.record import NAME as DATA_JSON
 from aegan.data.record import describe
 from aegan.errors import UserError
-from aegan.jsonl import json_objects
+from aegan.jsonl import json_objects, number
 from aegan.plain_yaml import read_yaml
 
 PREVIEW = re.compile(r"(\d+)-(.+)\.png")
@@ -147,13 +146,6 @@ class Facts:
         if len(found) <= most:
             return found
         return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
-
-
-def number(value: Any) -> float | None:
-    """A finite number, or None. The log writes NaN and infinity as words."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if math.isfinite(value) else None
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from aegan.cells import picture
 from aegan.files import write_text
+from aegan.jsonl import number
 from aegan.report import words
 from aegan.report.curves import Chart, line_chart
-from aegan.report.facts import Facts, number
+from aegan.report.facts import Facts
 from aegan.report.html import document, section
 from aegan.text import duration, plural, show
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aegan.report.facts import Facts, number
+from aegan.jsonl import number
+from aegan.report.facts import Facts
 from aegan.text import duration, measured, plural
 
 FEW = 500  # held-out items below which a Fréchet distance is mostly count
