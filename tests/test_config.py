@@ -162,3 +162,10 @@ def test_an_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("seed:", "sede:"))
     with pytest.raises(UserError, match="Did you mean 'seed'"):
         RunSettings.read(path)
+
+
+def test_a_preset_that_is_based_on_another_says_only_what_differs() -> None:
+    base, textures = (read_preset("latent", name) for name in ("64", "textures"))
+    assert textures["matrix_lr"] == base["matrix_lr"] and textures["batch_size"] == base["batch_size"]
+    assert (base["upsampling"], textures["upsampling"]) == ("bilinear", "bilinear+noise")
+    assert "based_on" not in textures and base.keys() < textures.keys()

@@ -219,10 +219,15 @@ def preset_files() -> dict[tuple[str, str], Path]:
 
 
 def read_preset(strategy: str, name: str) -> dict[str, Any]:
-    """The numbers of a preset; an unknown name fails, naming the nearest."""
+    """The numbers of a preset; an unknown name fails, naming the nearest.
+
+    `based_on: NAME` in a file stands for the numbers of another preset of the strategy, which those of the file go before.
+    """
     from aegan.plain_yaml import read_yaml
 
     files = preset_files()
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
-    return dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})
+    numbers = dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})
+    base = numbers.pop("based_on", None)
+    return numbers if base is None else read_preset(strategy, base) | numbers

@@ -57,6 +57,12 @@ class Figure:
         """The value with its interval, as people read it."""
         return "none" if self.value is None else measured(self.value, self.low, self.high, self.unit)
 
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """Title, value and perfect value for a table; the reason where there is no value."""
+        shown = f"none: {self.why}" if self.value is None else self.text
+        return self.title, shown, "" if self.floor is None else show(self.floor, self.unit)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -129,13 +135,17 @@ class Evaluation:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UserError(f"{path} is damaged, or is no evaluation.", "Evaluate again: aegan evaluate") from error
 
-    def __rich__(self) -> Table:
+    @property
+    def _title(self) -> str:
         c, d = self.counts, self.data
+        against = f"{c['reference']:,} {real_items(d)} of {d.get('name', 'data')}"
+        return f"{self.subject['name']}: {c['samples']:,} samples against {against}"
+
+    def __rich__(self) -> Table:
         what = f"{self.extractor['name']} features" if self.extractor else "raw vectors"
         what += f" (its critics saw through {self.extractor['seen']})" if self.extractor.get("seen") else ""
         table = Table(
-            title=f"{self.subject['name']}: {c['samples']:,} samples against {c['reference']:,} {real_items(d)} of "
-            f"{d.get('name', 'data')}",
+            title=self._title,
             caption="\n".join([f"{what}, seed {self.seed}, {self.seconds:.0f} s", *self.remarks]),
             title_justify="left",
             caption_justify="left",
@@ -146,30 +156,16 @@ class Evaluation:
         table.add_column("better")
         table.add_column("on", justify="right")
         for f in self.figures:
-            shown = f"none: {f.why}" if f.value is None else f.text
             on = f"{f.count:,}" + (f" : {f.against:,}" if f.against not in (0, f.count) else "")
-            table.add_row(f.title, shown, "" if f.floor is None else show(f.floor, f.unit), f.better, on)
+            table.add_row(*f.cells, f.better, on)
         return table
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         from aegan.cells import lines, table
 
-        title = (
-            f"{self.subject['name']}: {self.counts['samples']:,} samples against {self.counts['reference']:,} "
-            f"{real_items(self.data)} of {self.data.get('name', 'data')}"
-        )
-        rows = [
-            (
-                f.title,
-                f"none: {f.why}" if f.value is None else f.text,
-                "" if f.floor is None else show(f.floor, f.unit),
-                f.better,
-            )
-            for f in self.figures
-        ]
-        figures = table(rows, ("figure", "value [95 %]", "perfect", "better"))
-        return f"<b>{escape(printable(title))}</b>{figures}{lines(self.remarks)}"
+        figures = table([(*f.cells, f.better) for f in self.figures], ("figure", "value [95 %]", "perfect", "better"))
+        return f"<b>{escape(printable(self._title))}</b>{figures}{lines(self.remarks)}"
 
     def __str__(self) -> str:
         return plain(self, 100)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from aegan.errors import UserError
+from aegan.hub.card import write_hub_folder
 from aegan.hugging_face import FILES, hub_package, is_name, why_not
 
 
@@ -23,8 +24,6 @@ def push(source: str | Path, repo: str, *, private: bool = False) -> str:
     Raises:
         UserError: the package is missing, the name is none, nobody is logged in, or the Hub cannot be reached.
     """
-    from aegan.hub.card import write_hub_folder
-
     hub = hub_package()
     if not is_name(repo):
         raise UserError(f"'{repo}' is no name of a model on the Hub.", "Write it as owner/name.")
