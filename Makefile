@@ -4,10 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow lint types docs wheel audit check bench clean
+.PHONY: help demo test test-slow lint types docs wheel audit check bench clean
 
 demo: $(VENV)/.aegan  ## train on the built-in images for two minutes, and say where the report is
 	$(BIN)/aegan train fashion --minutes 2
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: $(VENV)/.dev  ## the tests, warnings as errors, doctests included
 	$(BIN)/python -m pytest -m "not slow" -n auto
@@ -15,12 +18,12 @@ test: $(VENV)/.dev  ## the tests, warnings as errors, doctests included
 test-slow: $(VENV)/.dev  ## the long tests alone
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev  ## ruff, formatting, and which room may import which
 	$(BIN)/ruff check src tests bench scripts examples
 	$(BIN)/ruff format --check src tests bench scripts examples
 	@$(BIN)/lint-imports --no-cache --no-logo
 
-types: $(VENV)/.dev
+types: $(VENV)/.dev  ## mypy
 	$(BIN)/mypy
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what is installed; without a network, says so and passes
@@ -42,7 +45,7 @@ check: lint types test docs audit wheel  ## everything CI runs
 bench: $(VENV)/.aegan  ## the README's figures; about an hour
 	$(BIN)/python bench/targets.py
 
-clean:
+clean:  ## remove the virtual environment and what was built
 	rm -rf $(VENV) build dist
 
 $(VENV)/bin/python:

@@ -29,8 +29,8 @@ import torch
 from aegan.cores import usable
 from aegan.engine.device import describe_machine
 from aegan.engine.load import Cores
-from aegan.engine.log import read_log
-from aegan.report.facts import Facts
+from aegan.jsonl import read_log
+from aegan.runs.reading import RunFolder, RunHistory
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def train(threads: str, seconds: float, folder: Path) -> dict[str, Any]:
     own = (after.children_user + after.children_system - before.children_user - before.children_system) / took
     return {
         "images_per_second": round(last["images"] / (last["seconds"] - began), 1),
-        "threads": Facts(folder).threads,
+        "threads": RunHistory(RunFolder(folder).log).threads,
         "changes": sum(line.get("event") == "threads" for line in log),
         "others": None if load is None else round(max(0.0, load.others - own), 2),
     }

@@ -1,4 +1,4 @@
-"""The cards of finished runs side by side, as one picture: samples above, figures with intervals and perfect values below.
+"""The cards of finished runs side by side, as one picture: samples above, figures with intervals and baselines below.
 
     python bench/cards.py runs/latent runs/gan runs/vae --out docs/images/cards.png
 
@@ -26,7 +26,7 @@ SHOWN = (
 SIDE, COLUMNS = 6, 5  # samples: rows and columns
 LABEL, COLUMN, PERFECT, LINE, GAP = 340, 330, 110, 46, 16  # pixels
 INK, SOFT, RULE = "#1b1f24", "#57606a", "#d5dae0"
-WAY = {"lower": "lower is better", "higher": "higher is better", "near": "best near perfect"}
+WAY = {"lower": "lower is better", "higher": "higher is better", "near": "best near the baseline"}
 
 
 def result(run: Run) -> Evaluation:
@@ -53,7 +53,7 @@ def card(runs: list[Run], found: Comparison) -> Image.Image:
         draw.text((edge, GAP), run.config.run.strategy, INK, large, anchor="ra")
         image.paste(picture, (edge - picture.width, 48 + GAP // 2))
     y = top + LINE // 2
-    draw.text((right, y), "perfect", SOFT, plain, anchor="ra")
+    draw.text((right, y), "baseline", SOFT, plain, anchor="ra")
     draw.text((GAP, y), "value [95 % interval]", SOFT, plain)
     for row in rows:
         y += LINE
@@ -64,13 +64,13 @@ def card(runs: list[Run], found: Comparison) -> Image.Image:
         for i, f in enumerate(row):
             text = "none" if f is None or f.value is None else f.text
             draw.text((LABEL + COLUMN * (i + 1), y + 3), text, INK, plain, anchor="ra")
-        if known.floor is not None:
-            draw.text((right, y + 3), show(known.floor, known.unit), SOFT, plain, anchor="ra")
+        if known.baseline is not None:
+            draw.text((right, y + 3), show(known.baseline, known.unit), SOFT, plain, anchor="ra")
     first = found.results[0]
     c = first.counts
     said = (
-        f"{c['samples']:,} samples against {c['reference']:,} training images of {first.data['name']}; perfect: "
-        f"{c['floor']:,} held-out images. {first.extractor['name']} features, not FID. aegan {first.version}."
+        f"{c['samples']:,} samples against {c['reference']:,} training images of {first.data['name']}; baseline: "
+        f"{c['baseline']:,} held-out images. {first.extractor['name']} features, not FID. aegan {first.version}."
     )
     draw.text((GAP, height - GAP - 14), said, SOFT, small)
     return image

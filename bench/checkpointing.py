@@ -30,8 +30,8 @@ from aegan.data import open_data
 from aegan.engine import Engine
 from aegan.engine.device import describe_machine
 from aegan.engine.guard import Guard
-from aegan.engine.log import read_log
-from aegan.runs import resolve
+from aegan.jsonl import read_log
+from aegan.runs.settings import resolve
 
 BLOCK = 8  # steps between changes of the guard
 

@@ -26,7 +26,7 @@ import aegan
 from aegan.data import open_data
 from aegan.doctor import diagnose
 from aegan.engine.device import describe_machine
-from aegan.engine.log import read_log
+from aegan.jsonl import read_log
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     python bench/evaluation_speed.py                     10,000 images, then the memory at 50,000; about ten minutes
     python bench/evaluation_speed.py --count 500 --large 0 --out /tmp/x.json         a quick look
 
-COUNT colour images of 32 × 32 are compared with COUNT real ones, and as many other real ones give the floor: features of
+COUNT colour images of 32 × 32 are compared with COUNT real ones, and as many other real ones give the baseline: features of
 3 × COUNT images the first time. With a cached reference only those of the samples are computed. Each is a process of its
 own, start and reading of files included. The images are smooth random patterns: speed does not depend on what they show.
 Run it on a machine that does nothing else.

@@ -38,8 +38,8 @@ def collected() -> list[dict[str, Any]]:
         name, minutes = one["name"].rsplit("-", 1)
         machine = one.get("machine", targets["machine"])
         if name in ("latent", "gan", "vae", "autoencoder"):
-            preset = with_options(strategy(name)(), read_preset(name, "32"), name)
-            images = one["steps"] * preset.batch_size
+            batch_size = with_options(strategy(name)(), read_preset(name, "32"), name).batch_size
+            images = one.get("images", one["steps"] * batch_size)  # which results of earlier versions lack
             rows.append(row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine))
     for one in json.loads((RESULTS / "pictures-10-minutes.json").read_text())["results"]:
         if one["minutes"] and " " not in one["try"] and "commit" not in one and one["machine"]["device"] == "cpu":

@@ -52,10 +52,10 @@ from aegan.data.loader import Loader
 from aegan.engine.device import describe_machine
 from aegan.engine.guard import Guard
 from aegan.engine.lock import LOCK
-from aegan.engine.log import read_log
 from aegan.engine.loop import Engine
 from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.strategies import Loss
 
 INTERVAL = 0.1  # seconds between checkpoints

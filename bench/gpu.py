@@ -25,7 +25,7 @@ import torch
 
 import aegan
 from aegan.engine.device import describe_machine
-from aegan.engine.log import read_log
+from aegan.jsonl import read_log
 from aegan.metrics import extractor
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"

@@ -33,7 +33,7 @@ import torch
 
 from aegan.data import Data, open_data
 from aegan.engine.device import describe_machine
-from aegan.engine.log import read_log
+from aegan.jsonl import read_log
 from aegan.metrics import MissingExtractor, extractor, frechet_between, prdc, statistics
 from aegan.pictures import grid
 
@@ -52,7 +52,7 @@ class Judge:
         held = np.asarray(data.held_out.items)[: self.count]
         self.train, self.held = self.of(train), self.of(held)
         self.statistics = statistics(self.train)
-        self.floor = frechet_between(statistics(self.held), self.statistics)
+        self.baseline = frechet_between(statistics(self.held), self.statistics)
 
     def score(self, images: np.ndarray[Any, Any]) -> dict[str, float]:
         """As many samples as there are held-out images, each against the training images; precision and recall."""
@@ -60,7 +60,7 @@ class Judge:
         fd = frechet_between(statistics(made), self.statistics)
         found, real = prdc(self.train[: self.count], made), prdc(self.train[: self.count], self.held)
         return {
-            "fd": round(fd, 3), "real": round(self.floor, 3), "above": round(fd - self.floor, 3),
+            "fd": round(fd, 3), "real": round(self.baseline, 3), "above": round(fd - self.baseline, 3),
             "precision": round(found.precision, 3), "recall": round(found.recall, 3),
             "real_precision": round(real.precision, 3), "real_recall": round(real.recall, 3), "count": self.count,
         }  # fmt: skip

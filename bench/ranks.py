@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aegan.engine.log import read_log
+from aegan.jsonl import read_log
 
 OUT = Path(__file__).parent.parent / "docs" / "results" / "ranks.json"
 BATCH = 128

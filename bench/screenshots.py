@@ -28,11 +28,11 @@ def main() -> None:
     from PIL import Image
 
     import aegan
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
     from aegan.serve.app import build_app
     from aegan.serve.following import Following
+    from aegan.serve.listening import listen
     from aegan.serve.play import Play
-    from aegan.serve.running import listen
 
     model = None if chosen.watch else aegan.load(chosen.run)
     play = None if model is None else Play(model, Run(chosen.run))

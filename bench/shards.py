@@ -84,7 +84,8 @@ def memory(folder: Path, shards: list[Path], images: int, each: int) -> dict[str
 def training(shards: Path, stream: str, steps: int) -> float:
     """Median images a second over the reports of the first stage of the default strategy."""
     from aegan.config import RunConfig
-    from aegan.engine.log import Display, read_log
+    from aegan.engine.log import Display
+    from aegan.jsonl import read_log
     from aegan.training import train
 
     with tempfile.TemporaryDirectory() as out:

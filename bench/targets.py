@@ -64,7 +64,7 @@ def run(name: str, icons: Path | None, out: Path, seed: int, scorer: Path | None
         noted.write_text(json.dumps({"process_seconds": round(wall, 1), "peak_memory_mb": round(peak)}))
     opened = aegan.Run(folder)
     done = [line for line in opened.log if line.get("event") == "done"][-1]
-    evaluation = opened.evaluation or {}
+    evaluation = opened.evaluation
     model = opened.model
     model.sample(500)  # the first call pays for warming up
     start = time.monotonic()
@@ -74,9 +74,12 @@ def run(name: str, icons: Path | None, out: Path, seed: int, scorer: Path | None
         "command": "aegan train " + " ".join(RUNS[name]) + f" --seed {seed}",
         "training_seconds": round(done["seconds"], 1),
         "steps": done["step"],
+        "images": done["images"],
         **json.loads(noted.read_text()),
         "samples_per_second": round(2000 / (time.monotonic() - start)),
-        "figures": {k: {"value": f["value"], "floor": f["floor"]} for k, f in evaluation.get("figures", {}).items()},
+        "figures": {f.name: {"value": f.value, "baseline": f.baseline} for f in evaluation.figures}
+        if evaluation
+        else {},
         "notes": {k: v for k, v in model.notes.items() if k in ("fit", "choose")},
     }
     if scorer is not None:

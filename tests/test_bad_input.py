@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from aegan.engine.log import read_log
+from aegan.jsonl import read_log
 
 Cli = Callable[..., Any]
 QUICK = ["--strategy", "autoencoder", "--steps", 6, "--set", "width=8", "--no-evaluate", "--device", "cpu"]

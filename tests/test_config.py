@@ -22,7 +22,7 @@ from aegan.config import (
 )
 from aegan.engine.schedule import Plan
 from aegan.errors import UserError, unknown
-from aegan.runs import RunSettings
+from aegan.runs.settings import RunSettings
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from aegan.hugging_face import hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
 from aegan.notebook import NotebookDisplay, in_notebook
-from aegan.runs import Run
+from aegan.runs.folder import Run
 from aegan.runs.resuming import given_settings
 from aegan.training import train
 

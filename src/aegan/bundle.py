@@ -9,9 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.files import read_tensors, write_tensors, write_text
+from aegan.files import write_text
 from aegan.jsonl import finite
 from aegan.migrate import migrated
+from aegan.tensor_files import read_tensors, write_tensors
 
 FORMAT = 1
 

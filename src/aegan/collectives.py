@@ -160,6 +160,11 @@ class Draws(TorchFunctionMode):
     All ranks' generators are in the same state, and stay so. What is drawn with a first axis is taken to have a row for
     each example, unless it is drawn under `replicated_random`; permutations and single numbers are the same on all ranks.
     Batch normalisation is by the whole batch's moments.
+
+    PyTorch's calls are intercepted, rather than given a generator for each (seed, step, row), because losses are also
+    written by people who do not think of several processes, and networks of their own bring dropout and batch
+    normalisation: with explicit generators every one of these draws would have to be changed, and one that was forgotten
+    would give wrong losses without a word.
     """
 
     def __init__(self, share: Share) -> None:

@@ -15,15 +15,22 @@ from aegan.errors import UserError, unknown
 
 T = TypeVar("T")
 
-SMALL = 1000  # training images, below which `early_stop` and `augment` are on unless they are told otherwise
+SMALL = 1000  # training images, below which `early_stop` and `augment` are on unless set otherwise
 Device = str
 Fit = Literal["crop", "pad", "stretch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
-def option(default: Any, help: str, *, source: str = "") -> Any:
-    """A dataclass field that carries its own documentation: what it means, its unit, and where the default is from."""
-    return dataclasses.field(default=default, metadata={"help": help, "source": source})
+def option(default: Any, help: str, *, source: str = "", searchable: bool = False) -> Any:
+    """A dataclass field that carries its own documentation.
+
+    Args:
+        default: its value.
+        help: what it means, and its unit.
+        source: where the default is from.
+        searchable: whether `--tune` looks for a better value: rates, and weights of which papers give ranges.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "source": source, "searchable": searchable})
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use, and how many it was told to use."""
+"""How many processor cores this process may use, and how many it was asked to use."""
 
 from __future__ import annotations
 

@@ -35,6 +35,23 @@ class TooLittleMemory(UserError):
     """Memory ran out, and smaller pieces of a batch do not help."""
 
 
+class HoldsVectors(UserError):
+    """Vectors, where images were asked for."""
+
+
+class TooFew(UserError):
+    """Not enough different examples.
+
+    Args:
+        found: what there is, in words.
+        fix: as for every error.
+    """
+
+    def __init__(self, found: str, fix: str = "") -> None:
+        super().__init__(f"Too few to train on: {found}.", fix)
+        self.found = found
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist; it names the nearest one.
 

@@ -1,4 +1,4 @@
-"""What a training will bring, as far as runs that were measured tell: `aegan train` says it before it starts."""
+"""What a training will bring, as far as measured runs show: `aegan train` prints it before it starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEAR = 2.0  # budgets and numbers of pixels that differ by no more than this fac
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRun:
     """A training with the numbers of its preset.
 
     Args:
@@ -41,9 +41,9 @@ class Measured:
         )
 
 
-def measured() -> list[Measured]:
+def measured() -> list[MeasuredRun]:
     """All that is known."""
-    return [Measured(**{**one, "shape": tuple(one["shape"])}) for one in json.loads(FILE.read_text("utf-8"))]
+    return [MeasuredRun(**{**one, "shape": tuple(one["shape"])}) for one in json.loads(FILE.read_text("utf-8"))]
 
 
 def expected(strategy: str, shape: Sequence[int], minutes: float | None, device: str) -> list[str]:

@@ -13,17 +13,17 @@ from aegan.bundle import read_bundle
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.errors import UserError
-from aegan.files import digest
 from aegan.hugging_face import hub_name
 from aegan.model import Model
 from aegan.strategies import Networks, Stage, Strategy
+from aegan.tensor_files import digest
 
 Init: TypeAlias = "str | Path | Model"
 MATRIX = 2  # axes of a tensor that holds what was learnt; biases and norms of equal length fit by chance
 
 
 @dataclass(frozen=True)
-class Source:
+class InitSource:
     """Another model's weights.
 
     Args:
@@ -57,7 +57,7 @@ class Source:
         return found
 
 
-def open_init(init: Init, name: str | None = None) -> Source:
+def open_init(init: Init, name: str | None = None) -> InitSource:
     """The weights of a run, of a model's folder, of a model of the Hub, or of a model in memory.
 
     Args:
@@ -69,11 +69,15 @@ def open_init(init: Init, name: str | None = None) -> Source:
     """
     if isinstance(init, Model):
         tensors = {f"{k}/{key}": v.cpu() for k, net in init.networks.items() for key, v in net.state_dict().items()}
-        return Source(name or "the given model", init.strategy.name, init.spec.shape, tuple(init.spec.classes), tensors)
+        return InitSource(
+            name or "the given model", init.strategy.name, init.spec.shape, tuple(init.spec.classes), tensors
+        )
     tensors, config = read_bundle(_folder(init))
     try:
         spec = config["spec"]
-        return Source(name or str(init), str(config["strategy"]), tuple(spec["shape"]), tuple(spec["classes"]), tensors)
+        return InitSource(
+            name or str(init), str(config["strategy"]), tuple(spec["shape"]), tuple(spec["classes"]), tensors
+        )
     except (KeyError, TypeError) as error:
         raise UserError(f"--init {init}: its config.json is not one of aegan's.", "Give a run or a model.") from error
 
@@ -99,7 +103,7 @@ def _folder(init: str | Path) -> Path:
     raise UserError(f"--init {init}: that is neither a run nor a model.", "Give one that `aegan train` has written.")
 
 
-def take(source: Source, networks: Networks, spec: DataSpec, strategy: Strategy) -> dict[str, Any]:
+def take(source: InitSource, networks: Networks, spec: DataSpec, strategy: Strategy) -> dict[str, Any]:
     """Gives networks the weights that fit: those of equal network, name and shape; what is fitted is left to be fitted.
 
     Args:

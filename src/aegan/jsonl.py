@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 
@@ -22,6 +23,14 @@ def json_objects(text: str | bytes) -> list[dict[str, Any]]:
         if isinstance(content, dict):
             out.append(content)
     return out
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """All lines of a log; what a crash cut short or damage made unreadable is left out. Empty where there is none."""
+    try:
+        return json_objects(path.read_bytes())
+    except OSError:
+        return []
 
 
 def finite(value: Any) -> Any:

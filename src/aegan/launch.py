@@ -28,7 +28,7 @@ def is_first() -> bool:
 
 
 def speaks() -> bool:
-    """Whether this process tells of mistakes that all make alike: one process on each machine does."""
+    """Whether this process reports mistakes that all make alike: one process on each machine does."""
     return not is_rank() or os.environ["LOCAL_RANK"] == "0"
 
 

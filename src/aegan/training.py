@@ -25,11 +25,11 @@ from aegan.engine.thread_record import computing_with
 from aegan.errors import UserError
 from aegan.expected import expected
 from aegan.files import write_text
-from aegan.initial import Init, Source, open_init, take
+from aegan.initial import Init, InitSource, open_init, take
 from aegan.model import write_model
 from aegan.networks import Own
 from aegan.networks.custom import made
-from aegan.runs.begin import Asked, hold_folder, initial_weights, own_networks, settle
+from aegan.runs.begin import TrainingRequest, hold_folder, initial_weights, own_networks, settle
 from aegan.runs.folder import Run, run_folder
 from aegan.runs.places import find_data
 from aegan.runs.resuming import given_settings
@@ -74,37 +74,17 @@ def train(
         config = dataclasses.replace(config, networks=f"{IN_PYTHON} {', '.join(networks)}")
     if init is not None:
         config = dataclasses.replace(config, init=f"{IN_PYTHON} a model")
-    asked = Asked(config, options, source, resume, repeat, networks, init, given)
+    asked = TrainingRequest(config, options, source, resume, repeat, networks, init, given)
     with contextlib.ExitStack() as held:
         held.enter_context(at_most(asked_threads(config.threads)))
         return _train(asked, evaluate, display or Display(), held)
 
 
-def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.ExitStack) -> Run:
+def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: contextlib.ExitStack) -> Run:
     """`train`, while `held` holds the run's lock."""
     ranks = start(asked.config.device)
-    opened: list[Data] = []
-    initial: list[Source] = []
-    said: list[str] = []  # when all is done
-
-    def decide() -> tuple[dict[str, Any], bool]:
-        hold_folder(run_folder(asked.config), asked.resume, held)
-        config = asked.config
-        if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
-            initial.append(open_init(config.init if asked.init is None else asked.init, config.init))
-        settings, data, go_on = settle(asked, ranks.size, display.say, said)
-        opened.append(data)
-        if settings.run.init is not None and not go_on:
-            initial[:] = initial or [initial_weights(settings, asked.init)]
-            settings = dataclasses.replace(settings, init=initial[0].described())
-        return settings.to_dict(), go_on
-
-    plain, go_on = ranks.broadcast_object(decide)
-    settings = RunSettings.from_plain(plain, Path("config.yaml"))
-    folder = Path(settings.run.out or "")
-    array = None if isinstance(asked.source, str) else asked.source
-    data = ranks.in_turn(lambda: opened[0] if opened else find_data(settings, folder, source=array, checked=False)[0])
-    _check_same(data, ranks)
+    begun = _decide_together(asked, ranks, display, held)
+    settings, folder, data, go_on = begun.settings, begun.folder, begun.data, begun.go_on
     threads = asked_threads(settings.run.threads)
     held.enter_context(at_most(threads))
     held.enter_context(computing_with(threads))  # the evaluation too
@@ -118,7 +98,7 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
             write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
 
     def begin_with(networks: Networks, spec: DataSpec) -> dict[str, Any]:
-        found = take(initial[0], networks, spec, chosen)
+        found = take(begun.initial[0], networks, spec, chosen)
         for line in found["notes"]:
             display.say(f"init: {line}")
         return found
@@ -141,7 +121,7 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
         begin=begin,
     )  # fmt: skip
     outcome = engine.run(go_on)
-    for line in said:
+    for line in begun.said:
         display.say(line)
     if not ranks.first:
         return Run(folder, asked.config.device, own, elsewhere=True)
@@ -154,6 +134,57 @@ def _train(asked: Asked, evaluate: bool, display: Display, held: contextlib.Exit
         evaluate_run(run, data=data, device=str(engine.device), progress=not display.console.quiet)
         write_report(folder)
     return run
+
+
+@dataclasses.dataclass(frozen=True)
+class _Begun:
+    """What all processes of a run agree on before it trains.
+
+    Args:
+        settings: of the run.
+        data: opened by this process.
+        go_on: whether it is resumed.
+        initial: where its first weights are from; empty: from nowhere.
+        said: what is to be said when all is done.
+    """
+
+    settings: RunSettings
+    data: Data
+    go_on: bool
+    initial: list[InitSource]
+    said: list[str]
+
+    @property
+    def folder(self) -> Path:
+        """RUN."""
+        return Path(self.settings.run.out or "")
+
+
+def _decide_together(asked: TrainingRequest, ranks: Ranks, display: Display, held: contextlib.ExitStack) -> _Begun:
+    """The first process takes the folder, opens the data and decides; the others follow it, in turn."""
+    opened: list[Data] = []
+    initial: list[InitSource] = []
+    said: list[str] = []
+
+    def decide() -> tuple[dict[str, Any], bool]:
+        hold_folder(run_folder(asked.config), asked.resume, held)
+        config = asked.config
+        if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
+            initial.append(open_init(config.init if asked.init is None else asked.init, config.init))
+        settings, data, go_on = settle(asked, ranks.size, display.say, said)
+        opened.append(data)
+        if settings.run.init is not None and not go_on:
+            initial[:] = initial or [initial_weights(settings, asked.init)]
+            settings = dataclasses.replace(settings, init=initial[0].described())
+        return settings.to_dict(), go_on
+
+    plain, go_on = ranks.broadcast_object(decide)
+    settings = RunSettings.from_plain(plain, Path("config.yaml"))
+    folder = Path(settings.run.out or "")
+    array = None if isinstance(asked.source, str) else asked.source
+    data = ranks.in_turn(lambda: opened[0] if opened else find_data(settings, folder, source=array, checked=False)[0])
+    _check_same(data, ranks)
+    return _Begun(settings, data, go_on, initial, said)
 
 
 def _check_same(data: Data, ranks: Ranks) -> None:

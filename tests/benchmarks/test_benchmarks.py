@@ -64,7 +64,8 @@ def toy(strategy: str, seed: int, modes: float | None) -> Trial:
     if modes is None:
         return Trial(strategy, seed, "x", "diverged", "not finite")
     figures = {
-        "modes": {"value": modes, "floor": 8.0}, "quality": {"value": 0.9, "floor": 0.9889}, "reverse_kl": {"value": 0.1},
+        "modes": {"value": modes, "baseline": 8.0}, "quality": {"value": 0.9, "baseline": 0.9889},
+        "reverse_kl": {"value": 0.1},
     }  # fmt: skip
     return Trial(strategy, seed, "x", "finished", steps=7, figures=figures)
 

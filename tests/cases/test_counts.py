@@ -43,11 +43,11 @@ def test_a_folder_against_its_own_copy_has_distance_0(tmp_path: Path) -> None:
     other = Path(shutil.copytree(one, tmp_path / "other"))
     found = evaluate(one, other, **QUICK)
     assert found["fd"].value == pytest.approx(0, abs=1e-6)
-    assert found.counts == {"samples": 150, "reference": 150, "floor": 75, "held_out": 0}
+    assert found.counts == {"samples": 150, "reference": 150, "baseline": 75, "held_out": 0}
     assert found.data["train"] == 150 and found.data["held_out"] == 0
     assert "150 samples against 150 items of other" in " ".join(str(found).split())
     assert "75 of its items against its other 75, fewer than the samples" in " ".join(found.remarks)
-    assert found["fd"].floor is not None and found["fd"].floor > 0
+    assert found["fd"].baseline is not None and found["fd"].baseline > 0
 
 
 def test_so_have_arrays_and_files_of_them(tmp_path: Path) -> None:
@@ -61,20 +61,20 @@ def test_so_have_arrays_and_files_of_them(tmp_path: Path) -> None:
 
 def test_a_count_that_is_asked_for_holds() -> None:
     found = evaluate(waves(400, 2), waves(1200, 0), count=400, **QUICK)
-    assert found.counts == {"samples": 400, "reference": 1200, "floor": 400, "held_out": 0}
+    assert found.counts == {"samples": 400, "reference": 1200, "baseline": 400, "held_out": 0}
     assert "400 of its items against its other 800." in " ".join(found.remarks)
     fewer = evaluate(waves(400, 2), waves(1200, 0), count=100, reference=500, **QUICK)
-    assert fewer.counts == {"samples": 100, "reference": 500, "floor": 100, "held_out": 0}
-    assert fewer["fd"].floor is not None and not fewer.remarks, "the floor is of the 700 outside the reference"
+    assert fewer.counts == {"samples": 100, "reference": 500, "baseline": 100, "held_out": 0}
+    assert fewer["fd"].baseline is not None and not fewer.remarks, "the baseline is of the 700 outside the reference"
 
 
-def test_the_perfect_values_are_those_of_a_fair_part() -> None:
-    """Samples like the reference get what the floor says, since that is measured at the same count."""
+def test_the_baselines_are_those_of_a_fair_part() -> None:
+    """Samples like the reference get what the baseline says, since that is measured at the same count."""
     found = evaluate(waves(300, 2), waves(1200, 0), extractor="pixels", metrics="fd,prdc")
     for name in ("fd", "precision", "coverage"):
         figure = found[name]
-        assert figure.value is not None and figure.floor is not None
-        assert figure.value == pytest.approx(figure.floor, rel=0.5), name
+        assert figure.value is not None and figure.baseline is not None
+        assert figure.value == pytest.approx(figure.baseline, rel=0.5), name
 
 
 def test_more_than_there_are_is_said() -> None:
@@ -110,10 +110,10 @@ def test_too_few_are_one_line(samples: int, real: int, words: str, tmp_path: Pat
     assert not (tmp_path / "x.json").exists()
 
 
-def test_few_have_no_perfect_values_and_it_is_said() -> None:
+def test_few_have_no_baselines_and_it_is_said() -> None:
     found = evaluate(waves(70, 0), waves(90, 1), **QUICK)
-    assert found["fd"].value is not None and found["fd"].floor is None
-    assert "no perfect values: they take 128 real items, and there are 90" in " ".join(found.remarks)
+    assert found["fd"].value is not None and found["fd"].baseline is None
+    assert "no baselines: they take 128 real items, and there are 90" in " ".join(found.remarks)
 
 
 # --- a run's own data -------------------------------------------------------------------------------------------------
@@ -136,14 +136,16 @@ def test_a_runs_own_data_stay_split(run: aegan.Run) -> None:
         found = evaluate(run.path, against, device="cpu", **QUICK)
         assert found.counts["held_out"] == len(data.held_out) and found.data["held_out"] == len(data.held_out)
         assert found.counts["reference"] == len(data.train) and "training items" in str(found)
-        assert found.counts["samples"] == found.counts["floor"] == len(data.held_out), "the count follows the floor"
+        assert found.counts["samples"] == found.counts["baseline"] == len(data.held_out), (
+            "the count follows the baseline"
+        )
         assert "held-out items to compare with" in " ".join(found.remarks)
 
 
 def test_of_a_run_too_a_count_that_is_asked_for_holds(run: aegan.Run) -> None:
     held = len(run.data().held_out)
     found = evaluate_run(run, count=held + 50, device="cpu", **QUICK)
-    assert found.counts["samples"] == held + 50 and found.counts["floor"] == held
+    assert found.counts["samples"] == held + 50 and found.counts["baseline"] == held
     assert f"only {held} real items" in " ".join(found.remarks)
 
 

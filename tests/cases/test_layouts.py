@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aegan.codec.images import Source
+from aegan.codec.images import ImageSource
 from aegan.data import open_data
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
@@ -146,7 +146,7 @@ def test_programs_own_folders_are_never_data(tmp_path: Path) -> None:
 def test_training_inside_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
     from aegan.config import RunConfig
     from aegan.engine.log import Display
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
     from aegan.training import train
 
     root = tree(tmp_path / "photos", {"": 12})
@@ -240,4 +240,4 @@ def test_names_that_say_themselves_what_they_are(tmp_path: Path) -> None:
 
 def test_the_codec_takes_every_image(tmp_path: Path) -> None:
     root = tree(tmp_path / "set", {"train/a": 3, "train/b": 3, "test/a": 2, "": 1})
-    assert len(Source(str(root), False, ImageFormat()).names) == 9
+    assert len(ImageSource(str(root), False, ImageFormat()).names) == 9

@@ -208,7 +208,7 @@ def test_names_in_mistakes_are_one_line(aegan_cli: Callable[..., Any], tmp_path:
 
 def test_a_default_folder_of_a_long_name_is_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from aegan.config import RunConfig
-    from aegan.runs import run_folder
+    from aegan.runs.folder import run_folder
 
     monkeypatch.chdir(tmp_path)
     found = run_folder(RunConfig(data="ж" * 127, strategy="two-stage-vae"))
@@ -232,7 +232,7 @@ def test_the_page_shows_and_takes_such_names(run: Path) -> None:
     from fastapi.testclient import TestClient
 
     import aegan
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
     from aegan.serve.app import build_app
     from aegan.serve.following import Following
     from aegan.serve.play import Play

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 import aegan
 from aegan.data.loader import Loader
-from aegan.engine.log import read_log
-from aegan.runs import RunSettings
+from aegan.jsonl import read_log
+from aegan.runs.settings import RunSettings
 from aegan.training import train
 
 Cli = Callable[..., Any]

@@ -21,7 +21,8 @@ from aegan.data.format import ImageFormat
 from aegan.data.loader import Loader
 from aegan.errors import UserError
 from aegan.networks import build_autoencoder, build_critic
-from aegan.runs import Run, RunSettings
+from aegan.runs.folder import Run
+from aegan.runs.settings import RunSettings
 
 Cli = Callable[..., Any]
 QUICK = {"width": 8, "components": "1,2", "batch_size": 16}

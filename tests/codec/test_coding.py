@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from aegan.codec.coding import Damaged, code_words, pixel_words, words_to_codes, words_to_pixels
-from aegan.codec.fixed import ONE, FixedNet, Mixture, log2_units, scales, sigmoids
+from aegan.codec.fixed import ONE, FixedNet, FixedPointMixture, log2_units, scales, sigmoids
 from aegan.networks.entropy import CodeDensity, PixelDensity, hidden_net, logistic_mixture, steps_of
 
 SHAPE = (6, 3, 4)
@@ -161,7 +161,7 @@ def test_a_mixture_in_whole_numbers() -> None:
     out = torch.randn(50, 5, generator=rng)
     edges = np.arange(-40, 41, 4)[None] * 512 // 4
     _, high = logistic_mixture(torch.from_numpy(edges / 512)[0].expand(50, -1), out[:, None], 0.0, 2.0, 1.0)
-    fixed = Mixture(np.rint(out.numpy().T.astype(float) * 2**24), 2.0, 1)
+    fixed = FixedPointMixture(np.rint(out.numpy().T.astype(float) * 2**24), 2.0, 1)
     assert np.abs(fixed.cdf(edges) / ONE - high.numpy()).max() < 0.01
 
 

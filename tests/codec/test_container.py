@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aegan.codec.container import BLOCK, MAGIC, MARK, NAMES, TAIL, Head, Writer, packed, records, scan
+from aegan.codec.container import BLOCK, MAGIC, MARK, NAMES, TAIL, FileHead, Writer, packed, records, scan
 from aegan.errors import UserError
 
-HEAD = Head("lossy", "ab" * 16, "runs/a", 512, (1, 16, 16))
+HEAD = FileHead("lossy", "ab" * 16, "runs/a", 512, (1, 16, 16))
 CONTENTS = [b"first" * 5, MARK * 3 + b"marks inside", b"", b"last"]
 
 

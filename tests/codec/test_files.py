@@ -20,7 +20,7 @@ from aegan.codec.blocks import U32, Blocks
 from aegan.codec.coding import Damaged
 from aegan.codec.container import BLOCK, HEAD, MAGIC, NAMES, TAIL, packed, records
 from aegan.codec.files import safe, stacked
-from aegan.codec.images import FILE, Picture, Source, cut, extents, joined, margins
+from aegan.codec.images import FILE, ImageSource, Picture, cut, extents, joined, margins
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 from aegan.model import Model
@@ -357,7 +357,7 @@ def test_a_zip_and_memory(colour: Model, tmp_path: Path, monkeypatch: pytest.Mon
     np.save(tmp_path / "a.npy", np.zeros((7, 16, 16, 3), np.uint8))
     compress(colour, str(tmp_path / "a.npy"), tmp_path / "a.aeg")
     assert len(list(records(tmp_path / "a.aeg", BLOCK))) == 4
-    assert isinstance(Source(str(tmp_path / "a.npy"), exact=False, wanted=ImageFormat()).names[0], str)
+    assert isinstance(ImageSource(str(tmp_path / "a.npy"), exact=False, wanted=ImageFormat()).names[0], str)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ SMALL: dict[str, dict[str, Any]] = {"": {"width": 8, "critic_width": 8, "compone
 def trial(strategy: str, seed: int, fd: float | None = 100.0, **changes: Any) -> Trial:
     """A finished trial with usual figures; without `fd`, one that diverged."""
     shares = {"recall": 0.5, "precision": 0.6, "coverage": 0.5, **changes.pop("shares", {})}
-    figures = {"fd": {"value": fd, "floor": 50.0}, "gap": {"value": -1.0, "floor": 0.0}}
-    figures |= {k: {"value": v, "floor": 0.9} for k, v in shares.items()}
+    figures = {"fd": {"value": fd, "baseline": 50.0}, "gap": {"value": -1.0, "baseline": 0.0}}
+    figures |= {k: {"value": v, "baseline": 0.9} for k, v in shares.items()}
     made = Trial(
         strategy, seed, f"runs/{strategy}-seed{seed}", "finished", seconds=60.0, steps=1000, images=64_000,
         parameters={"E": 1000, "G": 2000}, operations=1e6, peak_bytes=2**29, figures=figures,

@@ -56,7 +56,7 @@ def test_without_failures_spread_decides_stability(make_trial: Make) -> None:
 def test_collapsed(make_trial: Make) -> None:
     assert make_trial("gan", 0, shares={"recall": 0.01, "coverage": 0.02}).collapsed == "recall 1.0 %, coverage 2.0 %"
     assert not make_trial("gan", 0, shares={"recall": 0.01, "coverage": 0.5}).collapsed
-    modes = {"modes": {"value": 3.0, "floor": 8.0}, "quality": {"value": 0.9, "floor": 0.9889}}
+    modes = {"modes": {"value": 3.0, "baseline": 8.0}, "quality": {"value": 0.9, "baseline": 0.9889}}
     toy = make_trial("gan", 0, figures=modes)
     assert toy.collapsed == "3 of 8 modes" and toy.bad == "collapsed"
     assert Quality.of([toy]).name == "modes_quality"

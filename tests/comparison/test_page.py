@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from aegan.comparison import Results, Trial
-from aegan.comparison.figures import Axis
-from aegan.comparison.page import band, command, render
+from aegan.comparison.page import band, command
+from aegan.comparison.page import page as render
+from aegan.pages.charts import Axis
 
 Make = Callable[..., Trial]
 Gather = Callable[..., Results]
@@ -55,10 +56,7 @@ def test_unfinished_and_without_control(make_trial: Make, gather: Gather) -> Non
 
 def test_a_strategy_that_has_seen_the_extractor_is_marked(make_trial: Make, gather: Gather) -> None:
     page = render(gather([make_trial("gan", 0), dataclasses.replace(make_trial("latent", 0), seen="lite1")]))
-    assert (
-        "The critics of &#x27;latent&#x27; have seen images through lite1" in page
-        and "&#x27;gan&#x27; have" not in page
-    )
+    assert "The critics of &#39;latent&#39; have seen images through lite1" in page and "&#39;gan&#39; have" not in page
 
 
 def test_all_failed(make_trial: Make, gather: Gather) -> None:

@@ -15,8 +15,8 @@ import aegan
 from aegan.data import Data, open_data
 from aegan.data.loader import Loader
 from aegan.data.stream import Streamed
-from aegan.engine.log import read_log
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 
 from .conftest import MakeFolder, picture
 

@@ -20,8 +20,8 @@ from aegan.config import RunConfig, read_preset, with_options
 from aegan.data import open_data
 from aegan.engine import Engine
 from aegan.engine.ranks import start
-from aegan.files import digest
 from aegan.strategies import strategy
+from aegan.tensor_files import digest
 
 
 def main(jobs: list[dict[str, Any]], out: Path) -> None:

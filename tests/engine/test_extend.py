@@ -10,9 +10,9 @@ from narrow import narrow
 
 from aegan.data import Data, DataSpec
 from aegan.engine.extend import Course, Extension, taken_again
-from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.strategies import Stage, strategies, strategy
 
 SIX = (Extension(steps=6),)

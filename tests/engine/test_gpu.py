@@ -18,9 +18,9 @@ from narrow import SHARES, narrow
 import aegan
 from aegan.data import Data
 from aegan.engine.device import pick_precision
-from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.model import Model
 from aegan.strategies import strategies, strategy
 

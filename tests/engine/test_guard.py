@@ -15,9 +15,9 @@ from aegan.data import Data
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.engine.guard import Guard
-from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aegan.engine.lock import LOCK, locked
+from aegan.engine.lock import LOCK, OWNER, locked
 from aegan.errors import UserError
 
 HOLD = """
@@ -40,7 +40,7 @@ def test_another_process_is_refused_and_a_killed_one_holds_nothing(
         aegan_cli("train", points, "--steps", 2, "--out", run).refused(
             f"{run} is in use: process {process.pid} on {socket.gethostname()} is training there."
         )
-        assert [p.name for p in run.iterdir()] == [LOCK], "the refused one wrote nothing"
+        assert sorted(p.name for p in run.iterdir()) == [LOCK, OWNER], "the refused one wrote nothing"
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -49,7 +49,7 @@ def test_another_process_is_refused_and_a_killed_one_holds_nothing(
         "train", points, "--strategy", "gan", "--steps", 2, "--out", run, "--no-evaluate", "--device", "cpu"
     )
     assert said.code == 0, said.err
-    assert not (run / LOCK).exists()
+    assert not (run / LOCK).exists() and not (run / OWNER).exists()
 
 
 def test_resuming_is_refused_too(tmp_path: Path, points: Path, aegan_cli: Any) -> None:
@@ -69,18 +69,10 @@ def test_it_is_let_go_whatever_happens(tmp_path: Path) -> None:
     assert [p.name for p in run.iterdir()] == ["kept"]
 
 
-def test_a_lock_that_was_removed_is_no_lock(tmp_path: Path) -> None:
-    """The file that one process opened may be gone by the time it gets its lock: two would hold two files."""
-    with locked(tmp_path):
-        (tmp_path / LOCK).unlink()
-        with locked(tmp_path):
-            assert (tmp_path / LOCK).exists()
-
-
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff"])
 def test_a_holder_that_has_not_said_who_it_is(content: bytes, tmp_path: Path) -> None:
     with locked(tmp_path):
-        (tmp_path / LOCK).write_bytes(content)
+        (tmp_path / OWNER).write_bytes(content)
         with pytest.raises(UserError, match="another process is training there"), locked(tmp_path):
             pass
 

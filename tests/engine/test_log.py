@@ -14,7 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from aegan.data import Data
-from aegan.engine.log import Display, Means, RunLog, read_log, short
+from aegan.engine.log import Display, Means, RunLog, short
+from aegan.jsonl import read_log
 from aegan.strategies import Stage, strategies, strategy
 
 

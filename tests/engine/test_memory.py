@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from aegan.data import Data
 from aegan.data.loader import Batch, Loader
 from aegan.data.spec import DataSpec
-from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.engine.memory import LEAST, halved, out_of_memory, split
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy, strategy
 
 

@@ -26,9 +26,9 @@ from aegan.collectives import Share, all_gather_rows, all_reduce_mean, computing
 from aegan.config import preset_files
 from aegan.data.loader import Loader
 from aegan.data.spec import Split
-from aegan.engine.log import read_log
 from aegan.engine.ranks import Ranks
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.launch import free_port
 from aegan.strategies import strategies, strategy
 

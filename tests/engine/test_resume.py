@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 
 from aegan.data import Data, open_data
 from aegan.engine import Engine
-from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 from aegan.strategies import Fit, Strategy, strategies, strategy
 
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from aegan.engine.log import read_log
 from aegan.engine.schedule import REPLAN_AT, Plan, Timing
+from aegan.jsonl import read_log
 
 
 def test_rate_by_hand() -> None:

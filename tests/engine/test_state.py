@@ -19,8 +19,9 @@ from aegan.data import Data
 from aegan.engine.loop import Interrupted
 from aegan.engine.state import Checkpoints, load_optimizer_state, optimizer_state
 from aegan.errors import UserError
-from aegan.files import FORMAT, digest, read_tensors, write_atomically, write_tensors
+from aegan.files import write_atomically
 from aegan.strategies import strategy
+from aegan.tensor_files import FORMAT, digest, read_tensors, write_tensors
 
 SOME = {
     "a": torch.arange(6.0).view(2, 3),

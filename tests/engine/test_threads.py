@@ -17,12 +17,13 @@ from aegan.config import RunConfig
 from aegan.data import Data
 from aegan.engine import Engine
 from aegan.engine.load import Cores
-from aegan.engine.log import read_log
-from aegan.engine.thread_record import Change, Record, Threads, adapts
+from aegan.engine.thread_record import Record, ThreadChange, Threads, adapts
 from aegan.engine.threads import Controller, Load, Turn, ladder
 from aegan.errors import UserError
-from aegan.report.facts import Facts
+from aegan.jsonl import read_log
+from aegan.report.facts import read_facts
 from aegan.report.words import processor
+from aegan.runs.reading import RunFolder, RunHistory
 from aegan.strategies import strategy
 
 # --- a machine that is made up ---------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ def test_changes_are_logged_recorded_and_given_back(
     outcome = engine.run()
     assert seen == [2] * 5 + [1] * 7 + [2] * 18
     assert events(tmp_path / "run") == [(5, 2, 1), (12, 1, 2)]
-    assert outcome.threads == Record([Change(0, 2), Change(5, 1), Change(12, 2)], 30)
+    assert outcome.threads == Record([ThreadChange(0, 2), ThreadChange(5, 1), ThreadChange(12, 2)], 30)
     start = read_log(tmp_path / "run" / "log.jsonl")[0]
     assert start["event"] == "start" and start["threads"] == 2
     assert "threads: 1 instead of 2 from step 5: 32 instead of 16 images/s" in stopper.said
@@ -372,8 +373,8 @@ def test_a_trial_ends_with_its_stage(
     Forced.taken = 0
     monkeypatch.setattr("aegan.engine.thread_record.Controller", Trying)
     outcome = make_engine(narrow(), pictures, steps=12, threads="auto").run()
-    assert outcome.threads.changes == [Change(0, 2), Change(11, 1, True), Change(12, 2, True)]
-    assert Facts(tmp_path / "run").threads == [(0, 2)], "what was only tried is not told"
+    assert outcome.threads.changes == [ThreadChange(0, 2), ThreadChange(11, 1, True), ThreadChange(12, 2, True)]
+    assert RunHistory(read_log(tmp_path / "run" / "log.jsonl")).threads == [(0, 2)], "what was only tried is not told"
 
 
 @pytest.mark.usefixtures("cores_of_two")
@@ -418,7 +419,7 @@ def test_a_run_by_steps_goes_on_with_its_own_number(
 
 
 def test_fewer_cores_than_the_record(pictures: Data, make_engine: Any, stopper: Any, tmp_path: Path) -> None:
-    record = Record([Change(0, 999)], 12)
+    record = Record([ThreadChange(0, 999)], 12)
     engine = make_engine(narrow(), pictures, display=stopper, threads_record=record)
     engine.run()
     assert any("more than this machine has cores" in line for line in stopper.said)
@@ -428,7 +429,7 @@ def test_fewer_cores_than_the_record(pictures: Data, make_engine: Any, stopper: 
 def test_a_damaged_record_is_refused() -> None:
     with pytest.raises(ValueError, match="no change of threads"):
         Record.from_plain({"changes": ["many from 3"], "until": 5})
-    record = Record([Change(0, 2), Change(7, 1, True)], 9)
+    record = Record([ThreadChange(0, 2), ThreadChange(7, 1, True)], 9)
     assert Record.from_plain(json.loads(json.dumps(record.to_plain()))) == record
 
 
@@ -501,7 +502,7 @@ def test_the_report_tells_threads_not_cores(tmp_path: Path) -> None:
         {"event": "threads", "step": 104, "taken": 104, "from": 1, "to": 2, "trial": True},
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    assert "on 2 threads, 1 of 2 threads from step 300." in summary(Facts(tmp_path))
+    assert "on 2 threads, 1 of 2 threads from step 300." in summary(read_facts(RunFolder(tmp_path)))
 
 
 def test_decoding_starts_no_more_threads() -> None:
@@ -519,5 +520,5 @@ def test_threads_of_a_run_that_was_told_another_number() -> None:
     threads.resume({"changes": ["2 from 0"], "until": 40}, [], taken=40, step=40)
     told = threads.start(40)
     threads.restore()
-    assert told == (Change(40, 1), Turn(2, 1, trial=False))
-    assert threads.record(40).changes == [Change(0, 2), Change(40, 1)]
+    assert told == (ThreadChange(40, 1), Turn(2, 1, trial=False))
+    assert threads.record(40).changes == [ThreadChange(0, 2), ThreadChange(40, 1)]

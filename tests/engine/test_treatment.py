@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from aegan.data import Data
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.engine.log import read_log
 from aegan.engine.loop import Interrupted
+from aegan.jsonl import read_log
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
 KEPT = (None, "tick", "guard", "stop")

@@ -13,8 +13,8 @@ import torch
 
 from aegan.data import Data
 from aegan.engine import Engine
-from aegan.engine.log import read_log
 from aegan.engine.watch import LOOK_IMAGES, TICKS, Best, Watch, due
+from aegan.jsonl import read_log
 from aegan.strategies import strategy
 
 
@@ -86,7 +86,7 @@ def test_looking_changes_nothing_and_is_resumed(
 
 
 def test_a_run_keeps_its_best_model(trained: Path) -> None:
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
 
     run = Run(trained)
     best = [line for line in run.log if "fd_pixels" in line]

@@ -32,8 +32,8 @@ def test_an_array_against_a_file(real: Path) -> None:
     found = aegan.evaluate(pictures(100, 5), real, extractor="pixels")
     assert found.subject == {"name": "the array", "kind": "images"} and "given" in found.weights
     fd = found["fd"]
-    assert fd.value is not None and fd.low is not None and fd.high is not None and fd.floor is not None
-    assert fd.low < fd.value < fd.high and fd.value < 3 * fd.floor
+    assert fd.value is not None and fd.low is not None and fd.high is not None and fd.baseline is not None
+    assert fd.low < fd.value < fd.high and fd.value < 3 * fd.baseline
     assert {"kd", "precision", "coverage", "authenticity", "data_copying", "gap"} <= {f.name for f in found.figures}
     assert "psnr" not in {f.name for f in found.figures}, "images have no reconstructions"
     assert all(f.value is not None for f in found.figures), str(found)
@@ -84,7 +84,7 @@ def test_vectors(tmp_path: Path) -> None:
     found = evaluate(ring(500, 3), run)
     assert found["modes"].value == 8 and found["modes"].count == 500
     quality = found["quality"]
-    assert quality.low is not None and quality.floor is not None and quality.low < quality.floor
+    assert quality.low is not None and quality.baseline is not None and quality.low < quality.baseline
     assert evaluate(run)["modes"].count == 2500, "the published protocol"
     with pytest.raises(UserError, match=r"holds \(3,\)"):
         evaluate(np.zeros((50, 3), np.float32) + np.arange(50)[:, None], run)
@@ -93,13 +93,13 @@ def test_vectors(tmp_path: Path) -> None:
 def test_more_samples_than_held_out_items_are_met_by_training_items_outside_the_reference(tmp_path: Path) -> None:
     run = image_run(tmp_path)  # 300 to train on, 100 held out
     found = evaluate(run, count=150, reference=200, **QUICK)
-    assert found.counts == {"samples": 150, "reference": 200, "floor": 150, "held_out": 100}
+    assert found.counts == {"samples": 150, "reference": 200, "baseline": 150, "held_out": 100}
     assert "100 held-out items and 50 training items" in found.remarks[0]
 
 
 def test_seeds_share_the_reference(tmp_path: Path) -> None:
     a, b = (evaluate(image_run(tmp_path), seed=s, count=80, reference=100, **QUICK) for s in (0, 1))
-    assert a["fd"].value != b["fd"].value and a["fd"].floor == b["fd"].floor
+    assert a["fd"].value != b["fd"].value and a["fd"].baseline == b["fd"].baseline
     assert len(compare({"a": a, "b": b}).figures) == 1
 
 
@@ -181,8 +181,8 @@ def test_metrics_that_cannot_be_had(metrics: str, message: str, real: Path) -> N
 def test_an_older_result_is_told_its_format(tmp_path: Path, real: Path) -> None:
     path = tmp_path / "a.json"
     evaluate(pictures(80, 5), real, **QUICK).write(path)
-    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
-    with pytest.raises(UserError, match="format 1, and this aegan reads format 2"):
+    path.write_text(path.read_text().replace('"format": 3', '"format": 1'))
+    with pytest.raises(UserError, match="format 1, and this aegan reads format 3"):
         Evaluation.read(path)
 
 

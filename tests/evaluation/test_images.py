@@ -21,10 +21,10 @@ def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
     found = evaluate_run(image_run(tmp_path), extractor="pixels", count=100, reference=200)
     assert Evaluation.read(tmp_path / "evaluation.json") == found
     content = json.loads((tmp_path / "evaluation.json").read_text())
-    assert content["format"] == 2 and content["aegan"] and content["seed"] == 0 and "weights" in content
-    assert content["counts"] == {"samples": 100, "reference": 200, "floor": 100, "held_out": 100}
+    assert content["format"] == 3 and content["aegan"] and content["seed"] == 0 and "weights" in content
+    assert content["counts"] == {"samples": 100, "reference": 200, "baseline": 100, "held_out": 100}
     assert content["subject"] == {"name": tmp_path.name, "kind": "run", "checkpoint": "last"}
-    assert content["extractor"]["name"] == "pixels" and "held-out" in content["data"]["roles"]["floor"]
+    assert content["extractor"]["name"] == "pixels" and "held-out" in content["data"]["roles"]["baseline"]
     assert set(content["figures"]) == {*FD, *RECONSTRUCTION, *MANIFOLD, *HONESTY}
     for name in ("samples", "reconstructions", "interpolation", "nearest", "copied"):
         with Image.open(tmp_path / "evaluation" / f"{name}.png") as picture:
@@ -37,9 +37,9 @@ def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
 def test_as_good_as_held_out_gets_the_floor_and_worse_gets_more(tmp_path: Path) -> None:
     good = evaluate_run(image_run(tmp_path), extractor="pixels", count=100)["fd"]
     bad = evaluate_run(image_run(tmp_path, makes=pictures(300, 2) // 2), extractor="pixels", count=100)["fd"]
-    assert good.value is not None and good.floor is not None and bad.value is not None
-    assert good.value < 2 * good.floor
-    assert bad.value > 3 * good.value and bad.floor == good.floor
+    assert good.value is not None and good.baseline is not None and bad.value is not None
+    assert good.value < 2 * good.baseline
+    assert bad.value > 3 * good.value and bad.baseline == good.baseline
 
 
 def test_psnr_is_that_of_the_reconstructions(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_copied_training_images_are_noticed(tmp_path: Path) -> None:
     known = evaluate_run(image_run(tmp_path, makes=pictures(300, 0)), extractor="pixels", count=100)
     new = evaluate_run(image_run(tmp_path), extractor="pixels", count=100)
     copies = new["copies"]
-    assert known["copies"].value == 1 and copies.value is not None and copies.value < 0.1 and copies.floor == 0.01
+    assert known["copies"].value == 1 and copies.value is not None and copies.value < 0.1 and copies.baseline == 0.01
     gap = known["gap"]
     assert gap.value is not None and new["gap"].value is not None
     assert gap.value < min(0, new["gap"].value), "nearer to training than to held-out items"
@@ -66,7 +66,7 @@ def test_fewer_held_out_items_lower_the_count_on_both_sides_and_it_is_said(tmp_p
 
 def test_too_few_held_out_items_leave_no_floor_but_a_score(tmp_path: Path) -> None:
     found = evaluate_run(image_run(tmp_path, held_out=30), extractor="pixels", count=100)
-    assert found["fd"].value is not None and found["fd"].floor is None
+    assert found["fd"].value is not None and found["fd"].baseline is None
     assert (
         found["fd_reconstructions"].value is None
         and "64 reconstructions, there are 30" in found["fd_reconstructions"].why
@@ -129,7 +129,7 @@ def test_colour_images_with_lite0(tmp_path: Path) -> None:
     run.model.spec, run.model.makes = run._data.spec, pictures(64, 2, channels=3)
     found = evaluate_run(run, count=64)
     assert found.extractor["name"] == "lite0" and found["fd"].value is not None
-    assert found["fd"].floor is not None and found["fd"].value == pytest.approx(found["fd"].floor, rel=0.5)
+    assert found["fd"].baseline is not None and found["fd"].value == pytest.approx(found["fd"].baseline, rel=0.5)
 
 
 def test_progress_names_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

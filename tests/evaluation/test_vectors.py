@@ -12,7 +12,7 @@ from aegan.evaluation import evaluate_run
 
 def test_a_perfect_sampler_of_the_ring(tmp_path: Path) -> None:
     found = evaluate_run(ring_run(tmp_path))
-    assert found["modes"].value == found["modes"].floor == 8
+    assert found["modes"].value == found["modes"].baseline == 8
     assert found["quality"].value == pytest.approx(0.98889, abs=0.01)
     assert found["spread"].value == pytest.approx(1, abs=0.05)
     assert found["fd"].value is not None and found["fd"].value < 0.02

@@ -15,7 +15,7 @@ from torch import nn
 
 import aegan
 from aegan.errors import UserError
-from aegan.evaluation.result import Evaluation, Figure
+from aegan.figures import Evaluation, Figure
 from aegan.hub import write_hub_folder
 
 
@@ -29,7 +29,7 @@ def evaluated(run: Path, where: str) -> None:
     Evaluation(
         figures=figures, subject={"name": f"{where}/runs/latent", "kind": "run", "checkpoint": "last"},
         data={"name": "shapes", "source": f"{where}/shapes", "fingerprint": "abc", "shape": [3, 16, 16]},
-        counts={"samples": 2000, "reference": 10_000, "floor": 500, "held_out": 500},
+        counts={"samples": 2000, "reference": 10_000, "baseline": 500, "held_out": 500},
         extractor={"name": "EfficientNet-Lite0", "sha256": "123"}, seed=0, weights="averaged",
         remarks=("There are only 500 held-out items.",), seconds=1.0, version="0.1.0",
     ).write(run / "evaluation.json")  # fmt: skip

@@ -14,7 +14,7 @@ import aegan
 from aegan import bundle, migrate
 from aegan.bundle import read_bundle, write_bundle
 from aegan.errors import UserError
-from aegan.runs import RunSettings
+from aegan.runs.settings import RunSettings
 
 
 @pytest.fixture

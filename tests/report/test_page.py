@@ -70,15 +70,16 @@ def log_lines(steps: int = 40) -> list[dict[str, Any]]:
     return [*out, {"event": "done", "step": steps, "seconds": 160.0, "images": 128 * steps}]
 
 
-def figure(value: float | None, floor: float | None = None, **more: Any) -> dict[str, Any]:
-    base = {"title": "t", "value": value, "floor": floor, "better": "lower", "unit": "", "count": 9, "against": 9}
+def figure(value: float | None, baseline: float | None = None, **more: Any) -> dict[str, Any]:
+    base = {"title": "t", "value": value, "baseline": baseline, "better": "lower", "unit": "", "count": 9, "against": 9}
     return base | {"meaning": "Means this.", "why": ""} | more
 
 
 def evaluation(**figures: Any) -> dict[str, Any]:
     return {
-        "format": 1,
+        "format": 2,
         "aegan": "0.1.0",
+        "subject": {"name": "run", "kind": "run"},
         "figures": {
             "fd": figure(320.0, 57.0, title="Fréchet distance of samples"),
             "fd_reconstructions": figure(215.0, 57.0),

@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn")
 @pytest.fixture(scope="session")
 def play(trained: Path) -> Any:
     import aegan
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
     from aegan.serve.play import Play
 
     return Play(aegan.load(trained, "cpu"), Run(trained, "cpu"))
@@ -39,7 +39,7 @@ def serve_app() -> Iterator[Callable[[Any], str]]:
     """Serves an application on a free port until the tests end, and tells its URL."""
     import uvicorn
 
-    from aegan.serve.running import listen
+    from aegan.serve.listening import listen
 
     started = []
 

@@ -332,7 +332,7 @@ def test_what_takes_too_long_is_given_up() -> None:
 
 
 def test_a_body_that_does_not_come_is_given_up() -> None:
-    from aegan.serve.guard import Door, Guard
+    from aegan.serve.guard import Door, RequestGuard
 
     async def never(*_: Any) -> Any:
         await asyncio.sleep(60)
@@ -342,7 +342,7 @@ def test_a_body_that_does_not_come_is_given_up() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    guard = Guard(never, Door(), Limits(receiving=0.05))
+    guard = RequestGuard(never, Door(), Limits(receiving=0.05))
     scope = {"type": "http", "path": "/api/encode", "headers": [(b"host", b"localhost")]}
     asyncio.run(guard(scope, never, send))
     assert sent[0]["status"] == 408
@@ -390,7 +390,7 @@ def test_vectors_are_drawn_and_their_other_uses_refused(vector_run: Path) -> Non
     from fastapi.testclient import TestClient
 
     import aegan
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
     from aegan.serve.app import build_app
     from aegan.serve.play import Play
 

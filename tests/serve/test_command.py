@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from aegan.serve.running import listen
+from aegan.serve.listening import listen
 
 
 @pytest.mark.parametrize("command", ["serve", "watch"])

@@ -99,7 +99,7 @@ def test_pictures_are_named_by_step_alone(run: Path) -> None:
     for name in ("0000020-compress.png", "0000100-sharpen.png", "note.txt", "x-y.png"):
         (run / "samples" / name).write_bytes(name.encode())
     following = Following(run)
-    assert [(step, stage) for step, stage, _ in following.pictures()] == [(20, "compress"), (100, "sharpen")]
+    assert [(step, stage) for step, stage, _ in following.folder.previews()] == [(20, "compress"), (100, "sharpen")]
     assert following.picture() == b"0000100-sharpen.png" and following.picture(20) == b"0000020-compress.png"
     assert following.picture(21) is None
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from aegan.errors import UserError
-from aegan.serve.guard import Door, Guard
+from aegan.serve.guard import Door, RequestGuard
 from aegan.serve.limits import Limits
 
 ROOT = "/user/x@y/proxy/8000"
@@ -142,7 +142,7 @@ def crowd(count: int, limits: Limits, hold: float) -> list[int]:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    guard = Guard(ok, Door(), limits)
+    guard = RequestGuard(ok, Door(), limits)
 
     async def one() -> int:
         sent: list[Any] = []

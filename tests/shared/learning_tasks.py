@@ -56,6 +56,7 @@ SHAPES: dict[str, tuple[int, dict[str, Any]]] = {
     "alae": (400, {"lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
     "bigan": (300, {"lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
     "alphagan": (300, {"lam": 40.0, "lr": 4e-3, "lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
+    "latent": (300, {}),
     "latent-wgan": (400, {}),
     "mdgan": (300, {"critic_width": 16}),
     "veegan": (150, {"critic_width": 16}),

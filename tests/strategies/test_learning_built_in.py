@@ -19,7 +19,7 @@ from aegan.density import mmd2
 from aegan.engine import Engine
 from aegan.metrics import Statistics, extractor, frechet_between, statistics
 from aegan.model import Model
-from aegan.runs import resolve
+from aegan.runs.settings import resolve
 from aegan.strategies import strategies
 
 COUNT = 400  # examples on each side

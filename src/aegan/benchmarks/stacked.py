@@ -14,7 +14,7 @@ from aegan.data import open_data
 from aegan.files import write_text
 from aegan.metrics import stacked_report
 from aegan.metrics.features import Classifier, classifier
-from aegan.runs import Run
+from aegan.runs.folder import Run
 
 CHUNK = 2000  # samples at a time
 

@@ -88,7 +88,7 @@ def from_fields(
             if f.name in offers:
                 extra["autocompletion"] = offers[f.name]
             hint = hints[f.name]
-            if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then told in one line
+            if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then reported in one line
                 extra["metavar"], hint = f"[{'|'.join(get_args(hint))}]", str
             elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
                 hint = str | None

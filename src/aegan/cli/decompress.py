@@ -62,7 +62,7 @@ def _named(file: Path, run: str) -> Path:
         if run and (root / run).is_dir():
             return root / run
     raise UserError(
-        f"{file} does not tell where its model is."
+        f"{file} does not say where its model is."
         if not run
         else f"{file} names its model '{run}', which is not here.",
         "Name it: --run RUN",

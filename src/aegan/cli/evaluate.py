@@ -68,7 +68,7 @@ def command(
     """
     from aegan.evaluation import evaluate, evaluate_run
     from aegan.report import write_report
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
 
     as_json = json is not None and str(json) == PRINT
     own = (Path(what) / "config.yaml").is_file() and against is None

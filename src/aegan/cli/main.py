@@ -1,4 +1,4 @@
-"""`aegan`: the commands put together, and how mistakes are told."""
+"""`aegan`: the commands put together, and how mistakes are reported."""
 
 from __future__ import annotations
 

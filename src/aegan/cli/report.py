@@ -36,7 +36,7 @@ def command(
         if out is not None:
             raise UserError("--out is for several runs.", "The page of one lies in it: RUN/report.html.")
         if data is not None:
-            from aegan.runs import Run
+            from aegan.runs.folder import Run
 
             run = Run(results[0])
             run.data(data)

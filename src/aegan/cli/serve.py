@@ -18,12 +18,12 @@ def command(
     device: Device = "auto",
 ) -> None:
     """Play with a model on a web page of this machine: samples, walks, your images, directions."""
-    from aegan.serve.running import listen, need_server, serve
+    from aegan.serve.listening import listen, need_server, serve
 
     need_server()
     import aegan
     from aegan.names import printable
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
     from aegan.serve.app import build_app
     from aegan.serve.following import Following
     from aegan.serve.guard import Door

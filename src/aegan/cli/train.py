@@ -19,7 +19,7 @@ from aegan.launch import is_first, is_rank, launch
 from aegan.names import printable, quoted
 
 if TYPE_CHECKING:
-    from aegan.runs import RunSettings
+    from aegan.runs.settings import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
 
@@ -51,7 +51,8 @@ def command(
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.runs import RunSettings, check_numbers, run_folder
+    from aegan.runs.folder import run_folder
+    from aegan.runs.settings import RunSettings, check_numbers
     from aegan.training import train
 
     options = parse_settings(set or [])
@@ -126,7 +127,8 @@ def command(
         facts = {"run": run.path, "finished": True, "step": last["step"], "seconds": last["seconds"]}
         facts |= {"images": last["images"], "model": run.path / "model"}
         facts["report"] = run.path / "report.html" if evaluate else None
-        answer({**facts, "evaluation": run.evaluation if evaluate else None}, "", True)
+        found = run.evaluation if evaluate else None
+        answer({**facts, "evaluation": found and found.as_dict()}, "", True)
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -158,8 +160,8 @@ def _describe(
     from rich.text import Text
 
     from aegan.initial import open_init, take
-    from aegan.runs import RunSettings, resolve
     from aegan.runs.places import find_data
+    from aegan.runs.settings import RunSettings, resolve
     from aegan.strategies import Stage
 
     asked = repeat or RunSettings(config, {})

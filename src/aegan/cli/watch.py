@@ -27,9 +27,9 @@ def command(
         from aegan.serve.following import Following
 
         state = Following(run).state()
-        answer(state, _told(state), as_json)
+        answer(state, _in_words(state), as_json)
         return
-    from aegan.serve.running import listen, need_server, serve
+    from aegan.serve.listening import listen, need_server, serve
 
     need_server()
     from aegan.names import printable
@@ -42,7 +42,7 @@ def command(
     serve(app, listen(host, port), host, root_path=door.root_path, open_browser=open_browser, say=say)
 
 
-def _told(state: dict[str, Any]) -> list[str]:
+def _in_words(state: dict[str, Any]) -> list[str]:
     """Where a run stands, for people."""
     from aegan.engine.log import clock
 

@@ -16,7 +16,7 @@ from aegan.codec.fixed import (
     SATURATED,
     FixedCodeDensity,
     FixedPixelDensity,
-    Mixture,
+    FixedPointMixture,
     frequencies,
     sigmoids,
 )
@@ -101,7 +101,7 @@ def _walk_codes(words: Words, density: CodeDensity, step: int, n: int, codes: Ar
     return out
 
 
-def _number(words: Words, mixture: Mixture, step: int, k: Array | None) -> Array:
+def _number(words: Words, mixture: FixedPointMixture, step: int, k: Array | None) -> Array:
     """One number of every code, int64 (n,): its place in a window around the mixture, whose ends stand for all beyond."""
     # edges count 2^-9, so that a step is 2 step of them
     low = mixture.low // (2 * step)
@@ -187,7 +187,7 @@ def _levels(words: Words, zero: Array, out: Array, x: Array | None) -> Array:
     rest = np.flatnonzero(~is_zero)
     if not len(rest):
         return level
-    mixture = Mixture(out[:, rest], PIXEL_UNIT)
+    mixture = FixedPointMixture(out[:, rest], PIXEL_UNIT)
     known = None if x is None else x[rest]
     coarse = np.empty((len(rest), 17), np.int64)
     coarse[:, 0], coarse[:, -1] = 0, ONE

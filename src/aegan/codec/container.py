@@ -32,7 +32,7 @@ KINDS = (HEAD, NAMES, BLOCK, TAIL)
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """How a file is to be read.
 
     Args:
@@ -52,7 +52,7 @@ class Head:
     format: int = FORMAT
 
     @staticmethod
-    def of(content: Any) -> Head:
+    def of(content: Any) -> FileHead:
         """From what JSON gave.
 
         Raises:
@@ -67,7 +67,7 @@ class Head:
                 "Update: pip install --upgrade aegan",
             )
         try:
-            head = Head(**{f.name: content[f.name] for f in fields(Head)})
+            head = FileHead(**{f.name: content[f.name] for f in fields(FileHead)})
             shape = tuple(head.shape)
         except (KeyError, TypeError) as why:
             raise ValueError("no head") from why
@@ -82,7 +82,7 @@ class Head:
         )
         if not good:
             raise ValueError("no head")
-        return Head(head.mode, head.model, head.run, head.step, shape, head.format)
+        return FileHead(head.mode, head.model, head.run, head.step, shape, head.format)
 
 
 def packed(kind: int, number: int, content: bytes) -> bytes:
@@ -99,7 +99,7 @@ class Writer:
         head: of the file.
     """
 
-    def __init__(self, file: BinaryIO, head: Head) -> None:
+    def __init__(self, file: BinaryIO, head: FileHead) -> None:
         self.file, self.head, self.blocks, self.names = file, head, 0, 0
         file.write(MAGIC + packed(HEAD, 0, _json(asdict(head))))
 
@@ -120,7 +120,7 @@ class Writer:
 
 
 @dataclass
-class Found:
+class Recovered:
     """What reading a file met.
 
     Attributes:
@@ -130,7 +130,7 @@ class Found:
         lost_bytes: that belong to no whole record.
     """
 
-    head: Head | None = None
+    head: FileHead | None = None
     tail: bool = False
     blocks: int = -1
     names: int = -1
@@ -138,13 +138,13 @@ class Found:
     lost_bytes: int = 0
 
 
-def scan(path: Path) -> Found:
-    """Goes through a file once and tells what is whole; memory holds one record at most.
+def scan(path: Path) -> Recovered:
+    """Goes through a file once and reports what is whole; memory holds one record at most.
 
     Raises:
         UserError: it can't be read, or is no such file at all, or of a newer format.
     """
-    found = Found()
+    found = Recovered()
     try:
         with open(path, "rb") as file:
             for kind, _, content, skipped in _records(file):
@@ -153,7 +153,7 @@ def scan(path: Path) -> Found:
                     continue
                 try:
                     values = json.loads(content)
-                    head = Head.of(values)
+                    head = FileHead.of(values)
                     if kind == TAIL:
                         found.blocks, found.names, found.images = (
                             int(values[k]) for k in ("blocks", "names", "images")

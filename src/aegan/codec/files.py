@@ -14,13 +14,14 @@ import numpy as np
 
 from aegan.codec.blocks import VALUES, Blocks
 from aegan.codec.coding import Damaged
-from aegan.codec.container import BLOCK, NAMES, Head, Writer, records, scan
+from aegan.codec.container import BLOCK, NAMES, FileHead, Writer, records, scan
 from aegan.codec.fixed import UNIT
-from aegan.codec.images import FILE, Picture, Source
+from aegan.codec.images import FILE, ImageSource, Picture
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
-from aegan.files import digest, part_of
+from aegan.files import part_of
 from aegan.names import FreshNames, printable, safe
+from aegan.tensor_files import digest
 
 if TYPE_CHECKING:
     from aegan.model import Model
@@ -103,14 +104,14 @@ def compress(
     """
     step = 0 if lossless else step_of(model, quality)
     blocks = Blocks(model, step)
-    images = Source(source, lossless, model.spec.format)
+    images = ImageSource(source, lossless, model.spec.format)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = part_of(out)
     count = pixels = 0
     try:
         with open(unfinished, "wb") as file:
             writer = Writer(
-                file, Head("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
+                file, FileHead("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
             )
             if not isinstance(images.names, Numbered):
                 for i in range(0, len(images.names), NAMES_PART):
@@ -123,14 +124,14 @@ def compress(
             file.flush()
             os.fsync(file.fileno())
         if not count:
-            raise UserError(f"None of the images in {source} can be read.", "`aegan check DATA` tells why.")
+            raise UserError(f"None of the images in {source} can be read.", "`aegan check DATA` says why.")
         os.replace(unfinished, out)
     finally:
         unfinished.unlink(missing_ok=True)
     return Compressed(count, out.stat().st_size, pixels, images.skipped)
 
 
-def _groups(images: Source, blocks: Blocks) -> Iterator[list[tuple[int, Picture]]]:
+def _groups(images: ImageSource, blocks: Blocks) -> Iterator[list[tuple[int, Picture]]]:
     """Images in blocks: so many values each, or one image alone."""
     group: list[tuple[int, Picture]] = []
     size = 0
@@ -194,7 +195,7 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
     return result, images()
 
 
-def head_of(path: Path) -> Head:
+def head_of(path: Path) -> FileHead:
     """What a file says of itself.
 
     Raises:

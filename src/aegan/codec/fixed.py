@@ -74,7 +74,7 @@ def whole(t: Tensor, unit: float = WEIGHT, most: float = MOST_WEIGHT) -> Array:
     return np.clip(np.rint(t.detach().cpu().double().numpy() * unit), -most, most)
 
 
-class Mixture:
+class FixedPointMixture:
     """A batch of mixtures of two logistics, F = w F₁ + (1 − w) F₂.
 
     Args:
@@ -164,15 +164,15 @@ class FixedCodeDensity:
         self.nets = [FixedNet(net) for net in density.nets]  # type: ignore[arg-type]
         self.values = np.zeros((planes, height + 4, width + 4, n), np.int32)  # y / 2^e in units of 2^-8
 
-    def mixture(self, c: int, row: int, col: int) -> Mixture:
-        """Of the number at a place of plane c, given those before, of which `known` was told."""
+    def mixture(self, c: int, row: int, col: int) -> FixedPointMixture:
+        """Of the number at a place of plane c, given those before, of which `known` was given."""
         r, q = row + 2, col + 2
         read = [self.values[c, r + dy, q + dx] for dy, dx in CAUSAL]
         read += [self.values[b, r + dy, q + dx] for b in earlier(c) for dy, dx in AROUND]
         inputs = np.empty((len(read) + 3, self.values.shape[-1]))
         np.stack(read, out=inputs[:-3], casting="unsafe")
         inputs[-3:] = np.array([[self.size], [place(row, self.shape[1])], [place(col, self.shape[2])]])
-        return Mixture(self.nets[c](inputs), 2.0 ** self.octaves[c], self.octaves[c])
+        return FixedPointMixture(self.nets[c](inputs), 2.0 ** self.octaves[c], self.octaves[c])
 
     def known(self, c: int, row: int, col: int, k: Array) -> None:
         """The numbers at a place are k s; k int64 (N,)."""
@@ -196,7 +196,7 @@ class FixedPixelDensity:
         self.values = np.zeros((planes, self.height + 2 * REACH, self.width + 2 * REACH, n), np.uint8)
 
     def outputs(self, c: int, row: int, col: int, who: Array | slice, joint: bool) -> tuple[Array, Array]:
-        """The logit of "it is zero", (n,), in units of 2^-24, and what makes a `Mixture`, (5, n).
+        """The logit of "it is zero", (n,), in units of 2^-24, and what makes a `FixedPointMixture`, (5, n).
 
         Args:
             c: the plane.

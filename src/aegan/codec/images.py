@@ -67,7 +67,7 @@ class Picture:
         return image
 
 
-class Source:
+class ImageSource:
     """The images of any DATA, one after the other, at their own sizes.
 
     Args:

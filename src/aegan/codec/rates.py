@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +117,7 @@ def rate_distortion(
         images: uint8 (N, H, W, C), of the model's size.
         data: what to call them.
         extractor: for the feature distance.
-        say: is told of each point.
+        say: gets a line for each point.
     """
     if len(images) < 2:
         raise UserError("Rates need at least two images.", "Give more.")
@@ -174,9 +173,9 @@ def _ours(model: Model, images: Array, quality: int | None) -> tuple[int, Array,
         np.save(source, images)
         start = time.perf_counter()
         done = compress(model, str(source), path, quality=quality or 50, lossless=quality is None)
-        middle = time.perf_counter()
+        packed_at = time.perf_counter()
         back = np.stack([picture.pixels for _, picture in decompress(path, model)[1]])
-        return done.bytes, back, middle - start, time.perf_counter() - middle
+        return done.bytes, back, packed_at - start, time.perf_counter() - packed_at
 
 
 def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tuple[int, Array, float, float]:
@@ -187,15 +186,15 @@ def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tupl
         with io.BytesIO() as buffer:
             Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, kind, **how)
             stored.append(buffer.getvalue())
-    middle = time.perf_counter()
+    packed_at = time.perf_counter()
     mode = "L" if images.shape[3] == 1 else "RGB"
     back = np.stack(
         [np.asarray(Image.open(io.BytesIO(raw)).convert(mode)).reshape(pictures.shape[1:]) for raw in stored]
     )
-    seconds = time.perf_counter() - middle
+    seconds = time.perf_counter() - packed_at
     if packing == "mosaic":
         back = _apart(back[0], images.shape)
-    return sum(map(len, stored)), back, middle - start, seconds
+    return sum(map(len, stored)), back, packed_at - start, seconds
 
 
 def _columns(n: int) -> int:
@@ -250,8 +249,7 @@ def write_curves(curves: Curves, folder: Path) -> None:
 
 def page(curves: Curves) -> str:
     """A page with a curve for each measure, and the tables."""
-    from aegan.report.curves import Chart, line_chart
-    from aegan.report.html import document, section
+    from aegan.pages import columns, line_chart, render
 
     measures = [
         ("psnr", "PSNR, dB: more is better"),
@@ -263,33 +261,33 @@ def page(curves: Curves) -> str:
     for key, title in measures:
         series = {}
         for codec, packing in names:
-            points = sorted(
+            curve = sorted(
                 (p.bits_per_pixel, getattr(p, key))
                 for p in curves.points
                 if (p.codec, p.packing) == (codec, packing) and p.psnr is not None and getattr(p, key) is not None
             )
-            if len(points) > 1:
+            if len(curve) > 1:
                 label = codec if codec == OURS else f"{codec}, {packing}"
-                series[label] = ([x for x, _ in points], [y for _, y in points])
+                series[label] = ([x for x, _ in curve], [y for _, y in curve])
         if series:
-            charts.append(line_chart(Chart(title, series, x_title="bits a pixel, all bytes counted")))
-    what = (
-        f"{curves.images:,} images of {size_shown(curves.side)} pixels of {curves.data}. Files: every image is a file of "
-        "its own, as those codecs are used. Mosaic: all images as one picture, so that they share one header. Ours is one "
-        "file of all of them; the model itself is not counted, as the others' programs are not."
+            charts.append(line_chart(title, series, x_title="bits a pixel, all bytes counted"))
+    points, shares = _rows(curves), _shares(curves.compared())
+    return render(
+        "rates.html",
+        title="Rate and distortion",
+        source="rates.json",
+        images=f"{curves.images:,}",
+        side=size_shown(curves.side),
+        data=curves.data,
+        charts=charts,
+        shares={"columns": columns(*shares[0]), "rows": shares[1:]},
+        points={"columns": columns(*points[0]), "rows": points[1:]},
     )
-    body = f"<h1>Rate and distortion</h1><p>{escape(what)}</p>" + "".join(charts)
-    shares = curves.compared()
-    if shares:
-        body += section(
-            "Bytes at equal PSNR",
-            "Ours as a share of theirs; a dash where they have no such PSNR.",
-            _table(_shares(shares)),
-        )
-    return document("Rate and distortion", body + section("All points", "", _table(_rows(curves))), source="rates.json")
 
 
 def _shares(rows: list[dict[str, Any]]) -> list[list[str]]:
+    if not rows:
+        return [[]]
     keys = [k for k in rows[0] if k not in ("psnr", "bytes")]
     return [
         ["PSNR, dB", "our bytes", *keys],
@@ -325,10 +323,3 @@ def _rows(curves: Curves) -> list[list[str]]:
             for p in curves.points
         ),
     ]  # fmt: skip
-
-
-def _table(rows: list[list[str]]) -> str:
-    head, *body = rows
-    cells = "".join(f"<th>{escape(c)}</th>" for c in head)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in body)
-    return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>'

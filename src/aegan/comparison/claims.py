@@ -22,10 +22,10 @@ Cost = Callable[[Trial], float | None]  # of a trial, less is better; infinite f
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """One strategy (or the middle one of several) against the control, seed by seed.
+    """One strategy (or the median of several) against the control, seed by seed.
 
     Attributes:
-        name: the strategy, or "" for the middle one of all that use an autoencoder.
+        name: the strategy, or "" for the median of all that use an autoencoder.
         pairs: seeds that both have.
         wins, losses: seeds in which it was better, or worse.
         p: of the exact signed-rank test; None without pairs, or where nothing is left to chance.
@@ -47,7 +47,7 @@ class Claim:
     Attributes:
         name: stability, speed, quality, over-fitting, cost.
         claim: what would have to hold.
-        verdict, p: of the middle strategy.
+        verdict, p: of the median strategy.
         found: what was seen, in words.
         comparisons: of each strategy.
     """
@@ -86,7 +86,7 @@ def claims(trials: Sequence[Trial], quality: Quality) -> list[Claim]:
 
 
 def paired_comparison(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> PairedComparison:
-    """The middle of some strategies against the control, in each seed in which both were measured."""
+    """The median of some strategies against the control, in each seed in which both were measured."""
     differences = []
     for seed in sorted({t.seed for t in trials}):
         ours = [c for t in trials if t.seed == seed and t.strategy in names and (c := cost(t)) is not None]
@@ -122,7 +122,7 @@ def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str],
     chance = (
         f" (p = {d.p:.2g}; {d.pairs} seed{'s' if d.pairs > 1 else ''} cannot give less than {least_p(d.pairs):.2g})"
     )
-    better = f"The middle autoencoder-based strategy did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
+    better = f"The median autoencoder-based strategy did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
     worse = f" and worse in {d.losses}" if d.losses else ""
     return Claim(name, claim, d.verdict, d.p, f"{seen} {better}{worse}{chance}.", each)
 
@@ -163,7 +163,7 @@ def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     ours = median([s for t in trials if t.strategy in mine and (s := seconds(t)) is not None])
     reached = f"after {ours:.0f} s" if math.isfinite(ours) else "not within the budget"
     seen = (
-        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {median(theirs):.0f} s; the middle trial "
+        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {median(theirs):.0f} s; the median trial "
         f"with an autoencoder was as good {reached}."
     )
     return _answer("speed", claim, trials, mine, seconds, seen)
@@ -182,7 +182,7 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
 
     best = min(mine, key=lambda n: centre[n])
     seen = (
-        f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, the middle autoencoder-based strategy "
+        f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, the median autoencoder-based strategy "
         f"{words(median([centre[n] for n in mine]))}, the best of them, '{best}', {words(centre[best])}."
     )
     return _answer("quality", "better samples at the end of the budget", trials, mine, final, seen)
@@ -203,7 +203,7 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
     seen = (
         "Fréchet distance to training data less that to held-out data (far below 0: the training set is repeated), in "
-        f"the middle trial: {centre(mine)}, of '{CONTROL}' {centre([CONTROL])}."
+        f"the median trial: {centre(mine)}, of '{CONTROL}' {centre([CONTROL])}."
     )
     return _answer("over-fitting", claim, trials, mine, repeats, seen)
 
@@ -220,7 +220,7 @@ def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     memory = [median_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (mine, [CONTROL])]
     weights = [median_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (mine, [CONTROL])]
     seen = (
-        f"The middle autoencoder-based trial takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
+        f"The median autoencoder-based trial takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
         f"{memory[0] / max(memory[1], 1):.2f} times its memory and {weights[0] / max(weights[1], 1):.2f} times its weights "
         "(counted, not left to chance: no p-value)."
     )

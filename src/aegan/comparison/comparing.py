@@ -88,7 +88,7 @@ def compare(
     at_once, devices = _slots(jobs, device)
     opened = asked.open_data(progress)
     if opened.spec.is_image:
-        # one that is missing is told before hours of training
+        # one that is missing is reported before hours of training
         load_extractor(extractor, str(pick_device(device)), data=opened)
     settings = keep(asked.checked(opened), opened.fingerprint, folder)
     console = Console(stderr=True, quiet=not progress, emoji=False)

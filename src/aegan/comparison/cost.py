@@ -14,7 +14,7 @@ from aegan.data import Data
 from aegan.data.loader import batches
 from aegan.engine.view import take, to_device
 from aegan.model import Model
-from aegan.runs import RunSettings
+from aegan.runs.settings import RunSettings
 from aegan.strategies import Clock, Stage
 
 EXAMPLES = 16  # in a batch that is counted; the count is proportional to it

@@ -12,25 +12,21 @@ from aegan.comparison.summary import Quality
 from aegan.comparison.trials import run_jobs
 from aegan.config import with_options
 from aegan.errors import UserError
-from aegan.runs import resolve
+from aegan.runs.settings import resolve
 from aegan.strategies import strategy
 
 SEED = 1000  # of the trials; not one of the comparison's
 REACH = 5.0  # times and parts of the default that are tried
-SEARCHED = ("lr", "gamma", "weight_decay", "noise", "beta")  # beginnings of the names of options that are searched
-WORST = 1e9  # what a failed trial is told to cost
+WORST = 1e9  # the cost of a failed trial
 
 
 def searched(name: str, options: Mapping[str, Any]) -> dict[str, float]:
-    """The options of a strategy that are searched, with the values to begin from: rates and weights above 0."""
+    """The searchable options of a strategy, with the values to begin from; one that is 0 is off, and stays so."""
     made = with_options(strategy(name)(), options, f"strategy '{name}'")
     return {
         f.name: float(value)
         for f in dataclasses.fields(made)
-        if f.name.startswith(SEARCHED)
-        and f.name not in ("beta1", "beta2")
-        and isinstance(value := getattr(made, f.name), float)
-        and value > 0
+        if f.metadata.get("searchable") and (value := getattr(made, f.name)) > 0
     }
 
 

@@ -17,7 +17,7 @@ from aegan.data.format import Fit
 from aegan.errors import UserError
 from aegan.evaluation.task import LEAST
 from aegan.files import write_text
-from aegan.runs import open_asked, resolve
+from aegan.runs.settings import open_asked, resolve
 from aegan.seeds import check_seed
 from aegan.strategies import strategies, strategy
 

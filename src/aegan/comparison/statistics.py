@@ -1,4 +1,4 @@
-"""What seeds can tell: the middle and the spread of a few values, and an exact test of paired differences."""
+"""Statistics over seeds: median and spread of a few values, and an exact test of paired differences."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ class Quality:
             return None
         if self.name == "fd":
             return trial.value("fd")
-        modes, of = trial.value("modes"), trial.floor("modes")
-        share, perfect = trial.value("quality"), trial.floor("quality")
+        modes, of = trial.value("modes"), trial.baseline("modes")
+        share, perfect = trial.value("quality"), trial.baseline("quality")
         if modes is None or share is None or not of or not perfect:
             return None
         return modes / of * min(1.0, share / perfect)
@@ -56,11 +56,11 @@ class Quality:
             return math.inf
         return math.log(max(value, 1e-12)) if self.better == "lower" else -value
 
-    def floor(self, trials: Sequence[Trial]) -> float | None:
+    def baseline(self, trials: Sequence[Trial]) -> float | None:
         """What real data or a perfect sampler gets."""
         if self.name != "fd":
             return 1.0
-        return next((f for t in trials if (f := t.floor("fd")) is not None), None)
+        return next((f for t in trials if (f := t.baseline("fd")) is not None), None)
 
 
 @dataclass(frozen=True)

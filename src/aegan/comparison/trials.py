@@ -65,9 +65,10 @@ class Trial:
         found = self.figures.get(name, {}).get("value")
         return None if found is None else float(found)
 
-    def floor(self, name: str) -> float | None:
-        """A figure's perfect value."""
-        found = self.figures.get(name, {}).get("floor")
+    def baseline(self, name: str) -> float | None:
+        """What real data get by a figure."""
+        figure = self.figures.get(name, {})
+        found = figure.get("baseline", figure.get("floor"))  # as it was called before
         return None if found is None else float(found)
 
     @property
@@ -77,14 +78,14 @@ class Trial:
         Where the modes are known: it covers less than half of them. Of images and other vectors: recall and coverage
         are both below a tenth of what real held-out items get.
         """
-        modes, of = self.value("modes"), self.floor("modes")
+        modes, of = self.value("modes"), self.baseline("modes")
         if self.failed:
             return ""
         if modes is not None and of is not None:
             return f"{modes:.0f} of {of:.0f} modes" if modes < 0.5 * of else ""
         low = []
         for name in ("recall", "coverage"):
-            value, perfect = self.value(name), self.floor(name)
+            value, perfect = self.value(name), self.baseline(name)
             if value is None or not perfect or value >= 0.1 * perfect:
                 return ""
             low.append(f"{name} {100 * value:.1f} %")
@@ -114,7 +115,7 @@ class Job:
 
     Attributes:
         folder: of the run.
-        order: what the process is told, plain values; see `aegan.comparison.worker`.
+        order: what the process is to do, plain values; see `aegan.comparison.worker`.
         name: for people.
     """
 
@@ -142,7 +143,7 @@ def run_jobs(
         jobs: each with a folder of its own; a half-done one is resumed.
         at_once: processes; the cores are divided among them.
         devices: given out in turn, if there are several.
-        say: told what begins and ends.
+        say: gets a line for what begins and ends.
         ended: called after each.
 
     Raises:

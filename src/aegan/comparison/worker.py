@@ -1,4 +1,4 @@
-"""One trial in a process of its own: `python -m aegan.comparison.worker RUN`, told what to do by RUN/order.json."""
+"""One trial in a process of its own: `python -m aegan.comparison.worker RUN`, as RUN/order.json says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aegan.engine.watch import Watch
 from aegan.errors import Diverged, TooLittleMemory, UserError
 from aegan.evaluation import evaluate_run
 from aegan.files import write_text
-from aegan.runs import Run
+from aegan.runs.folder import Run
 from aegan.training import train
 
 

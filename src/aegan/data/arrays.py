@@ -66,7 +66,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ArrayPlan:
     """How an array becomes examples.
 
     Args:
@@ -150,7 +150,7 @@ def from_npz(path: Path) -> Stored:
     return Stored(where, shape, dtype, rows, extra[0], classes, mark)
 
 
-def plan(stored: Stored, given: Depth | None = None) -> Plan:
+def plan(stored: Stored, given: Depth | None = None) -> ArrayPlan:
     """Decides what an array is, from its shape, its type and its range; reads all of it once, unless it is of bytes.
 
     Args:
@@ -171,19 +171,19 @@ def plan(stored: Stored, given: Depth | None = None) -> Plan:
         side = round(shape[1] ** 0.5)
         flat = side * side == shape[1] >= MANY_AXES
         hint = f"taken as vectors; if these are images, reshape them to (N, {side}, {side})"
-        return Plan(True, notes=(hint,) if flat else ())
+        return ArrayPlan(True, notes=(hint,) if flat else ())
     first = channels_first(shape, where)
     notes = ["channels come first in the array: they were moved last"] if first else []
     if dtype == np.uint8:
-        return Plan(False, first, notes=tuple(notes))
+        return ArrayPlan(False, first, notes=tuple(notes))
     if dtype == np.bool_:
-        return Plan(False, first, (0, 1), notes=("booleans are taken as black and white", *notes))
+        return ArrayPlan(False, first, (0, 1), notes=("booleans are taken as black and white", *notes))
     (low, high), kind = _range(stored), kind_of(dtype)
     fixed = given.span(kind) if given is not None else None
     span = fixed or usual((low, high), kind)
     whose = ", the scale that was given" if fixed else ""
     said = f"values from {low:g} to {high:g} ({dtype}) are taken as of the range {words(span)}{whose}"
-    return Plan(False, first, span, Depth(**{kind: span}), (said, *notes))
+    return ArrayPlan(False, first, span, Depth(**{kind: span}), (said, *notes))
 
 
 def kind_of(dtype: np.dtype[Any]) -> Kind:
@@ -197,7 +197,7 @@ def channels_first(shape: tuple[int, ...], where: str) -> bool:
     Where both can be, square images decide.
 
     Raises:
-        UserError: it can't be told, they have other than 1 to 4 channels, or this is a single image.
+        UserError: the axes are ambiguous, they have other than 1 to 4 channels, or this is a single image.
 
     >>> channels_first((9, 3, 32, 48), "x"), channels_first((9, 32, 48, 3), "x"), channels_first((9, 4, 4, 3), "x")
     (True, False, False)
@@ -218,7 +218,7 @@ def channels_first(shape: tuple[int, ...], where: str) -> bool:
     return first
 
 
-def examples(chunk: Array, how: Plan, wanted: ImageFormat) -> tuple[Array, int]:
+def examples(chunk: Array, how: ArrayPlan, wanted: ImageFormat) -> tuple[Array, int]:
     """A chunk as images uint8 (n, H, W, C), C = 1, 3 or, if wanted, 4, or vectors float32 (n, D); how many transparent."""
     if how.vectors:
         return np.ascontiguousarray(chunk, np.float32), 0

@@ -47,10 +47,10 @@ from aegan.errors import UserError
 Array = NDArray[Any]
 
 AT_ONCE = 16  # images in one piece of work
-HEADER = 2**18  # bytes that tell an image's size
+HEADER = 2**18  # bytes that hold an image's size
 MOST_PIXELS_KEPT = 2**32  # bytes of decoded pixels above which shards are streamed
 PLACE_BYTES = 100  # of the index, an image: hash, place, label, name
-REMARKS: dict[Remark, str] = {  # what was done to images, as told of them
+REMARKS: dict[Remark, str] = {  # what was done to images, in words
     "converted": "converted from another colour profile to sRGB",
     "unusable": "of a colour profile that can't be used: their colours are taken as sRGB",
     "by rule": "CMYK or Lab without a colour profile: converted by a plain formula",
@@ -255,18 +255,7 @@ def _decode_all(
             if not streamed:
                 file.seek(row * len(blank))
                 file.write(one.pixels.tobytes())
-    notes = list(found.notes)
-    labels: Array | None = None
-    classes: tuple[str, ...] = ()
-    origin = found.origin.labels_from
-    if not labelled:
-        origin = "none: left out as asked"
-    elif any(mark is not None for mark in marks):
-        labels, classes, said = number_labels(marks, found.origin.classes)
-        if labels is None:
-            notes = [note for note in notes if note != LABELS_FROM.format(origin)]
-            origin = f"none: {said[0]}"
-        notes += said
+    labels, classes, origin, notes = _labels(found, marks if labelled else None)
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
     inspection = replace(tally.inspection(asked, scale, notes), labels_from=origin)
     rows: Array
@@ -275,6 +264,24 @@ def _decode_all(
     else:
         rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), *wanted.sides, wanted.channels or 3))
     return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
+
+
+def _labels(found: Found, marks: list[Any] | None) -> tuple[Array | None, tuple[str, ...], str, list[str]]:
+    """Numbers of classes and their names, where they are from, and notes.
+
+    Args:
+        marks: what each image has for a label; None: labels are not wanted.
+    """
+    notes, origin = list(found.notes), found.origin.labels_from
+    if marks is None:
+        return None, (), "none: left out as asked", notes
+    if all(mark is None for mark in marks):
+        return None, (), origin, notes
+    labels, classes, said = number_labels(marks, found.origin.classes)
+    if labels is None:
+        notes = [note for note in notes if note != LABELS_FROM.format(origin)]
+        origin = f"none: {said[0]}"
+    return labels, classes, origin, notes + list(said)
 
 
 def _scaled(late: Sequence[tuple[int, int]], names: Sequence[str], images: Streamed) -> Iterator[tuple[int, Decoded]]:

@@ -12,7 +12,7 @@ from aegan.data.labels import Label
 from aegan.data.layout import SPLIT, STRAY, SUB_FOLDERS, Layout, decide
 from aegan.data.litter import RUN, left_by_a_program, results_inside
 from aegan.data.matching import Index, Read, read_sheet, sheets
-from aegan.data.parts import Facts
+from aegan.data.parts import FolderNumbers
 from aegan.data.tables import MOST_TABLES, LabelFile, Table, Unread, class_names, may_tell, read_table
 
 COVERED = 0.9  # the share of the images that a label file must name to be the one that is used
@@ -30,14 +30,14 @@ def suffix_of(name: str) -> str:
     return base[at:].lower() if at > 0 else ""
 
 
-def facts_of(names: Iterable[str]) -> dict[str, Facts]:
+def facts_of(names: Iterable[str]) -> dict[str, FolderNumbers]:
     """What lies directly in each folder that holds files. Without any image by its name, files without a suffix count."""
-    images: dict[str, Facts] = {}
-    plain: dict[str, Facts] = {}
+    images: dict[str, FolderNumbers] = {}
+    plain: dict[str, FolderNumbers] = {}
     for name in names:
         folder, _, base = name.rpartition("/")
         if (here := images.get(folder)) is None:
-            here, plain[folder] = images.setdefault(folder, Facts()), Facts()
+            here, plain[folder] = images.setdefault(folder, FolderNumbers()), FolderNumbers()
         if (suffix := suffix_of(base)) in SUFFIXES:
             here.add(base[: -len(suffix)])
         elif not suffix:
@@ -47,7 +47,7 @@ def facts_of(names: Iterable[str]) -> dict[str, Facts]:
     return images if any(each.count for each in images.values()) else plain
 
 
-def results(facts: Mapping[str, Facts]) -> dict[str, str]:
+def results(facts: Mapping[str, FolderNumbers]) -> dict[str, str]:
     """Why some of the folders are left out: they, or folders they lie in, are what a program left."""
     inside: dict[str, set[str]] = {folder: set(each.others) for folder, each in facts.items()}
     for folder in facts:
@@ -127,7 +127,7 @@ class Choice:
 
 def choose(
     names: Callable[[], Iterable[str]],
-    facts: Mapping[str, Facts],
+    facts: Mapping[str, FolderNumbers],
     files: Sequence[LabelFile],
     title: str,
     same: Callable[[Mapping[str, str]], frozenset[str]],

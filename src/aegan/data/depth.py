@@ -63,7 +63,7 @@ def words(span: Range) -> str:
 
 
 def number(value: float) -> str:
-    """With commas, and as many decimals as tell something."""
+    """With commas, and as many decimals as mean something."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 

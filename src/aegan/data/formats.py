@@ -10,7 +10,7 @@ from PIL import Image, features
 
 from aegan.data.inspection import printable
 
-HEAD = 1_024  # bytes by which a format is told
+HEAD = 1_024  # bytes by which a format is recognised
 HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 STILL = (b"mif1", b"msf1")  # of either kind
 AVIF = (b"avif", b"avis")

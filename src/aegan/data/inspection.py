@@ -36,7 +36,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `aegan check` tells of a data set.
+    """What `aegan check` reports of a data set.
 
     Args:
         kind: "images" or "vectors".

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aegan.data.inspection import printable
-from aegan.data.parts import Facts, numbered_parts
+from aegan.data.parts import FolderNumbers, numbered_parts
 from aegan.data.splitnames import SplitName, split_name
 from aegan.errors import UserError
 
@@ -53,7 +53,7 @@ class Layout:
     labels_from: str = ""
 
 
-def decide(folders: Mapping[str, Facts], name: str, parts: bool = False) -> Layout:
+def decide(folders: Mapping[str, FolderNumbers], name: str, parts: bool = False) -> Layout:
     """What the folders of a source mean.
 
     Args:
@@ -64,7 +64,7 @@ def decide(folders: Mapping[str, Facts], name: str, parts: bool = False) -> Layo
     Raises:
         UserError: there are images of several splits, and none to train on.
 
-    >>> two = Facts(2)
+    >>> two = FolderNumbers(2)
     >>> decide({"a/train/cat": two, "a/train/dog": two, "a/test/cat": two}, "data").classes
     {'a/train/cat': 'cat', 'a/train/dog': 'dog'}
     """
@@ -79,7 +79,7 @@ class _Deciding:
             With no rest, its images lie beside the folders of the level.
     """
 
-    def __init__(self, folders: Mapping[str, Facts], name: str) -> None:
+    def __init__(self, folders: Mapping[str, FolderNumbers], name: str) -> None:
         self.folders, self.name, self.out = folders, name, Layout()
         self.live: dict[str, Parts] = {
             each: tuple(p for p in each.split("/") if p not in ("", ".")) for each in folders
@@ -288,11 +288,11 @@ class _Deciding:
 
     def parts(self, known: bool) -> str:
         """Why the folders are numbered parts of one set; "" if they aren't."""
-        inside: dict[str, list[Facts]] = defaultdict(list)
+        inside: dict[str, list[FolderNumbers]] = defaultdict(list)
         for each, rest in self.live.items():
             if rest and self.folders[each].count:
                 inside[rest[0]].append(self.folders[each])
-        return numbered_parts({head: Facts.joined(facts) for head, facts in inside.items()}, known)
+        return numbered_parts({head: FolderNumbers.joined(facts) for head, facts in inside.items()}, known)
 
     def take(self, names: Mapping[str, str]) -> None:
         out = self.out

@@ -38,9 +38,9 @@ class Listed(NamedTuple):
 
 
 def walk(root: Path) -> Iterator[Listed]:
-    """Every file under a folder, sorted by name; links to folders, and links that lead out of it, are told but not followed.
+    """Every file under a folder, sorted by name; links to folders, and links out of it, are reported, not followed.
 
-    Folders that a program left (a run of aegan or of others) are told in one line each, and so are empty ones.
+    Folders that a program left (a run of aegan or of others) are reported in one line each, and so are empty ones.
 
     Plain strings and directory entries, no `Path` a file: with those, listing 50,000 files took seconds.
     """

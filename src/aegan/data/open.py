@@ -33,7 +33,7 @@ from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
-from aegan.errors import UserError, unknown
+from aegan.errors import HoldsVectors, UserError, unknown
 from aegan.folders import expanded
 
 Array = NDArray[Any]
@@ -58,7 +58,7 @@ def open_data(
     stream: Stream = "auto",
     depth: Depth | None = None,
 ) -> Data:
-    """Opens a data set: decodes it, holds a share out for evaluation, and tells what was found.
+    """Opens a data set: decodes it, holds a share out for evaluation, and reports what was found.
 
     Args:
         source: a folder of images (its sub-folders are classes), a .zip of one, an .npy or .npz file, a parquet file or a
@@ -208,7 +208,7 @@ def _array(
     """The `Data` of an array: in memory if it was and is small, else through the cache."""
     how = arrays.plan(stored, wanted.depth)
     if how.vectors and _of_images(wanted):
-        raise UserError(
+        raise HoldsVectors(
             f"{stored.where} holds vectors, not images (shape {stored.shape}).",
             ONLY_IMAGES,
         )
@@ -260,7 +260,7 @@ def _inspection(
     channels: int,
     wanted: ImageFormat,
 ) -> Inspection:
-    """What can be told of an array of examples; images are all of one size, `sides` = (H, W) as stored."""
+    """What is known of an array of examples; images are all of one size, `sides` = (H, W) as stored."""
     modes = {stored: len(rows)}
     if rows.ndim == 2:
         return Inspection("vectors", len(rows), 0, None, None, channels, modes=modes, notes=tuple(notes))

@@ -15,7 +15,7 @@ ROUND = 1_000  # tools that cut a set put a multiple of this in a folder
 
 
 @dataclass
-class Facts:
+class FolderNumbers:
     """What lies directly in a folder.
 
     Args:
@@ -41,24 +41,24 @@ class Facts:
         self.count += 1
 
     @staticmethod
-    def joined(some: Iterable[Facts]) -> Facts:
+    def joined(some: Iterable[FolderNumbers]) -> FolderNumbers:
         """The same of several folders."""
         some = list(some)
         known = all(each.low >= 0 for each in some)
         low, high = (min(e.low for e in some), max(e.high for e in some)) if known else (-1, -1)
-        return Facts(sum(each.count for each in some), low, high)
+        return FolderNumbers(sum(each.count for each in some), low, high)
 
 
-def numbered_parts(folders: Mapping[str, Facts], known: bool = False) -> str:
+def numbered_parts(folders: Mapping[str, FolderNumbers], known: bool = False) -> str:
     """Why these folders are parts of one set; "" where they may be classes.
 
     Args:
         folders: by name, with what lies under each.
         known: the source says so itself (a `dataset.json`), if the names are numbers.
 
-    >>> bool(numbered_parts({"00000": Facts(1000, 0, 999), "00001": Facts(40, 1000, 1039)}))
+    >>> bool(numbered_parts({"00000": FolderNumbers(1000, 0, 999), "00001": FolderNumbers(40, 1000, 1039)}))
     True
-    >>> numbered_parts({"0": Facts(5923), "1": Facts(6742)})
+    >>> numbered_parts({"0": FolderNumbers(5923), "1": FolderNumbers(6742)})
     ''
     """
     worded = [WORDED.fullmatch(name) for name in folders]

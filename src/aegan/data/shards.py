@@ -3,8 +3,6 @@
 A tar is read where it is. Its members lie in it as they are, so an index of (file, offset, length) gives what the
 loader needs, any image at any time: the order is the full permutation that a folder gets, resuming is two integers, and
 neither a shuffle buffer nor the webdataset library, which reads shards from their beginnings only, has a place in it.
-
-The headers are walked here and not by `tarfile.open`, which keeps every member and reads long names of any length.
 """
 
 from __future__ import annotations
@@ -15,12 +13,11 @@ import json
 import os
 import posixpath
 import re
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from pathlib import Path
+from typing import BinaryIO
 
 from aegan.data.choosing import LABELS_FROM, choose, facts_of
 from aegan.data.decode import SUFFIXES
@@ -28,34 +25,19 @@ from aegan.data.files import RULES, ByteRange, Entry, Found, Origin, Skips, copi
 from aegan.data.inspection import printable
 from aegan.data.labels import Label, Vector, label_of
 from aegan.data.layout import STRAY
-from aegan.data.listing import Listed, hidden, unfit
+from aegan.data.listing import Listed, unfit
 from aegan.data.parquet import held_files, may_read, training
 from aegan.data.tables import LabelFile, may_tell
+from aegan.data.tar import Member, members
 from aegan.errors import UserError
 
-BLOCK = tarfile.BLOCKSIZE
-MOST_NAME = 2**16  # bytes of a long name or of a header of further facts
+MOST_LINE = 2**16  # characters of a line of a list of shards
 MOST_LABEL = 2**16  # bytes of a .cls or .json
 MOST_GROUP = 256  # members of one sample
 MOST_SHARDS = 1_000_000  # that a pattern may mean
 LABEL_KEYS = ("label", "cls", "class", "class_name", "class_label")
 SIDECAR = "the .cls or .json beside each image"
 SAMPLED = 8  # shards of which the first images tell the size
-
-
-class Member(NamedTuple):
-    """A file in a tar.
-
-    Args:
-        name: its path inside, forward slashes.
-        offset, size: bytes.
-        why: why it is not to be read; "" if it may be.
-    """
-
-    name: str
-    offset: int
-    size: int
-    why: str = ""
 
 
 def named_shards(source: str) -> list[Path] | None:
@@ -97,7 +79,7 @@ def listed_shards(path: Path) -> list[Path]:
     shards = []
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         for number in itertools.count(1):
-            if not (line := file.readline(MOST_NAME)):
+            if not (line := file.readline(MOST_LINE)):
                 break
             if not (text := line.strip()) or text.startswith("#"):
                 continue
@@ -271,48 +253,6 @@ class _Images:
             self.skips.add(shard, f"can't be read ({why.strerror})")
 
 
-def members(file: BinaryIO) -> Iterator[Member]:
-    """The files in an uncompressed tar, in their order; the last may tell why no more can be read.
-
-    Long names are those of GNU and of POSIX (pax).
-    """
-    end = file.seek(0, os.SEEK_END)
-    at, long, size = 0, "", -1
-    while at < end:
-        file.seek(at)
-        block = file.read(BLOCK)
-        try:
-            info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except tarfile.HeaderError:
-            if block.count(0) == BLOCK:  # the end, of which there are two blocks, and often more
-                return
-            yield Member("", at, 0, _not_a_tar(block) if at == 0 else f"damaged from byte {at:,} on")
-            return
-        body = at + BLOCK
-        if info.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-            if info.size > MOST_NAME:
-                yield Member("", at, 0, f"damaged from byte {at:,} on")
-                return
-            text = file.read(info.size)
-            if info.type == tarfile.GNUTYPE_LONGNAME:
-                long = text.rstrip(b"\0").decode("utf-8", "surrogateescape")
-            else:
-                facts = _facts(text)
-                long, size = facts.get("path", long), int(facts["size"]) if facts.get("size", "").isdecimal() else size
-            at = body + -(-info.size // BLOCK) * BLOCK
-            continue
-        name, length = (long or info.name).rstrip("/"), size if size >= 0 else info.size
-        long, size = "", -1
-        at = body + (-(-length // BLOCK) * BLOCK if info.type in tarfile.REGULAR_TYPES or not _known(info) else 0)
-        if info.isdir() or info.type in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
-            at = body + -(-info.size // BLOCK) * BLOCK
-            continue
-        why = _unsafe(name, info)
-        if not why and body + length > end:
-            why = "cut short: the shard ends too soon"
-        yield Member(name, body, length, why)
-
-
 @dataclass
 class _Sample:
     """Members of one name before its first dot, one after another."""
@@ -367,35 +307,3 @@ def _label(suffix: str, raw: bytes) -> Label | None:
     if isinstance(label, Vector):
         return None
     return int(label) if isinstance(label, str) and re.fullmatch(r"-?\d{1,9}", label) else label
-
-
-def _unsafe(name: str, info: tarfile.TarInfo) -> str:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or (parts and parts[0].endswith(":")):
-        return "path that leads out of the archive"
-    if hidden([part for part in parts if part != "."]):
-        return "hidden"
-    if info.issym() or info.islnk():
-        return "link"
-    return "" if info.type in tarfile.REGULAR_TYPES and not info.issparse() else "not a file"
-
-
-def _known(info: tarfile.TarInfo) -> bool:
-    return info.type in tarfile.SUPPORTED_TYPES
-
-
-def _facts(raw: bytes) -> dict[str, str]:
-    """The records of a pax header, "LENGTH KEY=VALUE\\n" each."""
-    out = {}
-    while match := re.match(rb"(\d{1,6}) ([^=]+)=", raw):
-        length = int(match[1])
-        if not match.end() < length <= len(raw):
-            break
-        out[match[2].decode("utf-8", "replace")] = raw[match.end() : length - 1].decode("utf-8", "surrogateescape")
-        raw = raw[length:]
-    return out
-
-
-def _not_a_tar(block: bytes) -> str:
-    packed = block.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd"))
-    return "compressed: shards are read in place, so unpack it" if packed else "not a tar"

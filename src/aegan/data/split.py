@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aegan.errors import UserError
+from aegan.errors import TooFew
 
 Array = NDArray[Any]
 
@@ -70,9 +70,7 @@ def held_out(hashes: Array) -> Array:
     if len(values) < LEAST:
         found = f"{len(hashes):,} usable example{'' if len(hashes) == 1 else 's'}"
         found += f", {len(values)} different" if len(values) < len(hashes) else ""
-        raise UserError(
-            f"Too few to train on: {found}.", f"Give at least {LEAST} different ones; hundreds are sensible."
-        )
+        raise TooFew(found, f"Give at least {LEAST} different ones; hundreds are sensible.")
     fit = np.flatnonzero(copies <= COPIES) if (copies <= COPIES).any() else np.arange(len(values))
     low = fit[values[fit] < int(SHARE * 2**64)]  # ascending, as `values` is
     low = low[np.cumsum(copies[low]) <= MOST]

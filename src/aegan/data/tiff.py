@@ -47,7 +47,7 @@ class Wide:
 
     @property
     def mode(self) -> str:
-        """How it is stored, as Pillow's modes are told."""
+        """How it is stored, as Pillow's modes are named."""
         return f"{self.bands}×{self.bits} bit"
 
     def read(self) -> Array:

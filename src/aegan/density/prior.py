@@ -15,7 +15,7 @@ from aegan.density.whitening import Whitening
 class Prior(nn.Module):
     """p(z): codes (N, ...) are whitened to u (N, k), and u follows a mixture of Gaussians, per class if there are labels.
 
-    With a mixture-density network u follows that instead; the mixture still tells how often each class is.
+    With a mixture-density network u follows that instead; the mixture still knows how often each class is.
 
     Args:
         components: numbers of components to try, ascending; held-out likelihood chooses.

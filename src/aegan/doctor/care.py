@@ -1,8 +1,8 @@
 """What the doctor does while a model trains: at each look it reads the stage's log, says what is new, may ask for a change.
 
 Everything is read from the log, so that a run that was killed and resumed is treated as one that was not. A change is asked
-for only where it is safe to go back and change one rate, only where two looks in a row show the same illness, and only so
-often; whatever needs judgement is said and left to people.
+for only where it is safe to go back and change one rate, only where two looks in a row show the same failure mode, and only
+so often; whatever needs judgement is said and left to people.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TickDiagnosis:
     change: Change | None
 
 
-def visit(
+def diagnose_tick(
     log: Sequence[Line], stage: str, *, guard: Literal["auto", "warn", "off"], early_stop: bool, changes_left: int
 ) -> TickDiagnosis:
     """The doctor's answer to the log as it stands after a look.
@@ -79,7 +79,7 @@ def visit(
         for name, what in SAFE.items():
             if name in lasting or (name in AT_ONCE and any(f.name == name for f in found)):
                 return TickDiagnosis(new, good=False, change=Change(name, what))
-    # rules want two looks; a state to go back to should not have the first sign of an illness either
+    # rules want two looks; a state to go back to should not have the first sign of a failure either
     suspected = diagnose([*lines, *ticks[-1:]]) if guard != "off" else []
     nearest = not early_stop or _is_nearest(ticks)
     return TickDiagnosis(new, good=nearest and not any(f.name in SAFE for f in suspected), change=None)

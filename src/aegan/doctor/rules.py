@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aegan.jsonl import number
+from aegan.terms import kind
 
 LEAST = 8  # lines of a stage, below which nothing is said of a trend
 EARLY, HALF = 0.25, 0.5  # progress of a stage, before which samples and reconstructions may still be poor
@@ -27,7 +28,7 @@ class Finding:
     """One diagnosis.
 
     Attributes:
-        name: of the illness.
+        name: of the failure mode.
         stage: where, if the log names stages.
         evidence: the numbers it is read from.
         remedy: what to change first.
@@ -94,7 +95,7 @@ def _exploding(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Find
     """A loss that ends far above what it once was."""
     for name, values in _series(lines, "terms").items():
         # a critic's loss and its penalties may rise for good reasons; a reconstruction may not
-        if not any(word in name for word in ("L1", "L2", "MSE", "rec", "NLL", "like")) or min(values) <= 0:
+        if not _is_reconstruction(name) or min(values) <= 0:
             continue
         least, last = min(_smooth(values)), _smooth(values)[-1]
         if last > 5 * least:
@@ -103,6 +104,13 @@ def _exploding(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Find
                 "Lower the rate of what is trained there; keep the best model: aegan evaluate RUN --checkpoint best.",
             )  # fmt: skip
     return None
+
+
+def _is_reconstruction(name: str) -> bool:
+    known = kind(name)
+    if known is not None:
+        return known == "reconstruction"
+    return any(word in name for word in ("L1", "L2", "MSE", "rec", "NLL", "like"))  # the names of other programs
 
 
 def _strong(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
@@ -123,12 +131,12 @@ def _weak(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding |
     if not margins or len(far) < 3 or far[0] <= 0:
         return None
     covered, scale = _figure(looks, "coverage"), abs(_late(margins))
-    # with most of the data in reach there is little left to tell
+    # with most of the data in reach there is little left to learn
     failing = covered[-1] < 0.5 if covered else far[-1] > 0.9 * far[0]
     if scale < 0.01 and failing:
         return Finding(
             "critic too weak", stage,
-            f"it tells real from made by {scale:.2g} in the last third, while samples stay at a distance of {far[-1]:.3g}",
+            f"its margin is {scale:.2g} in the last third, while samples stay at a distance of {far[-1]:.3g}",
             "Raise the critic's rate, or lower its penalty (--set gamma=…): gradients are punished before it learns.",
         )  # fmt: skip
     return None
@@ -195,7 +203,7 @@ def _collapsed(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Find
 def _copies(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
     """Samples that sit on training items as held-out ones do not."""
     novelty = _figure(looks, "novelty")
-    if _collapsed(stage, lines, looks):  # a heap on one training item is told of already
+    if _collapsed(stage, lines, looks):  # a heap on one training item is reported already
         return None
     if len(novelty) >= 2 and max(novelty[-2:]) < 0.4:
         return Finding(

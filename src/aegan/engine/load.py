@@ -14,7 +14,7 @@ LEAST = 0.05  # seconds between two looks; the counters tick every 10 ms
 
 
 class Cores:
-    """Idle time and other programs' work on the cores that this process may use, where Linux tells them.
+    """Idle time and other programs' work on the cores that this process may use, where Linux reports them.
 
     Args:
         stat: the file of the kernel's counters.

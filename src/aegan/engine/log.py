@@ -17,13 +17,8 @@ from torch import Tensor
 
 from aegan.engine.loggers import Loggers
 from aegan.files import explained, write_text
-from aegan.jsonl import finite, json_objects
+from aegan.jsonl import finite, read_log
 from aegan.names import printable
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """All lines of a `log.jsonl`; what a crash cut short or damage made unreadable is left out."""
-    return json_objects(path.read_bytes()) if path.is_file() else []
 
 
 def _taken_until(line: dict[str, Any], step: int) -> bool:
@@ -73,7 +68,7 @@ class RunLog:
         self._loggers.images(step, name, path)
 
     def close(self) -> None:
-        """Flushes and closes. A disk that is full has been told of by `write`."""
+        """Flushes and closes. A disk that is full has been reported by `write`."""
         with contextlib.suppress(OSError):
             self._file.close()
         self._loggers.end()

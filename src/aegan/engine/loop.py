@@ -22,7 +22,7 @@ from aegan.engine.budget import Budget
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.extend import Course, Extension
 from aegan.engine.guard import LOOK_EVERY
-from aegan.engine.log import Display, RunLog, read_log
+from aegan.engine.log import Display, RunLog
 from aegan.engine.loggers import Loggers, chosen
 from aegan.engine.memory import accumulate, halved, out_of_memory, split, too_little
 from aegan.engine.previews import Previews
@@ -37,6 +37,7 @@ from aegan.engine.state import Checkpoints, load_random_state, random_state
 from aegan.engine.thread_record import Record, Threads, adapts
 from aegan.engine.view import DataView, to_device
 from aegan.engine.watch import Watch, due
+from aegan.jsonl import read_log
 from aegan.networks import use_networks
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
@@ -140,62 +141,15 @@ class Engine:
             Interrupted: a signal asked it to stop (see `aegan.signals`); a checkpoint was written.
             UserError: training diverged for good, or the folder cannot be written.
         """
-        tensors: dict[str, Tensor] | None = None
-        if resume:
-            tensors = self.saving.load()
+        tensors = self.saving.load() if resume else None
         if self.begin is not None:
             self.begin()
-        writes = self.ranks.first
-        loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
-        path = self.folder / "log.jsonl" if writes else Path(os.devnull)
-        ahead = self.threads.lines_ahead(read_log(path)) if resume and writes else []
-        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers, ahead)
-        settings = {**asdict(self.config), "options": asdict(self.strategy)}
-        loggers.begin(as_plain(settings), self.counters.step)
+        self._open_log(resume)
         self._began = time.monotonic() - self.counters.seconds
         try:
-            notice = self.threads.start(self.counters.taken)
-            self.log.write(
-                event="start",
-                resumed=resume,
-                precision=self.precision,
-                processes=self.ranks.size,
-                **describe_machine(self.device),
-            )
-            if self.taken and not resume:
-                self.log.write(event="init", step=0, **self.taken)
-            if notice:
-                self.reports.threads(*notice)
-            if self.threads.missing:
-                self.display.say(
-                    f"The run's record has {self.threads.missing} threads more than this machine has cores; it goes on "
-                    "with fewer, so weights may differ in their last bits."
-                )
+            self._write_start(resume)
             with self.stop.listening():
-                for i in range(self.counters.stage, len(self.stages)):
-                    stage = self.stages[i]
-                    if tensors is None:
-                        self.counters.stage, self.counters.stage_step = i, 0
-                    self.budget.begin_part(i)
-                    self.log.write(event="stage", stage=stage.name, step=self.counters.step, seconds=self.seconds())
-                    if isinstance(stage, Fit):
-                        self._fit(stage)
-                    else:
-                        self._train(stage, tensors)
-                    tensors = None
-                    # an extension leaves the whole model in its place until all that belongs together has been trained anew
-                    if self.save_model is not None and (not self.course.parts[i] or self.course.is_last(i)):
-                        self.save_model(self.networks, self.counters, self.notes)
-                    if isinstance(stage, Fit):
-                        self._check_stop(None)
-                if self.counters.stage == len(self.stages) and self.save_model is not None:
-                    # resumed at its very end: a model that was lost or damaged since is written again
-                    self.save_model(self.networks, self.counters, self.notes)
-                self.counters.stage = len(self.stages)
-                self.saving.save(None)
-                self.log.write(
-                    event="done", step=self.counters.step, seconds=self.seconds(), images=self.counters.images
-                )
+                self._run_stages(tensors)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
@@ -207,6 +161,57 @@ class Engine:
             self.log.close()
         c = self.counters
         return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans, self.threads.record(c.taken))
+
+    def _open_log(self, resume: bool) -> None:
+        writes = self.ranks.first
+        loggers = Loggers(chosen(self.config.logger) if writes else (), self.folder, self.display.say)
+        path = self.folder / "log.jsonl" if writes else Path(os.devnull)
+        ahead = self.threads.lines_ahead(read_log(path)) if resume and writes else []
+        self.log = RunLog(path, self.counters.step if resume and writes else None, loggers, ahead)
+        loggers.begin(as_plain({**asdict(self.config), "options": asdict(self.strategy)}), self.counters.step)
+
+    def _write_start(self, resume: bool) -> None:
+        notice = self.threads.start(self.counters.taken)
+        machine = describe_machine(self.device)
+        self.log.write(event="start", resumed=resume, precision=self.precision, processes=self.ranks.size, **machine)
+        if self.taken and not resume:
+            self.log.write(event="init", step=0, **self.taken)
+        if notice:
+            self.reports.threads(*notice)
+        if self.threads.missing:
+            self.display.say(
+                f"The run's record has {self.threads.missing} threads more than this machine has cores; it goes on with "
+                "fewer, so weights may differ in their last bits."
+            )
+
+    def _run_stages(self, tensors: dict[str, Tensor] | None) -> None:
+        """All stages that are left.
+
+        Args:
+            tensors: the state of the first of them, which was stopped on the way; None: it begins.
+        """
+        for i in range(self.counters.stage, len(self.stages)):
+            stage = self.stages[i]
+            if tensors is None:
+                self.counters.stage, self.counters.stage_step = i, 0
+            self.budget.begin_part(i)
+            self.log.write(event="stage", stage=stage.name, step=self.counters.step, seconds=self.seconds())
+            if isinstance(stage, Fit):
+                self._fit(stage)
+            else:
+                self._train(stage, tensors)
+            tensors = None
+            # an extension leaves the whole model in its place until all that belongs together has been trained anew
+            if self.save_model is not None and (not self.course.parts[i] or self.course.is_last(i)):
+                self.save_model(self.networks, self.counters, self.notes)
+            if isinstance(stage, Fit):
+                self._check_stop(None)
+        if self.counters.stage == len(self.stages) and self.save_model is not None:
+            # resumed at its very end: a model that was lost or damaged since is written again
+            self.save_model(self.networks, self.counters, self.notes)
+        self.counters.stage = len(self.stages)
+        self.saving.save(None)
+        self.log.write(event="done", step=self.counters.step, seconds=self.seconds(), images=self.counters.images)
 
     def _fit(self, stage: Fit) -> None:
         self.saving.save(None)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from aegan.doctor.care import Change, TickDiagnosis, visit
+from aegan.doctor.care import Change, TickDiagnosis, diagnose_tick
 from aegan.engine.guard import Guard
-from aegan.engine.log import read_log
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
 from aegan.errors import Diverged
+from aegan.jsonl import read_log
 
 if TYPE_CHECKING:
     from aegan.engine.loop import Engine
@@ -130,7 +130,7 @@ class Recovery:
         )  # fmt: skip
         if not watched:
             return None
-        seen: TickDiagnosis = visit(
+        seen: TickDiagnosis = diagnose_tick(
             read_log(engine.log.path), name,
             guard=engine.config.guard, early_stop=engine.early_stop, changes_left=Guard.rollbacks - c.rollbacks,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from aegan.engine.log import clock, short
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState
 from aegan.engine.thread_record import EVENT as THREADS
-from aegan.engine.thread_record import Change as ThreadChange
+from aegan.engine.thread_record import ThreadChange
 from aegan.engine.threads import Turn
 
 if TYPE_CHECKING:

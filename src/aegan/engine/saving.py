@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from aegan.engine.log import read_log
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
 from aegan.engine.state import load_random_state, random_state
 from aegan.engine.watch import Best
 from aegan.errors import UserError
+from aegan.jsonl import read_log
 
 if TYPE_CHECKING:
     from aegan.engine.loop import Engine

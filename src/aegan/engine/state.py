@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.files import NewerFormat, read_tensors, write_tensors
+from aegan.tensor_files import NewerFormat, read_tensors, write_tensors
 
 
 class Checkpoints:

@@ -24,7 +24,7 @@ from aegan.engine.threads import Controller, Load, Turn
 EVENT = "threads"  # of the log
 
 
-class Change(NamedTuple):
+class ThreadChange(NamedTuple):
     """From step `taken` on, counted with those that were taken back, so many threads; `trial`: to time them."""
 
     taken: int
@@ -35,11 +35,11 @@ class Change(NamedTuple):
         return f"{self.threads} from {self.taken}{' (trial)' if self.trial else ''}"
 
     @classmethod
-    def of(cls, text: str) -> Change:
+    def of(cls, text: str) -> ThreadChange:
         """The inverse of `str`.
 
-        >>> Change.of("1 from 300"), Change.of("2 from 12 (trial)")
-        (Change(taken=300, threads=1, trial=False), Change(taken=12, threads=2, trial=True))
+        >>> ThreadChange.of("1 from 300"), ThreadChange.of("2 from 12 (trial)")
+        (ThreadChange(taken=300, threads=1, trial=False), ThreadChange(taken=12, threads=2, trial=True))
         """
         found = re.fullmatch(r"(\d+) from (\d+)( \(trial\))?", text)
         if not found:
@@ -56,7 +56,7 @@ class Record:
         until: steps taken that they cover.
     """
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[ThreadChange] = field(default_factory=list)
     until: int = 0
 
     def to_plain(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Record:
     def from_plain(cls, plain: dict[str, Any] | None) -> Record:
         """The inverse; what is missing is an empty record."""
         found = plain or {}
-        return cls([Change.of(text) for text in found.get("changes", [])], int(found.get("until", 0)))
+        return cls([ThreadChange.of(text) for text in found.get("changes", [])], int(found.get("until", 0)))
 
 
 @contextmanager
@@ -117,10 +117,10 @@ class Threads:
     ) -> None:
         self.before = torch.get_num_threads()
         self.fixed, self.adapts = fixed, adapts and fixed is None
-        self.made: list[Change] = []
+        self.made: list[ThreadChange] = []
         self._repeated = record if record and fixed is None else Record()
-        self._ahead: list[Change] = []
-        self._logged: set[Change] = set()
+        self._ahead: list[ThreadChange] = []
+        self._logged: set[ThreadChange] = set()
         self._until = 0
         self._now, self._period, self._free = self.before, 1, False
         self._turn: Turn | None = None
@@ -151,7 +151,7 @@ class Threads:
         """The log's lines of changes that will be made again; they must outlive the lines of steps taken again."""
         return [line for line in log if (change := _change(line)) is not None and change in self._logged]
 
-    def start(self, taken: int) -> tuple[Change, Turn] | None:
+    def start(self, taken: int) -> tuple[ThreadChange, Turn] | None:
         """Sets the count of the first step; what is to be written to the log, where a run that resumes was given another."""
         self._ahead = [c for c in self._repeated.changes if c.taken >= taken]
         self._until = self._repeated.until
@@ -162,9 +162,9 @@ class Threads:
         self._set(count)
         notice = None
         if not self.made:
-            self.made = [Change(taken, count)]
+            self.made = [ThreadChange(taken, count)]
         elif (origin := self.made[-1].threads) != count:
-            self.made.append(Change(taken, count))
+            self.made.append(ThreadChange(taken, count))
             notice = self.made[-1], Turn(origin, count, trial=False)
         return notice
 
@@ -196,7 +196,7 @@ class Threads:
             self._control = Controller(self.before, self._load, self._now)
             self._control.begin(period)
 
-    def end(self, taken: int) -> tuple[Change, Turn] | None:
+    def end(self, taken: int) -> tuple[ThreadChange, Turn] | None:
         """A stage ends, be it within a trial; as `before_step`."""
         if self._given(taken):
             return self._repeat(taken)
@@ -204,7 +204,7 @@ class Threads:
         self._turn = Turn(self._now, back, trial=True) if self._free and back != self._now else None
         return self._decided(taken)
 
-    def before_step(self, taken: int) -> tuple[Change, Turn] | None:
+    def before_step(self, taken: int) -> tuple[ThreadChange, Turn] | None:
         """Changes the count if it is time to; what is to be written to the log."""
         given = self._given(taken)
         if not given and self.adapts and not self._free:
@@ -233,15 +233,15 @@ class Threads:
         self._control = Controller(self.before, self._load, count)
         self._control.begin(self._period)
 
-    def _decided(self, taken: int) -> tuple[Change, Turn] | None:
+    def _decided(self, taken: int) -> tuple[ThreadChange, Turn] | None:
         turn, self._turn = self._turn, None
         if turn is None:
             return None
         self._set(turn.to)
-        self.made.append(Change(taken, turn.to, turn.trial))
+        self.made.append(ThreadChange(taken, turn.to, turn.trial))
         return self.made[-1], turn
 
-    def _repeat(self, taken: int) -> tuple[Change, Turn] | None:
+    def _repeat(self, taken: int) -> tuple[ThreadChange, Turn] | None:
         notice = None
         while self._ahead and self._ahead[0].taken <= taken:
             change = self._ahead.pop(0)
@@ -255,13 +255,13 @@ class Threads:
         return notice
 
 
-def _change(line: dict[str, Any]) -> Change | None:
-    """That of a line of the log; None: it tells of none."""
+def _change(line: dict[str, Any]) -> ThreadChange | None:
+    """That of a line of the log; None: it holds none."""
     taken, count = line.get("taken"), line.get("to")
     if line.get("event") != EVENT or not isinstance(taken, int) or not isinstance(count, int):
         return None
-    return Change(taken, count, bool(line.get("trial")))
+    return ThreadChange(taken, count, bool(line.get("trial")))
 
 
-def _changes(log: Iterable[dict[str, Any]]) -> Iterator[Change]:
+def _changes(log: Iterable[dict[str, Any]]) -> Iterator[ThreadChange]:
     return (change for line in log if (change := _change(line)) is not None)

@@ -6,7 +6,7 @@ the steps, and where there is a reason times some of them with other counts and 
 a stage has begun, the speed has fallen, or other programs use the cores. To try more: cores lie idle. A trial that finds
 nothing costs time, so the next one waits, the longer the more were in vain: about 2 % of the time at most.
 
-The controller has no clock and starts no thread: it is told what each step took, and says what to do.
+The controller has no clock and starts no thread: it is given what each step took, and says what to do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BUSY = 0.25  # cores that other programs use
 REST, MOST_REST = 4.0, 30.0  # seconds between trials: the first, doubled by each one in vain, at most
 COST = 0.02  # share of the time that trials may cost
 SLOW = 300.0  # seconds after which more threads are tried even where no core lies idle
-BLIND = 60.0  # seconds that a dear trial may delay the next, where nobody tells what the cores do
+BLIND = 60.0  # seconds that a dear trial may delay the next, where the system does not report what the cores do
 
 
 def ladder(most: int) -> list[int]:

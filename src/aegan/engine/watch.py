@@ -2,7 +2,7 @@
 
 All figures are of 500 samples, on the items themselves (images averaged down to at most 16 × 16): they see layout and
 brightness, hardly sharpness, and are what can be had within 2 % of the time. The best model is the one whose samples are
-nearest to training items. Only `kernel`, `novelty` and what is told of reconstructions look at held-out items, for
+nearest to training items. Only `kernel`, `novelty` and the figures of reconstructions look at held-out items, for
 diagnoses and, where data is small, for stopping early; a run whose stages were stopped by them says so. The last model is
 kept beside the best, and is the one that counts: a best of many looks at noise is better than it should be.
 """

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from aegan.errors import UserError
-from aegan.evaluation.result import Evaluation, Figure, real_items
+from aegan.figures import Evaluation, Figure, real_items
 from aegan.text import plain, show
 
 
@@ -44,13 +44,13 @@ class Comparison:
         table.add_column("figure")
         for name in self.names:
             table.add_column(name, justify="right", overflow="fold")
-        table.add_column("perfect", justify="right")
+        table.add_column("baseline", justify="right")
         table.add_column("better")
         for row in self.figures:
             known = next(f for f in row if f is not None)
             shown = ["–" if f is None else f.text for f in row]
-            floor = "" if known.floor is None else show(known.floor, known.unit)
-            table.add_row(known.title, *shown, floor, known.better)
+            baseline = "" if known.baseline is None else show(known.baseline, known.unit)
+            table.add_row(known.title, *shown, baseline, known.better)
         return table
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ def conditions(result: Evaluation) -> dict[str, Any]:
         "number of samples": c.get("samples"),
         "number of reference items": c.get("reference"),
         "reference": str(d.get("reference"))[:8],
-        "number of held-out items": c.get("floor"),
+        "number of held-out items": c.get("baseline"),
         "extractor": x.get("name"),
         "weights of the extractor": str(x.get("sha256", ""))[:8],
         "resizing": x.get("resizing"),

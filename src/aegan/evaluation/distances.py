@@ -30,10 +30,10 @@ def frechet(task: Task) -> None:
         "fd",
         f"{name} of samples",
         lambda: task.frechet("samples", "reference"),
-        floor=lambda: task.real_frechet,
+        baseline=lambda: task.real_frechet,
         count=task_count(task),
         against=len(task.reference),
-        meaning="How far the samples, as a crowd, are from training data. The perfect value is what real data that were "
+        meaning="How far the samples, as a crowd, are from training data. The baseline is what real data that were "
         "kept aside get at the same count.",
     )
 
@@ -49,7 +49,7 @@ def kernel(task: Task) -> None:
         "kd",
         "kernel distance of samples",
         lambda: measure("samples"),
-        floor=lambda: measure("floor", "base"),
+        baseline=lambda: measure("baseline", "base"),
         count=task_count(task),
         against=len(task.reference),
         meaning="The same question asked through a polynomial kernel (KID's), without bias from the count: 0 is perfect.",
@@ -69,7 +69,7 @@ def manifold(task: Task) -> None:
             name,
             title,
             lambda name=name: of("samples", "reference")[name],  # type: ignore[misc]
-            floor=lambda name=name: of("floor", "base")[name],  # type: ignore[misc]
+            baseline=lambda name=name: of("baseline", "base")[name],  # type: ignore[misc]
             better=better,
             unit="" if name == "density" else "%",
             count=n,

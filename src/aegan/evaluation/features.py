@@ -16,9 +16,9 @@ from aegan.data.fit import with_channels
 from aegan.data.format import colour_text
 from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
-from aegan.files import read_tensors, write_tensors
 from aegan.folders import cache_root
 from aegan.metrics import Extractor
+from aegan.tensor_files import read_tensors, write_tensors
 
 MOST = 2**31  # bytes of the whole cache; the files that were used longest ago make room
 Progress = Callable[[int, int], None]

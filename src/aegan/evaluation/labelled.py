@@ -34,7 +34,7 @@ def inception(task: Task) -> None:
         "is",
         "Inception-style score",
         lambda: score(task.the_samples()),
-        floor=lambda: score(task.floor),
+        baseline=lambda: score(task.baseline),
         better="higher",
         count=task_count(task),
         meaning="exp of how sure a classifier is of each sample while being of many minds about all; it knows nothing of "

@@ -59,7 +59,7 @@ def _copies(task: Task) -> None:
             name,
             f"samples that look copied{where}",
             measure,
-            floor=0.01,
+            baseline=0.01,
             unit="%",
             count=min(task_count(task), COPIES),
             against=against,
@@ -78,13 +78,13 @@ def _authentic(task: Task) -> None:
         "authenticity",
         "authentic samples",
         lambda: authenticity(task.features("reference"), spread(task.features("samples"), MOST)).share,
-        floor=lambda: authenticity(task.features("base"), task.held_out_features()).share,
+        baseline=lambda: authenticity(task.features("base"), task.held_out_features()).share,
         better="near",
         unit="%",
         count=min(task_count(task), MOST),
         against=len(task.reference),
         meaning="Samples that are farther from their nearest training item than that is from its own neighbour (Alaa "
-        "2022). Far below the perfect value: copies; far above: samples that are far from everything.",
+        "2022). Far below the baseline: copies; far above: samples that are far from everything.",
     )
 
 
@@ -99,7 +99,7 @@ def _data_copying(task: Task) -> None:
         "data_copying",
         "data copying C_T",
         measure,
-        floor=0.0,
+        baseline=0.0,
         better="near",
         unit="sd",
         count=min(task_count(task), MOST),
@@ -132,7 +132,7 @@ def _gap(task: Task) -> None:
         "gap",
         "train against held-out",
         gap,
-        floor=0.0,
+        baseline=0.0,
         better="near",
         count=min(task_count(task), MOST),
         against=min(task.held, MOST),

@@ -44,20 +44,20 @@ def modes(task: Task) -> None:
         return width
 
     task.add(
-        "modes", "modes covered", lambda: float(found().covered), floor=lambda: float(found().modes), better="higher",
+        "modes", "modes covered", lambda: float(found().covered), baseline=lambda: float(found().modes), better="higher",
         unit="modes", count=n, meaning="Modes that hold at least one sample within 3 standard deviations.",
     )  # fmt: skip
     task.add(
-        "quality", "high-quality samples", quality, floor=lambda: found().perfect_quality, better="near", unit="%",
+        "quality", "high-quality samples", quality, baseline=lambda: found().perfect_quality, better="near", unit="%",
         count=n,
-        meaning="Samples within 3 standard deviations of a mode; more than the perfect value means that modes have shrunk.",
+        meaning="Samples within 3 standard deviations of a mode; more than the baseline means that modes have shrunk.",
     )  # fmt: skip
     task.add(
         "reverse_kl", "imbalance between modes (reverse KL)", lambda: found().reverse_kl,
-        floor=lambda: found().perfect_reverse_kl, unit="nats", count=n,
+        baseline=lambda: found().perfect_reverse_kl, unit="nats", count=n,
         meaning="How unevenly the samples are spread over the modes; what chance alone gives a perfect sampler beside it.",
     )  # fmt: skip
     task.add(
-        "spread", "width of modes", spread, floor=1.0, better="near", count=n,
+        "spread", "width of modes", spread, baseline=1.0, better="near", count=n,
         meaning="Standard deviation within modes over the true one; below 1 the modes have shrunk.",
     )  # fmt: skip

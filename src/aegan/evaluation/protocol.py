@@ -1,12 +1,12 @@
 """How anything is evaluated: one protocol for runs, models and images of any origin.
 
-The reference is a fixed choice of *training* items: a model can at best repeat their distribution. The floor is what
+The reference is a fixed choice of *training* items: a model can at best repeat their distribution. The baseline is what
 real items that are not in the reference get against it; there are as many of them as of samples, because a Fréchet
 distance falls with the count. Held-out items, never trained on, come first among them. Reconstructions are those of
 the held-out items.
 
 Only data that a run was trained on are split like this. A folder or an array that is given as the reference counts whole,
-so that a set against its own copy has distance 0; its floor is a part of it against the other part.
+so that a set against its own copy has distance 0; its baseline is a part of it against the other part.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from aegan.errors import UserError, unknown
 from aegan.evaluation import distances, drawings, labelled, memorisation, modes, reconstruction
 from aegan.evaluation.extractors import choose_extractor, feature_networks, related
 from aegan.evaluation.features import OnBackground
-from aegan.evaluation.result import Evaluation
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides
 from aegan.evaluation.task import LEAST, SPAN, Steps, Task
+from aegan.figures import Evaluation
 from aegan.metrics import MissingExtractor
 from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
@@ -81,9 +81,9 @@ def evaluate(
             asked for by name and cannot be had is an error; otherwise the figure says why it has no value.
         extractor: of image features, by name; by default lite0, and `own` for a model whose critics have seen images through
             a network of the same family (`--set eyes=`). If it is not installed, the figures that need it say so.
-        count: samples, and as many real items for the floor; by default all images that were given, and 2,000 of a model
+        count: samples, and as many real items for the baseline; by default all images that were given, and 2,000 of a model
             or against a run's data. By default, where there are fewer real items outside the reference, fewer samples are
-            used, so that the floor stays comparable; a count that is asked for holds, and a remark says what it costs.
+            used, so that the baseline stays comparable; a count that is asked for holds, and a remark says what it costs.
         reference: at most so many real items to compare with; by default all, and 10,000 of a run's training items.
         size: at which images are compared, as `fit` takes it; default: what suits the reference, or the model's own.
         seed: of the samples: seed s draws those of the model's seeds s * 1,000,000 onwards. Which real items are used
@@ -185,23 +185,23 @@ def _prepare(
     n, remarks = _count(subject, data, split, count, len(pool) - len(chosen))
     halves = None
     if split:
-        floor, held, said = _outside(data, chosen, n)
+        baseline, held, said = _outside(data, chosen, n)
     elif len(pool) - len(chosen) >= n or len(chosen) < 2 * LEAST:
-        floor = _others(pool, chosen, n)
-        held, said = len(floor), []
-        if len(floor) < LEAST:
-            said = [f"There are no perfect values: they take {2 * LEAST} real items, and there are {len(pool):,}."]
+        baseline = _others(pool, chosen, n)
+        held, said = len(baseline), []
+        if len(baseline) < LEAST:
+            said = [f"There are no baselines: they take {2 * LEAST} real items, and there are {len(pool):,}."]
     else:
         halves = _halves(len(chosen), n)
-        floor = chosen.at(halves[1])
-        held = len(floor)
+        baseline = chosen.at(halves[1])
+        held = len(baseline)
         said = [
-            f"All of {data.name} is compared with: the perfect values are those of {held:,} of its items against its "
+            f"All of {data.name} is compared with: the baselines are those of {held:,} of its items against its "
             f"other {len(chosen) - held:,}" + (", fewer than the samples, which makes them worse." if held < n else ".")
         ]
     remarks += said
     given = None if subject.items is None else subject.items.choose(n, seed)
-    task = Task(subject.model, data, given, chosen, floor, held, seed, device, step, halves=halves, remarks=remarks)
+    task = Task(subject.model, data, given, chosen, baseline, held, seed, device, step, halves=halves, remarks=remarks)
     if task.samples is None and task.can("sample"):
         step("sampling")
         task.samples = task.sampled(n)
@@ -224,7 +224,7 @@ def _count(subject: Subject, data: Data, split: bool, count: int | None, spare: 
         remarks += [f"There are only {there:,} images, not {count:,}."] if count is not None else []
         asked = there
     outside = len(data.held_out) + spare
-    # without enough real items for a floor at any count, there is none, and the count stays
+    # without enough real items for a baseline at any count, there is none, and the count stays
     if not split or count is not None or outside >= asked or outside < LEAST:
         return asked, remarks
     return outside, [
@@ -234,24 +234,24 @@ def _count(subject: Subject, data: Data, split: bool, count: int | None, spare: 
 
 
 def _outside(data: Data, chosen: Rows, n: int) -> tuple[Rows, int, list[str]]:
-    """The floor of data that are split: held-out items, then training items outside the reference; how many are held out."""
+    """The baseline of split data: held-out items, then training items outside the reference; how many are held out."""
     own = Rows([data.held_out.items]).choose(n, CHOICE + 1)
-    floor, remarks = own, []
+    baseline, remarks = own, []
     if len(own) < n and len(chosen) < len(data.train):
         others = _others(Rows([data.train.items]), chosen, n - len(own))
-        floor = Rows([own[:], others[:]])
+        baseline = Rows([own[:], others[:]])
         remarks.append(
-            f"The perfect values are those of {len(own):,} held-out items and {len(others):,} training items outside "
+            f"The baselines are those of {len(own):,} held-out items and {len(others):,} training items outside "
             "the reference."
         )
-    if len(floor) < LEAST:
-        remarks.append(f"There are only {len(floor):,} held-out items.")
-    elif len(floor) < n:
+    if len(baseline) < LEAST:
+        remarks.append(f"There are only {len(baseline):,} held-out items.")
+    elif len(baseline) < n:
         remarks.append(
-            f"The perfect values are those of only {len(floor):,} real items that are not in the reference, fewer than "
+            f"The baselines are those of only {len(baseline):,} real items that are not in the reference, fewer than "
             "the samples, which makes them worse."
         )
-    return floor, len(own), remarks
+    return baseline, len(own), remarks
 
 
 def _others(pool: Rows, chosen: Rows, n: int) -> Rows:
@@ -314,7 +314,7 @@ def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evalua
         counts={
             "samples": 0 if task.samples is None else len(task.samples),
             "reference": len(task.reference),
-            "floor": len(task.floor),
+            "baseline": len(task.baseline),
             "held_out": task.held if split else 0,
         },
         extractor=_described(task, subject),
@@ -339,14 +339,14 @@ def _described(task: Task, subject: Subject) -> dict[str, str]:
 def _roles(task: Task, split: bool) -> dict[str, str]:
     """Which real items served as what."""
     if split:
-        more = ", and training items outside the reference" if len(task.floor) > task.held else ""
+        more = ", and training items outside the reference" if len(task.baseline) > task.held else ""
         return {
             "reference": "training items",
-            "floor": f"held-out items, never trained on{more}",
+            "baseline": f"held-out items, never trained on{more}",
             "reconstructions": "of held-out items",
         }
     part = "items outside the reference" if task.halves is None else "a part of the reference, against its other part"
-    return {"reference": "items", "floor": part, "reconstructions": "of the floor's items"}
+    return {"reference": "items", "baseline": part, "reconstructions": "of the baseline's items"}
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from aegan.data import Data, open_data
 from aegan.data.builtin import NAMES
 from aegan.data.format import ImageFormat, Size, read_size, size_text
 from aegan.data.inspection import size_shown
-from aegan.errors import UserError
+from aegan.errors import HoldsVectors, TooFew, UserError
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.task import Model
 
@@ -43,7 +43,7 @@ class Subject:
     Attributes:
         name: for titles.
         kind: run, model, or images of any origin.
-        weights: which weights make the samples, as far as that can be told.
+        weights: which weights make the samples, as far as that is known.
         model: None for images.
         items: the images; None for a model.
         checkpoint: of a run.
@@ -100,7 +100,7 @@ def open_sides(
         if isinstance(what, str | os.PathLike) and str(what) not in NAMES and not Path(what).exists():
             raise UserError(f"There is no {what}.", "Give a run, a model's folder, or images.")
         raise UserError(
-            f"{_name(what)} is not a run (it holds no config.yaml), so it must be told what to be compared with.",
+            f"{_name(what)} is not a run (it holds no config.yaml), so it needs something to be compared with.",
             "Add --against DATA: a folder of real images, a .zip, .npy/.npz, parquet, or a built-in name.",
         )
     data, split = _against(against, ImageFormat.of(size), progress)
@@ -127,7 +127,7 @@ def weights_of(model: Model, folder: Path | None) -> str:
 
 
 def _mirrored(run: Any) -> list[str]:
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
 
     if isinstance(run, Run) and run.config.run.mirror:
         return ["Training images were mirrored (--mirror); the reference and the held-out images are not."]
@@ -141,7 +141,7 @@ def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[An
     """(run, model), either None."""
     if isinstance(what, str | os.PathLike):
         from aegan.model import Model as Trained
-        from aegan.runs import Run
+        from aegan.runs.folder import Run
 
         path = Path(what)
         if str(what) in NAMES:
@@ -151,13 +151,13 @@ def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[An
         if not (path / "config.yaml").is_file():
             return None, None
         run = Run(path, device)
-        run.config  # noqa: B018  a damaged one is told first
+        run.config  # noqa: B018  a damaged one is reported first
         return run, run.model if checkpoint == "last" else run.best_model
     if hasattr(what, "sample") and hasattr(what, "capabilities"):
         return None, what
     if hasattr(what, "path") and hasattr(what, "data"):
         opened: Any = what
-        getattr(opened, "config", None)  # a damaged one is told before a missing model
+        getattr(opened, "config", None)  # a damaged one is reported before a missing model
         return opened, opened.model if checkpoint == "last" else opened.best_model
     return None, None
 
@@ -247,7 +247,7 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
     if isinstance(against, Data):
         return against, True
     if isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file():
-        from aegan.runs import Run
+        from aegan.runs.folder import Run
 
         return Run(Path(against)).data(), True
     if hasattr(against, "data") and callable(against.data):  # a run; of an array or a tensor this is no function
@@ -265,15 +265,15 @@ def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:
             what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress,
             depth=wanted.depth,
         )  # fmt: skip
-    except UserError as error:
-        if "vectors, not images" in error.what and wanted != ImageFormat():
-            return open_data(what, progress=progress)
-        if error.what.startswith("Too few to train on"):
-            raise UserError(
-                f"{_name(what)}: {error.what.replace('to train on', 'to evaluate')}",
-                "Give at least 8 different ones; constant images have nothing to compare.",
-            ) from error
-        raise
+    except HoldsVectors:
+        if wanted == ImageFormat():
+            raise
+        return open_data(what, progress=progress)
+    except TooFew as error:
+        raise UserError(
+            f"{_name(what)}: Too few to evaluate: {error.found}.",
+            "Give at least 8 different ones; constant images have nothing to compare.",
+        ) from error
 
 
 def _reduced(data: Data, size: Size | None) -> list[str]:

@@ -15,18 +15,18 @@ from aegan.data import Data, DataSpec
 from aegan.data.stream import Streamed
 from aegan.errors import UserError
 from aegan.evaluation.features import Progress, cached_features, features
-from aegan.evaluation.result import Figure
 from aegan.evaluation.rows import Rows
+from aegan.figures import Figure
 from aegan.metrics import Copying, Extractor, Measured, Statistics, frechet_interval, statistics
 
-LEAST = 64  # below, a Fréchet distance says more about the count than about the images (the floor passes 700)
+LEAST = 64  # below, a Fréchet distance says more about the count than about the images (the baseline passes 700)
 SPAN = 1_000_000  # between the first samples of one seed of an evaluation and of the next: sets that share none
 SEARCHED = 100_000  # streamed images in which copies are looked for
-Side = Literal["samples", "reference", "floor", "base", "back"]
+Side = Literal["samples", "reference", "baseline", "base", "back"]
 NAMES = {
     "samples": "samples",
     "reference": "the reference",
-    "floor": "held-out items",
+    "baseline": "held-out items",
     "base": "reference items beside those that are kept aside",
     "back": "reconstructions",
 }
@@ -59,8 +59,8 @@ class Task:
         data: what is compared with.
         samples: made or given.
         reference: what samples are compared with: training items, or all items of data that are not split.
-        floor: real items that stand in for perfect samples, the held-out ones first.
-        held: how many of `floor` are held out, never trained on; of data that are not split, all of them.
+        baseline: real items that stand in for perfect samples, the held-out ones first.
+        held: how many of `baseline` are held out, never trained on; of data that are not split, all of them.
         extract: of images; None for vectors, and where it is missing, as `missing` says.
     """
 
@@ -68,13 +68,13 @@ class Task:
     data: Data
     samples: Rows | None
     reference: Rows
-    floor: Rows
+    baseline: Rows
     held: int
     seed: int
     device: str
     step: Steps
     halves: tuple[np.ndarray, np.ndarray] | None = (
-        None  # rows of the reference: the base, and the floor, if it is in it
+        None  # rows of the reference: the base, and the baseline, if it is in it
     )
     extract: Extractor | None = None
     missing: str = ""
@@ -90,11 +90,11 @@ class Task:
 
     @cached_property
     def held_out(self) -> Rows:
-        return Rows(self.floor.parts, self.floor.index[: self.held])
+        return Rows(self.baseline.parts, self.baseline.index[: self.held])
 
     @cached_property
     def base(self) -> Rows:
-        """What the floor is compared with: the reference, without the floor where that is a part of it."""
+        """What the baseline is compared with: the reference, without the baseline where that is a part of it."""
         return self.reference if self.halves is None else self.reference.at(self.halves[0])
 
     def sampled(self, n: int) -> Rows:
@@ -136,12 +136,12 @@ class Task:
         rows: Rows = self.the_samples() if side == "samples" else getattr(self, side)
         if len(rows) < least:
             raise UserError(f"needs at least {least} {NAMES[side]}, there are {len(rows)}")
-        if self.halves is not None and side in ("base", "floor"):
+        if self.halves is not None and side in ("base", "baseline"):
             return self.features("reference")[self.halves[0 if side == "base" else 1]]
         if side not in self._features:
             try:
                 self._features[side] = self._extract(rows, side)
-            except UserError as error:  # told once for each figure that needs them, computed once
+            except UserError as error:  # reported once for each figure that needs them, computed once
                 self._features[side] = error
         found = self._features[side]
         if isinstance(found, UserError):
@@ -159,13 +159,13 @@ class Task:
     @cached_property
     def real_frechet(self) -> Measured:
         """What real items get in place of samples."""
-        return self.frechet("floor", "base" if self.halves is not None else "reference")
+        return self.frechet("baseline", "base" if self.halves is not None else "reference")
 
     def held_out_features(self, least: int = LEAST) -> Tensor:
         """Those of the held-out items alone."""
         if self.held < least:
             raise UserError(f"needs at least {least} held-out items, there are {self.held}")
-        return self.features("floor", least)[: self.held]
+        return self.features("baseline", least)[: self.held]
 
     def _extract(self, rows: Rows, side: Side) -> Tensor:
         if self.data.spec.is_vector:
@@ -176,7 +176,7 @@ class Task:
         if self.extract is None:
             raise UserError(self.missing)
         progress = self.step(f"features of {NAMES[side]}")
-        real = side in ("reference", "floor")
+        real = side in ("reference", "baseline")
         return (cached_features if real else features)(rows, self.extract, progress)
 
     def add(
@@ -185,7 +185,7 @@ class Task:
         title: str,
         value: Callable[[], Measured | float],
         *,
-        floor: Callable[[], Measured | float] | float | None = None,
+        baseline: Callable[[], Measured | float] | float | None = None,
         better: Literal["lower", "higher", "near"] = "lower",
         unit: str = "",
         count: int = 0,
@@ -194,7 +194,7 @@ class Task:
     ) -> None:
         """Measures one figure; a UserError becomes the reason why it has no value."""
         found, why = _attempt(value)
-        least, _ = _attempt(floor) if callable(floor) else (floor, "")
+        least, _ = _attempt(baseline) if callable(baseline) else (baseline, "")
         interval: dict[str, Any] = {}
         if isinstance(found, Measured):
             low, high, error = map(_finite, (found.low, found.high, found.standard_error))

@@ -32,9 +32,9 @@ def combined(scores: Mapping[str, Array], reference: Mapping[str, Array] | None 
     parts = []
     for name, values in scores.items():
         usual = _level(name, values if reference is None else reference[name])
-        middle = np.median(usual)
-        spread = MAD * np.median(np.abs(usual - middle))
-        parts.append((_level(name, values) - middle) / max(float(spread), 1e-12))
+        median = np.median(usual)
+        spread = MAD * np.median(np.abs(usual - median))
+        parts.append((_level(name, values) - median) / max(float(spread), 1e-12))
     return np.asarray(np.mean(parts, axis=0), np.float32)
 
 

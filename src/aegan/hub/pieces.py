@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -106,21 +107,21 @@ class _Piece(nn.Module):
         return dict(self.networks.items())
 
 
-class Encoder(_Piece):
+class EncoderGraph(_Piece):
     """Examples to codes."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.strategy.encode(self.by_name, x)
 
 
-class Decoder(_Piece):
+class DecoderGraph(_Piece):
     """Codes to examples."""
 
     def forward(self, code: Tensor) -> Tensor:
         return self.strategy.decode(self.by_name, code)
 
 
-class Generator(_Piece):
+class GeneratorGraph(_Piece):
     """Numbers to new examples. Inputs that a strategy has no use for are not given, and so are not in the graph."""
 
     def __init__(self, strategy: Strategy, networks: Networks) -> None:
@@ -150,6 +151,9 @@ class Generator(_Piece):
             return self.strategy.sample(nets, given.shape[0], None, truncation, torch.Generator())  # type: ignore[arg-type]
 
 
+Checks = list[tuple[dict[str, Tensor], Tensor]]  # inputs by name, and what is to come of them
+
+
 @dataclass(frozen=True)
 class Piece:
     """A graph to export.
@@ -164,7 +168,7 @@ class Piece:
     name: str
     module: nn.Module
     output: str
-    checks: Callable[[int], list[tuple[dict[str, Tensor], Tensor]]]
+    checks: Callable[[int], Checks]
 
 
 def takes_labels(model: Model) -> bool:
@@ -181,73 +185,79 @@ def labels_known(model: Model) -> list[int]:
     return list(range(len(model.spec.classes)))
 
 
+class _Itself:
+    """What the strategy itself gives, which a graph has to give for the same inputs."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.strategy, self.networks = model, model.strategy, model.networks
+
+    def drawn(self, n: int, networks: Networks | None = None) -> tuple[Recording, Tensor]:
+        """n samples, and the random numbers that they are made of."""
+        try:
+            with torch.inference_mode(), Recording(n) as record:
+                rng = torch.Generator().manual_seed(n)
+                made = self.strategy.sample(networks or self.networks, n, None, 1.0, rng)
+        except UnknownDraw as draw:
+            raise UserError(
+                f"The sampler of '{self.strategy.name}' cannot be exported: it draws {draw} where a graph has no random "
+                "numbers.",
+                "Export a model of another strategy.",
+            ) from None
+        return record, made.float()
+
+    def examples(self, n: int) -> Tensor:
+        if "sample" not in self.model.capabilities:
+            return torch.rand(n, *self.model.spec.shape, generator=torch.Generator().manual_seed(n)) * 2 - 1
+        made = self.drawn(n)[1]
+        return made.clamp(-1, 1) if self.model.spec.is_image else made
+
+    @torch.inference_mode()
+    def encoder(self, n: int) -> Checks:
+        x = self.examples(n)
+        return [({"x": x}, self.strategy.encode(self.networks, x).float())]
+
+    @torch.inference_mode()
+    def decoder(self, n: int) -> Checks:
+        code = self.encoder(n)[0][1]
+        return [({"code": code}, self.strategy.decode(self.networks, code).float())]
+
+    def generator(self, graph: GeneratorGraph, n: int) -> Checks:
+        record, made = self.drawn(n)
+        numbers = {k: v for k, v in {"noise": record.noise, "uniform": record.uniforms}.items() if v.shape[1]}
+        if not takes_labels(self.model):
+            return [({**numbers, "truncation": torch.tensor(1.0)}, made)]
+        inputs = {**numbers, "label": torch.full((n,), -1), "truncation": torch.tensor(1.0)}
+        known = labels_known(self.model)
+        wanted = torch.tensor([known[i % len(known)] for i in range(n)])
+        asked = {**inputs, "label": wanted, "truncation": torch.tensor(0.7)}
+        with torch.inference_mode():
+            of_classes = graph(**asked)
+        return [(inputs, made), (asked, of_classes)]
+
+
 def pieces(model: Model) -> list[Piece]:
     """What there is to export, on the CPU and in fp32.
 
     Raises:
         UserError: the strategy has nothing, or draws in a way that is not known here.
     """
-    strategy, nets, able = model.strategy, model.networks, model.capabilities
-
-    def drawn(n: int, networks: Networks = nets) -> tuple[Recording, Tensor]:
-        try:
-            with torch.inference_mode(), Recording(n) as record:
-                made = strategy.sample(networks, n, None, 1.0, torch.Generator().manual_seed(n))
-        except UnknownDraw as draw:
-            raise UserError(
-                f"The sampler of '{strategy.name}' cannot be exported: it draws {draw} where a graph has no random numbers.",
-                "Export a model of another strategy.",
-            ) from None
-        return record, made.float()
-
-    def examples(n: int) -> Tensor:
-        if "sample" in able:
-            return drawn(n)[1]
-        return torch.rand(n, *model.spec.shape, generator=torch.Generator().manual_seed(n)) * 2 - 1
-
-    @torch.inference_mode()
-    def encoded(n: int) -> tuple[Tensor, Tensor]:
-        x = examples(n).clamp(-1, 1) if model.spec.is_image else examples(n)
-        return x, strategy.encode(nets, x).float()
-
-    def encoder_checks(n: int) -> list[tuple[dict[str, Tensor], Tensor]]:
-        x, code = encoded(n)
-        return [({"x": x}, code)]
-
-    @torch.inference_mode()
-    def decoder_checks(n: int) -> list[tuple[dict[str, Tensor], Tensor]]:
-        code = encoded(n)[1]
-        return [({"code": code}, strategy.decode(nets, code).float())]
-
-    def generator_checks(n: int) -> list[tuple[dict[str, Tensor], Tensor]]:
-        record, made = drawn(n)
-        numbers = {k: v for k, v in {"noise": record.noise, "uniform": record.uniforms}.items() if v.shape[1]}
-        if not takes_labels(model):
-            return [({**numbers, "truncation": torch.tensor(1.0)}, made)]
-        inputs = {**numbers, "label": torch.full((n,), -1), "truncation": torch.tensor(1.0)}
-        known = labels_known(model)
-        wanted = torch.tensor([known[i % len(known)] for i in range(n)])
-        asked = {**inputs, "label": wanted, "truncation": torch.tensor(0.7)}
-        with torch.inference_mode():
-            of_classes = generator(**asked)
-        return [(inputs, made), (asked, of_classes)]
-
+    strategy, able, itself = model.strategy, model.capabilities, _Itself(model)
     out = []
     if "encode" in able:
-        used = Used(nets)
+        used = Used(model.networks)
         with torch.inference_mode():
-            z = strategy.encode(used, examples(2))
-        out.append(Piece("encoder", Encoder(strategy, used.taken()), "code", encoder_checks))
+            z = strategy.encode(used, itself.examples(2))
+        out.append(Piece("encoder", EncoderGraph(strategy, used.taken()), "code", itself.encoder))
     if {"encode", "decode"} <= able:
-        used = Used(nets)
+        used = Used(model.networks)
         with torch.inference_mode():
             strategy.decode(used, z)
-        out.append(Piece("decoder", Decoder(strategy, used.taken()), "x", decoder_checks))
+        out.append(Piece("decoder", DecoderGraph(strategy, used.taken()), "x", itself.decoder))
     if "sample" in able:
-        used = Used(nets)
-        drawn(2, used)
-        generator = Generator(strategy, used.taken())
-        out.append(Piece("generator", generator, "x", generator_checks))
+        used = Used(model.networks)
+        itself.drawn(2, used)
+        generator = GeneratorGraph(strategy, used.taken())
+        out.append(Piece("generator", generator, "x", partial(itself.generator, generator)))
     if not out:
         raise UserError(f"A model of strategy '{strategy.name}' has no encoder, decoder or generator to export.")
     return out

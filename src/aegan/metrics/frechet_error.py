@@ -33,8 +33,8 @@ def frechet_interval(
     """The Fréchet distance of features (N, D) and (M, D), as `frechet_distance` gives it, with a 95 % interval.
 
     The interval is that of other items on both sides at the same counts; the bias of the distance, which only falls
-    with the counts, stays in it. Well above the floor of equal clouds its width is right within about 25 %; near the
-    floor, and with fewer items than dimensions, it errs on the wide side (by up to two thirds in our trials), since the
+    with the counts, stays in it. Well above the baseline of equal clouds its width is right within about 25 %; near the
+    baseline, and with fewer items than dimensions, it errs on the wide side (by up to two thirds in our trials), since the
     estimated T is never quite I. With fewer than 10 items on a side there is none: its ends are NaN.
 
     Args:

@@ -12,7 +12,7 @@ class Measured:
     """A value, the ends of its 95 % interval, and its standard error.
 
     An interval says how far the value would move with other items of the same kind. It says nothing of a bias that
-    depends on the count, as a Fréchet distance has; that is what a floor at the same count is for. Where no standard
+    depends on the count, as a Fréchet distance has; that is what a baseline at the same count is for. Where no standard
     error can be had, it is NaN, and so are both ends.
     """
 

@@ -83,8 +83,8 @@ def _per_item(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, k: int) -> d
     if k < 1:
         raise UserError("Precision and recall need k of at least 1.")
     x, y = pair(real, fake, least=k + 1, what=f"Precision and recall with k = {k}", sides=("real items", "samples"))
-    middle = x.mean(0)  # about the middle, |x|² + |y|² − 2 xᵀy loses fewer digits
-    x, y = x - middle, y - middle
+    mean = x.mean(0)  # about the mean, |x|² + |y|² − 2 xᵀy loses fewer digits
+    x, y = x - mean, y - mean
     radius_x, radius_y = _radii(x, k).square(), _radii(y, k).square()
     around = torch.zeros(len(y), dtype=torch.float64)  # balls of the data around each sample
     inside = torch.zeros(len(x), dtype=torch.float64)  # is each real item in a ball of the samples?

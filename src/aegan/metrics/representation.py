@@ -110,12 +110,12 @@ def compare_codes(
             f"There are {len(code):,} and {len(test_code):,} codes of {len(pixel):,} and {len(test_pixel):,} items."
         )
     width = min(code.shape[1], pixel.shape[1])
-    middle = pixel.mean(0)
-    _, axes = torch.linalg.eigh((pixel - middle).T.double() @ (pixel - middle).double())
+    mean = pixel.mean(0)
+    _, axes = torch.linalg.eigh((pixel - mean).T.double() @ (pixel - mean).double())
     axes = axes[:, -width:].float()
     sides = {
         "codes": (code, test_code),
-        "pca": ((pixel - middle) @ axes, (test_pixel - middle) @ axes),
+        "pca": ((pixel - mean) @ axes, (test_pixel - mean) @ axes),
         "pixels": (pixel, test_pixel),
     }
     probes = {

@@ -12,7 +12,7 @@ from PIL import Image
 
 from aegan.errors import UserError
 
-# suffix -> codec, and what is told to it: quality, and for .mp4 the index at the start, so that a page plays it at once
+# suffix -> codec, and its options: quality, and for .mp4 the index at the start, so that a page plays it at once
 CODECS: dict[str, tuple[str, list[str]]] = {
     ".mp4": ("libx264", ["-crf", "18", "-movflags", "+faststart"]),
     ".webm": ("libvpx-vp9", ["-crf", "24", "-b:v", "0"]),

@@ -24,7 +24,7 @@ MOST = 2 * ENOUGH  # pixels from which on Pillow, and with it most programs in P
 
 
 @dataclass(frozen=True)
-class Layout:
+class GridLayout:
     """A grid of images: how many in a row, and how many times each is enlarged."""
 
     columns: int
@@ -44,7 +44,7 @@ def suits(n: int, shape: Sequence[int]) -> int:
     return 8 if n <= FEW else max(1, math.ceil(math.sqrt(n * (height + PAD) / (width + PAD))))
 
 
-def fitted(n: int, shape: Sequence[int], suffix: str, columns: int | None = None) -> Layout:
+def fitted(n: int, shape: Sequence[int], suffix: str, columns: int | None = None) -> GridLayout:
     """The layout of `n` images in one picture. Small images are enlarged to 64 pixels, less where they are very many.
 
     Args:
@@ -56,7 +56,7 @@ def fitted(n: int, shape: Sequence[int], suffix: str, columns: int | None = None
         UserError: they do not fit, for the format or for whoever is to open the picture; says how many would.
 
     >>> fitted(100_000, (32, 32), ".webp")
-    Layout(columns=317, scale=1)
+    GridLayout(columns=317, scale=1)
     """
     height, width = shape
     row = min(columns or suits(n, shape), max(n, 1))
@@ -66,7 +66,7 @@ def fitted(n: int, shape: Sequence[int], suffix: str, columns: int | None = None
     for scale in range(max(1, math.ceil(64 / max(height, width, 1))), 0, -1):
         high, wide = (count * (length * scale + PAD) - PAD for count, length in ((rows, height), (row, width)))
         if max(high, wide) <= side and high * wide <= (ENOUGH if scale > 1 else MOST):
-            return Layout(row, scale)
+            return GridLayout(row, scale)
     what = f"{n:,} images of {width}×{height} make a picture of {wide:,}×{high:,} pixels"
     other = "Use an array (--out NAME.npz), a folder (--out NAME)"
     if max(high, wide) > side:

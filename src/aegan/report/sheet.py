@@ -50,7 +50,7 @@ def contact_sheet(data: Data) -> Image.Image:
         draw.rectangle((left - 1, top - 1, left + width, top + height), outline=(200, 200, 200))
         name = split.names[int(i)]
         said = [(name, INK)]
-        if lines == 2 and split.labels is not None:  # the class is told below, so the name need not hold its folder
+        if lines == 2 and split.labels is not None:  # the class is written below, so the name need not hold its folder
             said = [(name.rpartition("/")[2], INK), (spec.classes[int(split.labels[i])], PALE)]
         for n, (text, colour) in enumerate(said):
             at = (left, top + height + 2 + n * LINE)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aegan.jsonl import number
 from aegan.report.facts import Facts
-from aegan.text import duration, measured, plural
+from aegan.text import duration, plural
 
 FEW = 500  # held-out items below which a Fréchet distance is mostly count
 
@@ -21,56 +21,31 @@ def extension(line: dict[str, Any]) -> str:
     return f"{minutes:g} minutes" if minutes is not None else plural(steps or 0, "step")
 
 
-def figure(facts: Facts, name: str) -> dict[str, Any]:
-    """A figure of the evaluation; empty if it has none of this name."""
-    found = (facts.evaluation or {}).get("figures", {}).get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def values(facts: Facts, name: str) -> tuple[float | None, float | None]:
-    """(value, floor) of a figure."""
-    f = figure(facts, name)
-    return number(f.get("value")), number(f.get("floor"))
-
-
-def interval(f: dict[str, Any]) -> str:
-    """The value of a figure with its interval, as people read it."""
-    value = number(f.get("value"))
-    if value is None:
-        return "none"
-    return measured(value, number(f.get("low")), number(f.get("high")), str(f.get("unit", "")))
-
-
-def item(facts: Facts) -> str:
-    """What one example is called: image, or vector."""
-    shape = facts.spec.get("shape")
-    if isinstance(shape, list):
-        return "image" if len(shape) == 3 else "vector"
-    return "vector" if facts.evaluation is not None and not figure(facts, "psnr") and _raw(facts) else "image"
-
-
-def _raw(facts: Facts) -> bool:
-    return not figure(facts, "copies")
+    """(value, baseline) of a figure."""
+    f = facts.figure(name)
+    return f.value, f.baseline
 
 
 def summary(facts: Facts) -> str:
     """The report in one sentence: strategy, data, count, time."""
-    s = facts.settings
-    data = (facts.evaluation or {}).get("data") or {}
+    s, history = facts.asked, facts.history
+    data = facts.evaluation.data if facts.evaluation else {}
     count = number(data.get("train")) or number(facts.spec.get("count"))
     shape = facts.spec.get("shape")
     size = ""
     if isinstance(shape, list) and len(shape) == 3:
         kinds = {1: "grey", 3: "colour", 4: "colour with alpha"}
         size = f" ({shape[2]}×{shape[1]}, {kinds.get(shape[0], f'{shape[0]} channels')})"
-    of = f"{plural(count, f'training {item(facts)}')} of " if count else ""
+    of = f"{plural(count, f'training {facts.item}')} of " if count else ""
     name = data.get("name") or s.get("data", "unknown data")
-    time = f" in {duration(facts.seconds)} of training" if facts.seconds is not None else ""
-    more = [extension(line) for line in {str(line.get("stage")): line for line in facts.events("extended")}.values()]
+    seconds = history.last("seconds")
+    time = f" in {duration(seconds)} of training" if seconds is not None else ""
+    more = [extension(line) for line in {str(line.get("stage")): line for line in history.events("extended")}.values()]
     time += f" (extended by {', then '.join(more)})" if more else ""
-    verb = "learned from" if facts.finished else "has begun to learn from"
+    verb = "learned from" if history.finished else "has begun to learn from"
     machine = facts.machine
-    where = machine.get("gpu") or processor(facts.threads, number(machine.get("cores")))
+    where = machine.get("gpu") or processor(history.threads, number(machine.get("cores")))
     return (
         f"The strategy “{s.get('strategy', 'unknown')}” {verb} {of}{name}{size}{time}{f' on {where}' if where else ''}."
     )
@@ -112,25 +87,25 @@ def verdict(facts: Facts) -> list[str]:
     spread, _ = values(facts, "spread")
     if spread is not None and spread < 0.8:
         out.append(f"The modes have shrunk: their width is {spread:.2f} of the true one.")
-    fd, floor = values(facts, "fd")
+    fd, baseline = values(facts, "fd")
     back, _ = values(facts, "fd_reconstructions")
-    if fd is not None and floor is not None and floor > 0:
-        times = f"{fd / floor:.1f}" if fd < 10 * floor else f"{fd / floor:,.0f}"
+    if fd is not None and baseline is not None and baseline > 0:
+        times = f"{fd / baseline:.1f}" if fd < 10 * baseline else f"{fd / baseline:,.0f}"
         near = (
             "as good as this measure can tell"
-            if fd < 1.15 * floor
-            else f"{times} times the perfect value; the samples below show what this means to the eye"
+            if fd < 1.15 * baseline
+            else f"{times} times the baseline; the samples below show what this means to the eye"
         )
         out.append(
             f"Its samples stand at a Fréchet distance (how far two crowds differ; lower is better) of {_n(fd)} from "
-            f"the training data; real {item(facts)}s that it was never trained on stand at {_n(floor)}. That is {near}."
+            f"the training data; real {facts.item}s that it was never trained on stand at {_n(baseline)}. That is {near}."
         )
-        if back is not None and fd > 1.15 * floor:
+        if back is not None and fd > 1.15 * baseline:
             out.append(
                 f"Its reconstructions stand at {_n(back)}: "
                 + (
                     "most of the distance is lost in encoding and decoding, the rest in making new codes."
-                    if back - floor > 0.5 * (fd - floor)
+                    if back - baseline > 0.5 * (fd - baseline)
                     else "most of the distance comes from making new codes, less from encoding and decoding."
                 )
             )
@@ -141,7 +116,7 @@ def copies(facts: Facts) -> tuple[str, bool]:
     """What the test for copies says, and whether it is a warning; empty without a test."""
     share, chance = values(facts, "copies")
     if share is None or chance is None:
-        why = figure(facts, "copies").get("why")
+        why = facts.figure("copies").why
         return (f"Whether samples are copies could not be tested: {why}." if why else "", False)
     found = f"{100 * share:.1f} % of the samples look copied, where {100 * chance:.0f} % is chance"
     if share > 0.2:
@@ -155,17 +130,17 @@ def cautions(facts: Facts) -> list[str]:
     """What a reader must know before believing the figures."""
     if facts.evaluation is None:
         return []
-    out = [str(r) for r in facts.evaluation.get("remarks") or []]
-    held = number((facts.evaluation.get("counts") or {}).get("held_out"))
-    if held is not None and held < FEW and figure(facts, "fd"):
+    out = list(facts.evaluation.remarks)
+    held = facts.evaluation.counts.get("held_out")
+    if held is not None and held < FEW and "fd" in facts.evaluation:
         out.append(
-            f"With {plural(held, f'held-out {item(facts)}')} a Fréchet distance is mostly chance: compare it with its "
-            "perfect value only, and with nothing that was measured at another count."
+            f"With {plural(held, f'held-out {facts.item}')} a Fréchet distance is mostly chance: compare it with its "
+            "baseline only, and with nothing that was measured at another count."
         )
     for name in ("fd", "fd_reconstructions"):
-        f = figure(facts, name)
-        if f and number(f.get("value")) is None and f.get("why"):
-            out.append(f"There is no {f.get('title', name)}: {f['why']}.")
+        f = facts.figure(name)
+        if f.value is None and f.why:
+            out.append(f"There is no {f.title}: {f.why}.")
     return out
 
 

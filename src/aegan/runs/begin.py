@@ -15,12 +15,13 @@ from torch import nn
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec
 from aegan.engine.lock import locked
-from aegan.engine.log import clock, read_log
+from aegan.engine.log import clock
 from aegan.engine.state import Checkpoints
 from aegan.engine.thread_record import Record
 from aegan.errors import UserError
 from aegan.files import sweep
-from aegan.initial import Init, Source, open_init
+from aegan.initial import Init, InitSource, open_init
+from aegan.jsonl import read_log
 from aegan.names import quoted
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving
@@ -33,7 +34,7 @@ Array = NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class TrainingRequest:
     """The arguments of `train` that decide what is trained."""
 
     config: RunConfig
@@ -56,7 +57,9 @@ def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
     sweep(folder)
 
 
-def settle(asked: Asked, processes: int, say: Callable[[str], None], said: list[str]) -> tuple[RunSettings, Data, bool]:
+def settle(
+    asked: TrainingRequest, processes: int, say: Callable[[str], None], said: list[str]
+) -> tuple[RunSettings, Data, bool]:
     """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
     config, folder = asked.config, run_folder(asked.config)
     check_numbers(config)
@@ -77,7 +80,7 @@ def settle(asked: Asked, processes: int, say: Callable[[str], None], said: list[
 
 
 def _repeated(
-    asked: Asked, again: RunSettings, processes: int, say: Callable[[str], None]
+    asked: TrainingRequest, again: RunSettings, processes: int, say: Callable[[str], None]
 ) -> tuple[RunSettings, Data, str]:
     """The settings of a run that is to be repeated, its data and where that is."""
     config, base = asked.config, again.folder or Path()
@@ -98,7 +101,7 @@ def _repeated(
     return settings, data, path
 
 
-def _resumed(asked: Asked, folder: Path, said: list[str]) -> tuple[RunSettings, Data, bool]:
+def _resumed(asked: TrainingRequest, folder: Path, said: list[str]) -> tuple[RunSettings, Data, bool]:
     """The same of a run that goes on; `said` gets a line where nothing is left to do."""
     settings, config = with_fingerprint(Run(folder).config, folder), asked.config
     same_settings(settings, config, asked.options, asked.given, folder)
@@ -160,7 +163,7 @@ def _one(build: Callable[[DataSpec], dict[str, nn.Module]], name: str, spec: Dat
     return build(spec)[name]
 
 
-def initial_weights(settings: RunSettings, given: Init | None) -> Source:
+def initial_weights(settings: RunSettings, given: Init | None) -> InitSource:
     """The weights that the run begins with."""
     named = settings.run.init or ""
     if given is None and named.startswith(IN_PYTHON):

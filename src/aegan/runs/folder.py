@@ -1,10 +1,9 @@
-"""A run folder, read: its settings, log, model, data and evaluation."""
+"""Run: a run folder with its settings, model and data."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,26 +14,29 @@ from numpy.typing import NDArray
 from aegan.config import RunConfig
 from aegan.data import Data
 from aegan.engine.lock import locked
-from aegan.engine.log import read_log
 from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
 from aegan.model import Model
 from aegan.names import quoted, shortened
 from aegan.networks import Own
 from aegan.runs.places import find_data
+from aegan.runs.reading import RunFolder
 from aegan.runs.settings import RunSettings
 
 Array = NDArray[Any]
 
 
-class Run:
-    """A run folder: its settings, its log, its model.
+class Run(RunFolder):
+    """A run folder: its settings, its log, its model, its data, its evaluation.
 
     Args:
         path: RUN.
         device: where its model computes.
         networks: those of your own that it was trained with.
         elsewhere: whether the folder may be on another machine, that of the run's first process.
+
+    Raises:
+        UserError: it holds no config.yaml.
     """
 
     def __init__(
@@ -45,18 +47,16 @@ class Run:
         *,
         elsewhere: bool = False,
     ) -> None:
-        self.path = Path(path)
+        if elsewhere:
+            self.path = Path(path)
+        else:
+            super().__init__(path)
         self.device, self.networks = device, networks
         self._data: Data | None = None
-        if not elsewhere and not (self.path / "config.yaml").is_file():
-            raise UserError(
-                f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
-            )
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         from aegan.cells import WIDEST, lines, picture, table
-        from aegan.text import measured, show
 
         try:
             settings, found = self.config, self.evaluation
@@ -74,16 +74,8 @@ class Run:
         if pictures:
             out += picture(pictures[-1], f"The newest picture, {pictures[-1].stem}", WIDEST)
         if found is not None:
-            rows = [
-                (
-                    f.get("title", name),
-                    measured(f["value"], f.get("low"), f.get("high"), str(f.get("unit", ""))),
-                    "" if f.get("floor") is None else show(f["floor"], str(f.get("unit", ""))),
-                )
-                for name, f in (found.get("figures") or {}).items()
-                if f.get("value") is not None
-            ]
-            out += table(rows, ("figure", "value [95 %]", "perfect"))
+            rows = [f.cells for f in found.figures if f.value is not None]
+            out += table(rows, ("figure", "value [95 %]", "baseline"))
         return out
 
     @cached_property
@@ -111,11 +103,6 @@ class Run:
             )
         return Model.read(self.path / "model-best", self.device, self.networks)
 
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl."""
-        return read_log(self.path / "log.jsonl")
-
     def data(self, source: str | Path | Array | None = None) -> Data:
         """The data it was trained on, opened again and checked to be the same.
 
@@ -140,15 +127,6 @@ class Run:
             settings = RunSettings.read(self.path / "config.yaml")
             settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, data=source))
             settings.placed(self.path).write(self.path / "config.yaml")
-
-    @property
-    def evaluation(self) -> dict[str, Any] | None:
-        """evaluation.json, if the run has been evaluated."""
-        path = self.path / "evaluation.json"
-        try:
-            return dict(json.loads(path.read_bytes())) if path.exists() else None
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged.", f"Evaluate again: aegan evaluate {quoted(self.path)}") from error
 
 
 def with_fingerprint(settings: RunSettings, folder: Path) -> RunSettings:

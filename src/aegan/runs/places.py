@@ -13,7 +13,7 @@ from aegan.errors import UserError
 
 if TYPE_CHECKING:
     from aegan.data import Data
-    from aegan.runs import RunSettings
+    from aegan.runs.settings import RunSettings
 
 ARRAY = "array"  # as which config.yaml names data that was given in Python
 SAY = "Say where it is now: --data PATH, or Run.data(source=...) in Python."

@@ -14,7 +14,7 @@ from aegan.errors import UserError
 from aegan.strategies import strategy
 
 if TYPE_CHECKING:
-    from aegan.runs import RunSettings
+    from aegan.runs.settings import RunSettings
 
 # what a run does not remember, or may have another value whenever it is resumed: it decides nothing about the weights
 FREE = frozenset({"out", "device", "devices", "threads", "data_dir", "checkpoint_every", "logger"})
@@ -22,7 +22,7 @@ BUDGET = frozenset({"minutes", "steps"})
 
 
 def given_settings(config: RunConfig) -> frozenset[str]:
-    """The settings that are not at their defaults, for calls from Python, where that is all that can be told."""
+    """The settings that are not at their defaults, for calls from Python, where that is all that is known."""
     return frozenset(f.name for f in dataclasses.fields(config) if getattr(config, f.name) != f.default)
 
 

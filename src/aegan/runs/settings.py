@@ -145,7 +145,7 @@ class RunSettings:
         return open_asked(self.run, source, progress)
 
     def on(self, data: Data) -> RunSettings:
-        """The same with what tells this data from other data."""
+        """The same with what identifies this data."""
         count = len(data.train) + len(data.held_out)
         return dataclasses.replace(self, fingerprint=data.fingerprint, examples=count)
 
@@ -213,7 +213,7 @@ def resolve(
         config, options: what was asked for.
         data: what is trained on.
         processes: that share a batch.
-        say: is told in a line what could not be as asked.
+        say: gets a line for what could not be as asked.
     """
     check_numbers(config)
     chosen_loggers(config.logger)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 import aegan
 from aegan.errors import UserError
 from aegan.serve.following import Following
-from aegan.serve.guard import Door, Guard
+from aegan.serve.guard import Door, RequestGuard
 from aegan.serve.limits import Limits
 from aegan.serve.play import Play
 from aegan.serve.play_routes import play_routes
@@ -28,7 +28,7 @@ FILES = {
     "page.css": (STATIC / "page.css", "text/css"),
     "page.js": (STATIC / "page.js", "text/javascript"),
     # the look of all pages of aegan
-    "style.css": (Path(aegan.__file__).parent / "report" / "style.css", "text/css"),
+    "style.css": (Path(aegan.__file__).parent / "pages" / "templates" / "style.css", "text/css"),
 }
 
 
@@ -39,7 +39,7 @@ def build_app(
     name: str,
     door: Door | None = None,
     limits: Limits | None = None,
-) -> Guard:
+) -> RequestGuard:
     """The application.
 
     Args:
@@ -50,7 +50,7 @@ def build_app(
         limits: bounds.
     """
     limits = limits or Limits()
-    return Guard(build_api(play, following, name=name, limits=limits), door or Door(), limits)
+    return RequestGuard(build_api(play, following, name=name, limits=limits), door or Door(), limits)
 
 
 def build_api(play: Play | None, following: Following | None, *, name: str, limits: Limits) -> FastAPI:
@@ -73,27 +73,7 @@ def build_api(play: Play | None, following: Following | None, *, name: str, limi
         responses={"default": {"model": Problem, "description": "The reason why not."}},
     )
 
-    @api.exception_handler(StarletteHTTPException)
-    async def _http(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, StarletteHTTPException)
-        return JSONResponse({"reason": str(error.detail)}, error.status_code, headers=error.headers)
-
-    @api.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        return JSONResponse({"reason": _describe_errors(error.errors())}, 422)
-
-    @api.exception_handler(UserError)
-    async def _mistake(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"reason": " ".join(str(error).splitlines())}, 400)
-
-    @api.exception_handler(Busy)
-    async def _busy(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"reason": "The model is busy; try again in a moment."}, 503, headers={"Retry-After": "1"})
-
-    @api.exception_handler(Exception)
-    async def _failed(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"reason": f"The server failed ({type(error).__name__}); its terminal says where."}, 500)
+    _answer_errors(api)
 
     @api.get("/", include_in_schema=False)
     async def page() -> FileResponse:
@@ -115,6 +95,32 @@ def build_api(play: Play | None, following: Following | None, *, name: str, limi
     if following is not None:
         _run_routes(api, following)
     return api
+
+
+def _answer_errors(api: FastAPI) -> None:
+    """Every failure is an answer with its reason."""
+
+    @api.exception_handler(StarletteHTTPException)
+    async def _http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, StarletteHTTPException)
+        return JSONResponse({"reason": str(error.detail)}, error.status_code, headers=error.headers)
+
+    @api.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return JSONResponse({"reason": _describe_errors(error.errors())}, 422)
+
+    @api.exception_handler(UserError)
+    async def _mistake(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"reason": " ".join(str(error).splitlines())}, 400)
+
+    @api.exception_handler(Busy)
+    async def _busy(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"reason": "The model is busy; try again in a moment."}, 503, headers={"Retry-After": "1"})
+
+    @api.exception_handler(Exception)
+    async def _failed(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"reason": f"The server failed ({type(error).__name__}); its terminal says where."}, 500)
 
 
 def _run_routes(api: FastAPI, following: Following) -> None:

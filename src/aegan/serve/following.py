@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from aegan.errors import UserError
-from aegan.jsonl import json_objects
+from aegan.jsonl import json_objects, number
 from aegan.names import printable
-from aegan.plain_yaml import read_yaml
+from aegan.runs.reading import RunFolder
 
-PICTURE = re.compile(r"(\d{1,12})-([\w-]{1,64})\.png")
 PIECE = 2**20  # bytes of the log in one answer
 QUIET = 90.0  # seconds without a line after which a run counts as stopped
 
@@ -32,31 +27,10 @@ class Following:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        if not (path / "config.yaml").is_file():
-            raise UserError(f"{path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`.")
+        self.folder = RunFolder(path)
         self._lock = threading.Lock()
         self._after = ""
         self._seen: dict[str, Any] = {}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the run was asked for; empty while its configuration cannot be read."""
-        try:
-            content = read_yaml((self.path / "config.yaml").read_text(encoding="utf-8", errors="replace"))
-        except (OSError, yaml.YAMLError):
-            return {}
-        run = content.get("run") if isinstance(content, dict) else None
-        if not isinstance(run, dict):
-            return {}
-        more = [e for e in content.get("extended") or [] if isinstance(e, dict)]
-        for key in ("minutes", "steps"):  # of the whole, where all of it is in one unit
-            parts = [part.get(key) for part in (run, *more)]
-            if all(isinstance(part, (int, float)) for part in parts):
-                run[key] = sum(parts)
-            elif more:
-                run[key] = None
-        return run
 
     def lines(self, after: str = "") -> tuple[list[dict[str, Any]], str, bool, bool]:
         """Lines of the log behind a mark.
@@ -70,7 +44,7 @@ class Following:
         """
         known, _, start = after.partition(":")
         try:
-            with open(self.path / "log.jsonl", "rb") as file:
+            with open(self.folder.path / "log.jsonl", "rb") as file:
                 stat = os.fstat(file.fileno())
                 at = int(start or 0)
                 fresh = known != str(stat.st_ino) or at > stat.st_size
@@ -86,7 +60,7 @@ class Following:
 
     def state(self) -> dict[str, Any]:
         """Where the run stands: stage, step, seconds and the seconds that are left, as far as its log goes."""
-        settings = self.settings
+        asked = self.folder.asked
         with self._lock:
             more = True
             while more:
@@ -97,16 +71,16 @@ class Following:
                     _take(self._seen, line)
             seen = dict(self._seen)
         try:
-            silent = max(0.0, time.time() - (self.path / "log.jsonl").stat().st_mtime)
+            silent = max(0.0, time.time() - (self.folder.path / "log.jsonl").stat().st_mtime)
         except OSError:
             silent = 0.0
         done = seen.get("done", False)
-        left = 0.0 if done else _left(settings, seen)
+        left = 0.0 if done else _left(asked, seen)
         seconds = seen.get("seconds", 0.0)
         return {
-            "name": printable(self.path.resolve().name),
-            "strategy": str(settings.get("strategy", "unknown")),
-            "data": printable(Path(str(settings.get("data", "unknown"))).name),
+            "name": printable(self.folder.path.resolve().name),
+            "strategy": str(asked.get("strategy", "unknown")),
+            "data": printable(Path(str(asked.get("data", "unknown"))).name),
             "state": "done" if done else "stopped" if silent > QUIET else "training" if seen else "starting",
             "stage": seen.get("stage"),
             "step": seen.get("step", 0),
@@ -116,20 +90,12 @@ class Following:
             "seconds_left": left,
             "progress": 1.0 if done else None if left is None else seconds / max(seconds + left, 1e-9),
             "silent": round(silent, 1),
-            "pictures": [{"step": step, "stage": stage} for step, stage, _ in self.pictures()],
+            "pictures": [{"step": step, "stage": printable(stage)} for step, stage, _ in self.folder.previews()],
         }
-
-    def pictures(self) -> list[tuple[int, str, Path]]:
-        """(step, stage, file) of the run's pictures, oldest first."""
-        try:
-            names = sorted((self.path / "samples").iterdir())
-        except OSError:
-            return []
-        return [(int(m[1]), m[2], p) for p in names if (m := PICTURE.fullmatch(p.name)) and p.is_file()]
 
     def picture(self, step: int | None = None) -> bytes | None:
         """A picture as PNG, the newest or that of a step; None if there is none."""
-        found = [path for at, _, path in self.pictures() if step is None or at == step]
+        found = [path for at, _, path in self.folder.previews() if step is None or at == step]
         try:
             return found[-1].read_bytes() if found else None
         except OSError:
@@ -146,7 +112,7 @@ def _shown(value: Any) -> Any:
 
 
 def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:
-    """Keeps of a log line what tells where the run stands."""
+    """Keeps of a log line what shows where the run stands."""
     for key in ("step", "seconds", "images", "images_per_second"):
         value = line.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
@@ -160,12 +126,16 @@ def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:
         seen["done"] = True
 
 
-def _left(settings: dict[str, Any], seen: dict[str, Any]) -> float | None:
-    """Seconds of training that are left: of the budget in minutes, or of the steps at the pace so far."""
-    minutes, steps = settings.get("minutes"), settings.get("steps")
+def _left(asked: dict[str, Any], seen: dict[str, Any]) -> float | None:
+    """Seconds of training that are left: of the budget in minutes, or of the steps at the pace so far.
+
+    None where neither is known: before the first steps, or where a run was extended in the other unit.
+    """
+    parts = [asked, *asked.get("extended", ())]
+    minutes, steps = ([number(part.get(unit)) for part in parts] for unit in ("minutes", "steps"))
     seconds, step = seen.get("seconds", 0.0), seen.get("step", 0)
-    if isinstance(minutes, (int, float)):
-        return max(0.0, 60.0 * minutes - seconds)
-    if isinstance(steps, (int, float)) and step:
-        return max(0.0, (steps - step) * seconds / step)
+    if None not in minutes:
+        return max(0.0, 60.0 * sum(minutes) - seconds)  # type: ignore[arg-type]
+    if None not in steps and step:
+        return max(0.0, (sum(steps) - step) * seconds / step)  # type: ignore[arg-type]
     return None

@@ -104,7 +104,7 @@ class Door:
         return name in own or ANY in self.names
 
 
-class Guard:
+class RequestGuard:
     """An ASGI application around another.
 
     It answers only to its own names, so that a foreign name made to point here (DNS rebinding) reaches nothing; refuses

@@ -22,7 +22,7 @@ from aegan.serve.limits import DIRECTIONS, Limits
 if TYPE_CHECKING:
     from aegan.density.whitening import Whitening
     from aegan.model import Model
-    from aegan.runs import Run
+    from aegan.runs.folder import Run
 
 Array = NDArray[Any]
 

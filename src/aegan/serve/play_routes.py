@@ -60,6 +60,15 @@ def _data(content: bytes) -> str:
 
 
 def play_routes(api: FastAPI, play: Play, compute: Worker) -> None:
+    """Adds the addresses of a model to `api`; `compute` runs what takes the model's time."""
+    _making(api, play, compute)
+    _encoding(api, play, compute)
+    _moving(api, play, compute)
+
+
+def _making(api: FastAPI, play: Play, compute: Worker) -> None:
+    """What makes items: samples, walks between codes."""
+
     @api.get("/api/model")
     async def model() -> ModelAbout:
         return ModelAbout(**await compute(play.about))
@@ -84,6 +93,10 @@ def play_routes(api: FastAPI, play: Play, compute: Worker) -> None:
             return _items(items, codes, wanted.format, columns=wanted.frames, name="walk")
 
         return await compute(work)
+
+
+def _encoding(api: FastAPI, play: Play, compute: Worker) -> None:
+    """What reads an image."""
 
     @api.post(
         "/api/encode",
@@ -116,6 +129,10 @@ def play_routes(api: FastAPI, play: Play, compute: Worker) -> None:
             )
 
         return await compute(work)
+
+
+def _moving(api: FastAPI, play: Play, compute: Worker) -> None:
+    """What moves a code, and what lies near one."""
 
     @api.get("/api/directions")
     async def directions() -> Directions:

@@ -47,10 +47,12 @@ class Energetic(Generating, Coded):
     capabilities = frozenset({"sample", "encode", "decode", "score"})
     power: ClassVar[Literal[1, 2]]
 
-    noise_code: float = option(0.0, "noise on D's codes, in standard deviations: a wide code must not copy")
-    lr: float = option(1e-3, "AdamW's learning rate of D = (E, R)")
-    weight_decay: float = option(0.0, "AdamW's weight decay of D")
-    lr_generator: float = option(5e-4, "Adam's learning rate of G")
+    noise_code: float = option(
+        0.0, "noise on D's codes, in standard deviations: a wide code must not copy", searchable=True
+    )
+    lr: float = option(1e-3, "AdamW's learning rate of D = (E, R)", searchable=True)
+    weight_decay: float = option(0.0, "AdamW's weight decay of D", searchable=True)
+    lr_generator: float = option(5e-4, "Adam's learning rate of G", searchable=True)
     beta1: float = option(0.5, "Adam's β₁ of both")
     ema_decay: float = option(0.998, "of G's average")
 

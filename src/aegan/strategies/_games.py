@@ -16,7 +16,7 @@ from aegan.networks import Augment, build_critic
 from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.strategies._base import Clock, Loss, Networks, Phase, Strategy
-from aegan.strategies._groups import Coded, Compressing, PhaseLoss, standard_normal
+from aegan.strategies._groups import Compressing, PhaseLoss, standard_normal
 from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss, in_fp32, noisy
 
 GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
@@ -29,11 +29,13 @@ class Judged(Strategy):
 
     loss: GameName = option("rpgan", "the game", source="R3GAN, arXiv 2501.05441")
     critic_width: int = option(48, "channels of D at a quarter of the size")
-    lr_critic: float = option(1e-3, "Adam's learning rate of D")
-    lr_generator: float = option(5e-4, "Adam's learning rate of G in the game")
+    lr_critic: float = option(1e-3, "Adam's learning rate of D", searchable=True)
+    lr_generator: float = option(5e-4, "Adam's learning rate of G in the game", searchable=True)
     beta1: float = option(0.0, "Adam's β₁ in the game", source="R3GAN")
     beta2: float = option(0.99, "Adam's β₂ in the game", source="R3GAN")
-    gamma: float = option(1.0, "γ of R1, and with rpgan of R2; wgan and wgan-gp have none", source="R3GAN: 0.05 to 150")
+    gamma: float = option(
+        1.0, "γ of R1, and with rpgan of R2; wgan and wgan-gp have none", source="R3GAN: 0.05 to 150", searchable=True
+    )
     penalty_every: int = option(4, "steps between penalties of R1 and R2")
     gp: float = option(10.0, "λ of the gradient penalty of wgan-gp", source="Gulrajani 2017, arXiv 1704.00028")
     clip: float = option(0.01, "bound on D's weights with wgan", source="Arjovsky 2017, arXiv 1701.07875")
@@ -122,13 +124,13 @@ class JudgedImages(Judged):
 
 
 @dataclass(frozen=True)
-class Matched(Compressing, Judged, Coded):
+class Matched(Compressing, Judged):
     """A critic C of codes tells z ~ N(0, I) from E(x) + ε, until E leaves it no difference to see."""
 
     loss: GameName = option("nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018")
     critic_width: int = option(64, "width of C")
     gamma: float = option(
-        0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more"
+        0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more", searchable=True
     )
 
     def code_critic(self, spec: DataSpec) -> nn.Module:

@@ -77,8 +77,8 @@ class Coded(Encoding):
         "and with it fixed maps of noise for fine grain",
     )
     batch_size: int = option(64, "examples per step")
-    lr: float = option(4e-3, "AdamW's learning rate of E and G")
-    weight_decay: float = option(1e-3, "AdamW's weight decay of E and G")
+    lr: float = option(4e-3, "AdamW's learning rate of E and G", searchable=True)
+    weight_decay: float = option(1e-3, "AdamW's weight decay of E and G", searchable=True)
     matrix_lr: float = option(
         0.0, "Muon's learning rate of the matrices of E and G; 0: AdamW for them, too", source="arXiv 2502.16982"
     )
@@ -93,20 +93,27 @@ class Coded(Encoding):
             spec.shape, self.code(spec), width=self.width, blocks=self.blocks, upsampling=self.upsampling
         )
 
+    def variational_autoencoder(self, spec: DataSpec) -> tuple[nn.Module, nn.Module]:
+        """E, which gives μ and log σ² along the first axis of the code, and G, which takes a code z."""
+        code = self.code(spec)
+        E, _ = build_autoencoder(spec.shape, (2 * code[0], *code[1:]), width=self.width, blocks=self.blocks)
+        G = build_decoder(spec.shape, code, width=self.width, blocks=self.blocks, upsampling=self.upsampling)
+        return E, G
+
     def autoencode(self, loss: PhaseLoss, name: str = "AE", trains: tuple[str, ...] = ("E", "G")) -> Phase:
         """The phase that trains E and G together on `loss`."""
         return Phase(name, trains, loss, lr=self.lr, matrix_lr=self.matrix_lr, weight_decay=self.weight_decay, clip=1.0)
 
 
 @dataclass(frozen=True)
-class Compressing(Strategy):
+class Compressing(Coded):
     """How a plain autoencoder learns: weights of its terms, and noise on its codes."""
 
     w1: float = option(1.0, "weight of the L1 reconstruction")
     w2: float = option(1.0, "weight of the L2 reconstruction")
     perceptual: float = option(0.0, "weight of the Laplacian pyramid term")
     chroma: float = option(1.0, "weight of errors in colour beside those in lightness")
-    noise: float = option(0.05, "noise on codes while compressing, in standard deviations")
+    noise: float = option(0.05, "noise on codes while compressing, in standard deviations", searchable=True)
     noise_of: Literal["each", "all"] = option(
         "each", "standard deviations of each number of a code, or of all together"
     )
@@ -132,10 +139,7 @@ class Variational(Coded):
 
     def autoencoder(self, spec: DataSpec) -> tuple[nn.Module, nn.Module]:
         """E, which gives μ and log σ² along the first axis of the code, and G, which takes a code z."""
-        code = self.code(spec)
-        E, _ = build_autoencoder(spec.shape, (2 * code[0], *code[1:]), width=self.width, blocks=self.blocks)
-        G = build_decoder(spec.shape, code, width=self.width, blocks=self.blocks, upsampling=self.upsampling)
-        return E, G
+        return self.variational_autoencoder(spec)
 
     def posterior(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """μ(x) and log σ²(x) of q(z | x), each of the code's shape."""

@@ -13,11 +13,11 @@ from aegan.data.spec import DataSpec
 from aegan.networks.autoencoders import Decoder, Encoder
 from aegan.networks.principal import Components, PrincipalDecoder, PrincipalEncoder
 from aegan.strategies._base import Fit, Networks, View
-from aegan.strategies._groups import Coded
+from aegan.strategies._groups import Compressing
 
 
 @dataclass(frozen=True)
-class FromComponents(Coded):
+class FromComponents(Compressing):
     """E(x) = u(x) + e(x), G(z) = x(z) + g(z): u are principal components of the images, which networks e and g add to.
 
     The best linear autoencoder (Baldi & Hornik 1989, Neural Networks 2(1)) is had in seconds, without a gradient.

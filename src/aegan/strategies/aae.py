@@ -36,7 +36,7 @@ class AAE(WithPrior, Matched):
     where = "its code against a prior"
 
     prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
-    noise: float = option(0.2, "noise on codes, in standard deviations", source="ours")
+    noise: float = option(0.2, "noise on codes, in standard deviations", source="ours", searchable=True)
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)

@@ -48,8 +48,10 @@ class AGE(Coded):
     where = "its reconstruction judged by an adversary"
 
     batch_size: int = option(64, "examples per step, over which moments are taken", source="the paper")
-    lr: float = option(4e-3, "Adam's learning rate of E and G", source="ours; the paper's 2e-4 is for many more steps")
-    weight_decay: float = option(0.0, "AdamW's weight decay of E and G")
+    lr: float = option(
+        4e-3, "Adam's learning rate of E and G", source="ours; the paper's 2e-4 is for many more steps", searchable=True
+    )
+    weight_decay: float = option(0.0, "AdamW's weight decay of E and G", searchable=True)
     mu: float = option(10.0, "μ, weight of |x − G(E(x))|₁, a mean over values", source="public code")
     mu_generator: float = option(10.0, "μ_G, the same weight for G; 0 is the paper's")
     lam: float = option(10.0, "λ, weight of the cosine distance of codes", source="public code: 1000")

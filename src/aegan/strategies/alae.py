@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies
 from aegan.networks import build_critic, build_residual
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import Judged
+from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._pieces import count_classes
 from aegan.strategies._registry import register
@@ -53,13 +52,13 @@ class ALAE(Judged, Coded):
     summary = "A GAN whose critic begins with an encoder, made to invert the generator in a learned code space."
     where = "its reconstruction judged by an adversary"
 
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "nonsaturating", "the game", source="the paper"
+    loss: GameName = option("nonsaturating", "the game", source="the paper")
+    lr: float = option(5e-4, "AdamW's learning rate of E and G where they autoencode w", searchable=True)
+    weight_decay: float = option(0.0, "AdamW's weight decay there", searchable=True)
+    lr_critic: float = option(
+        1e-3, "Adam's learning rate of E and D in the game", source="the paper's 2e-3, LREQAdam", searchable=True
     )
-    lr: float = option(5e-4, "AdamW's learning rate of E and G where they autoencode w")
-    weight_decay: float = option(0.0, "AdamW's weight decay there")
-    lr_critic: float = option(1e-3, "Adam's learning rate of E and D in the game", source="the paper's 2e-3, LREQAdam")
-    gamma: float = option(1.0, "γ of R1 through E", source="the paper's 10, for its sizes")
+    gamma: float = option(1.0, "γ of R1 through E", source="the paper's 10, for its sizes", searchable=True)
     code_width: int = option(64, "width of F and D")
     w_weight: float = option(1.0, "weight of |F(z) − E(G(F(z)))|²", source="the paper")
 

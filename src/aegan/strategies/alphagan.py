@@ -14,7 +14,7 @@ from aegan.data.spec import DataSpec
 from aegan.networks import build_critic
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import JudgedImages
+from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Coded, WithPrior, standard_normal
 from aegan.strategies._pieces import game_critic_loss, game_generator_loss
 from aegan.strategies._registry import register
@@ -43,13 +43,13 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
     where = "its reconstruction judged by an adversary"
 
     prior: Literal["mixture", "normal"] = option("normal", "what codes are drawn from: N(0, I), or a fitted mixture")
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "nonsaturating", "the game, of images and of codes", source="the paper"
-    )
-    lr: float = option(1e-3, "AdamW's learning rate of E")
+    loss: GameName = option("nonsaturating", "the game, of images and of codes", source="the paper")
+    lr: float = option(1e-3, "AdamW's learning rate of E", searchable=True)
     lam: float = option(10.0, "λ, weight of |x − G(E(x))|₁, a mean over values", source="public code: 1 to 10")
     code_width: int = option(64, "width of C; a quarter of its hidden layers where codes are flat")
-    gamma_codes: float = option(0.05, "γ of R1 on codes", source="`latent`; 1 punishes 64 dimensions too hard")
+    gamma_codes: float = option(
+        0.05, "γ of R1 on codes", source="`latent`; 1 punishes 64 dimensions too hard", searchable=True
+    )
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from aegan.data.spec import DataSpec
 from aegan.strategies._base import Fit, Networks, Stage
-from aegan.strategies._groups import Compressing, WithPrior
+from aegan.strategies._groups import WithPrior
 from aegan.strategies._principal import FromComponents
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Autoencoder(WithPrior, Compressing, FromComponents):
+class Autoencoder(WithPrior, FromComponents):
     """Compress, then fit a density to the codes: no adversary at all.
 
     Reference:

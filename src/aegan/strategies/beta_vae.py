@@ -30,7 +30,7 @@ class BetaVAE(Bounding):
     summary = "A variational autoencoder that trades sharpness for independent dimensions of code."
     where = "its code against a prior"
 
-    beta: float = option(4.0, "weight of the KL term", source="Higgins 2017: 4 to 250")
+    beta: float = option(4.0, "weight of the KL term", source="Higgins 2017: 4 to 250", searchable=True)
     sigma: float = option(0.2, "σ, the decoder's standard deviation, the data in [-1, 1]", source="ours")
     capacity: float = option(0.0, "C in nats, reached at three quarters of the training; 0: the plain KL")
 

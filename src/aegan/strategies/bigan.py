@@ -48,8 +48,8 @@ class BiGAN(Inverted, Judged):
     )
     cycle: float = option(1.0, "λ of |x − G(E(x))|₁; 0 is BiGAN and ALI as published", source="ALICE, arXiv 1709.01215")
     critic_width: int = option(64, "channels of D at a quarter of the size")
-    lr_critic: float = option(4e-4, "Adam's learning rate of D")
-    lr_generator: float = option(4e-4, "Adam's learning rate of E and G")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of E and G", searchable=True)
 
     def build(self, spec: DataSpec) -> Networks:
         classes = len(spec.classes)

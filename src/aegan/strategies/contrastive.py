@@ -13,14 +13,14 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.views import nt_xent, view
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._groups import Coded, Compressing, WithPrior
+from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._pieces import noisy
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Contrastive(WithPrior, Compressing, Coded):
+class Contrastive(WithPrior, Compressing):
     """Compress, while two views of an example must be found among all views of the batch; then fit a density to the codes.
 
     L = contrast · L_view + w1 |x − G(E(x) + ε)|₁ + w2 |x − G(E(x) + ε)|₂²
@@ -39,7 +39,7 @@ class Contrastive(WithPrior, Compressing, Coded):
     where = "alone, with a density on its codes"
 
     batch_size: int = option(128, "examples per step; each is told from all others of its batch")
-    lr: float = option(2e-3, "AdamW's learning rate of E, G and H")
+    lr: float = option(2e-3, "AdamW's learning rate of E, G and H", searchable=True)
     contrast: float = option(1.0, "weight of L_view")
     temperature: float = option(0.2, "τ", source="Chen et al. 2020: 0.1 to 0.5")
     hidden: int = option(256, "width of H's hidden layer")

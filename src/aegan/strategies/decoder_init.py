@@ -14,13 +14,13 @@ from aegan.errors import UserError
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._games import JudgedImages
-from aegan.strategies._groups import Coded, Compressing, WithPrior
+from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class DecoderInit(WithPrior, Compressing, JudgedImages, Coded):
+class DecoderInit(WithPrior, Compressing, JudgedImages):
     """Compress; let noise cover the codes; then play the usual game, the decoder as G, with the autoencoder to hold on to.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|
@@ -46,7 +46,9 @@ class DecoderInit(WithPrior, Compressing, JudgedImages, Coded):
     compress_share: float = option(0.4, "part of the budget")
     play_share: float = option(0.6, "part of the budget")
     head_start: int = option(200, "steps that D trains alone, at most; then the rate of G rises over as many")
-    lr_generator: float = option(2.5e-4, "Adam's learning rate of G in the game", source="a quarter of D's")
+    lr_generator: float = option(
+        2.5e-4, "Adam's learning rate of G in the game", source="a quarter of D's", searchable=True
+    )
     anchor: float = option(1.0, "weight of |x − G(E(x))|₁ in the game")
     anchored: float = option(0.25, "share of the batch that the anchor is measured on")
 

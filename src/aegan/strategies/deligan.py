@@ -40,8 +40,8 @@ class DeLiGAN(Generating, JudgedImages):
     n_components: int = option(50, "N, at least the number of modes", source="Gurumurthy 2017")
     sigma: float = option(0.2, "σ at the start", source="Gurumurthy 2017: 0.2, 0.02 on toys")
     lambda_sigma: float = option(1 / 3, "λ of E (1 − σ)²", source="Gurumurthy 2017: 1/3, 0.1 on toys")
-    lr_critic: float = option(4e-4, "Adam's learning rate of D")
-    lr_generator: float = option(4e-4, "Adam's learning rate of G, μ and σ")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of G, μ and σ", searchable=True)
 
     def build(self, spec: DataSpec) -> Networks:
         return {

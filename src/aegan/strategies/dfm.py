@@ -40,12 +40,12 @@ class DFM(Generating, JudgedImages):
     summary = "A denoising autoencoder of the critic's features shows the generator where data's features are."
     where = "as a loss on features"
 
-    lr_critic: float = option(4e-4, "Adam's learning rate of D")
-    lr_generator: float = option(4e-4, "Adam's learning rate of G")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
     lambda_adv: float = option(1.0, "λ_adv, weight of the game", source="Warde-Farley & Bengio 2017")
     lambda_dn: float = option(0.03, "λ_dn, weight of the denoising term", source="the same: 0.03 / n_h, of a sum")
-    lr_denoiser: float = option(1e-3, "Adam's learning rate of r")
-    noise_dn: float = option(0.5, "ε in standard deviations of the features")
+    lr_denoiser: float = option(1e-3, "Adam's learning rate of r", searchable=True)
+    noise_dn: float = option(0.5, "ε in standard deviations of the features", searchable=True)
     denoiser_width: int = option(128, "half the width of r")
 
     def build(self, spec: DataSpec) -> Networks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +15,7 @@ from aegan.networks import MapDecoder, build_decoder
 from aegan.objectives.adversarial import Adversarial, wgan_generator
 from aegan.objectives.reconstruction import l1
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import JudgedImages
+from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
 
@@ -43,12 +42,10 @@ class FastGAN(Generating, JudgedImages):
     summary = "The critic also reconstructs real examples from its own features: self-supervision for few data."
     where = "as the discriminator"
 
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "hinge", "the game; hinge has soft margins", source="Liu 2021"
-    )
+    loss: GameName = option("hinge", "the game; hinge has soft margins", source="Liu 2021")
     reconstruct: float = option(1.0, "λ of D's reconstructions", source="Liu 2021: 1, of a perceptual distance")
-    lr_critic: float = option(4e-4, "Adam's learning rate of D and R")
-    lr_generator: float = option(4e-4, "Adam's learning rate of G")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D and R", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
 
     @property
     def game(self) -> Adversarial:

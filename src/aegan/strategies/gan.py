@@ -62,8 +62,8 @@ class GAN(Generating, JudgedImages):
     critic_width: int = option(
         64, "channels of D at a quarter of the size; with dcgan at half, with pacgan units a layer"
     )
-    lr_generator: float = option(4e-4, "Adam's learning rate of G")
-    lr_critic: float = option(4e-4, "Adam's learning rate of D")
+    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
+    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
     final: float = option(0.1, "last learning rates as a share of the first; 1 keeps them constant")
     # Salimans et al. 2016, and PacGAN
     feature_matching: float = option(0.0, "weight of feature matching, which replaces G's loss; 0: none")

@@ -17,14 +17,14 @@ from aegan.objectives.reconstruction import l1, opponent
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._code_game import CodeGame, draw
 from aegan.strategies._eyes import WithEyes
-from aegan.strategies._groups import Compressing, WithPrior
+from aegan.strategies._groups import WithPrior
 from aegan.strategies._principal import FromComponents
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Latent(WithPrior, Compressing, WithEyes, FromComponents):
+class Latent(WithPrior, WithEyes, FromComponents):
     """A generator of codes, then of images, that begins where an autoencoder has already found the data.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|                          the autoencoder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,15 +15,15 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks import ConditionalGenerator, build_critic, build_decoder
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import Judged
-from aegan.strategies._groups import Coded, Compressing
+from aegan.strategies._games import GameName, Judged
+from aegan.strategies._groups import Compressing
 from aegan.strategies._pieces import fit_prior
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class LatentWGAN(Compressing, Judged, Coded):
+class LatentWGAN(Compressing, Judged):
     """WGAN-GP on whitened codes: the generator never sees an example.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|
@@ -50,12 +49,12 @@ class LatentWGAN(Compressing, Judged, Coded):
     play_width: int = option(
         128, "half the width of H's and a quarter of C's hidden layers", source="Achlioptas 2018: 128 to 512"
     )
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "wgan-gp", "the game on codes", source="Achlioptas 2018"
+    loss: GameName = option("wgan-gp", "the game on codes", source="Achlioptas 2018")
+    lr_critic: float = option(
+        5e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4", searchable=True
     )
-    lr_critic: float = option(5e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4")
     lr_generator: float = option(
-        3e-4, "Adam's learning rate of H", source="ours, for a short budget; the paper's is 1e-4"
+        3e-4, "Adam's learning rate of H", source="ours, for a short budget; the paper's is 1e-4", searchable=True
     )
     beta1: float = option(0.5, "Adam's β₁ in the game", source="Achlioptas 2018")
     beta2: float = option(0.9, "Adam's β₂ in the game", source="Gulrajani 2017, arXiv 1704.00028")

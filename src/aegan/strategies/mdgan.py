@@ -38,8 +38,8 @@ class MDGAN(Inverted, JudgedImages):
     where = "as the generator's inverse"
 
     weight: float = option(0.01, "λ of the game with D₁, beside |x − G(E(x))|²", source="0.01 in the authors' search")
-    lr_critic: float = option(4e-4, "Adam's learning rate of D₁ and D₂")
-    lr_generator: float = option(4e-4, "Adam's learning rate of E and G")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D₁ and D₂", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of E and G", searchable=True)
 
     @property
     def uses_labels(self) -> bool:

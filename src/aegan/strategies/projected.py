@@ -38,8 +38,8 @@ class Projected(Generating, WithEyes):
     vectors = False
 
     eyes: EyesName = option("lite1", "what critics see: pixels, features of a frozen network, or both")
-    lr_generator: float = option(2e-4, "Adam's learning rate of G", source="arXiv 2111.01007")
-    lr_critic: float = option(2e-4, "Adam's learning rate of the critics", source="arXiv 2111.01007")
+    lr_generator: float = option(2e-4, "Adam's learning rate of G", source="arXiv 2111.01007", searchable=True)
+    lr_critic: float = option(2e-4, "Adam's learning rate of the critics", source="arXiv 2111.01007", searchable=True)
 
     def build(self, spec: DataSpec) -> Networks:
         if not spec.is_image:

@@ -37,11 +37,13 @@ class RAE(WithPrior, Coded):
     summary = "A smooth, deterministic autoencoder, sampled through a mixture on its codes."
     where = "its code against a prior"
 
-    beta: float = option(1e-3, "β, weight of the codes' squares", source="ours, per value; the paper's: 1e-4, 1e-3")
+    beta: float = option(
+        1e-3, "β, weight of the codes' squares", source="ours, per value; the paper's: 1e-4, 1e-3", searchable=True
+    )
     theta_l2: float = option(1e-6, "λ of half the sum of G's squared weights", source="Ghosh 2020: 1e-7, 1e-6")
     gp: float = option(0.0, "λ of the squared Jacobian of G, as a mean over its values")
     spectral: bool = option(False, "spectral normalisation of every layer of G")
-    weight_decay: float = option(0.0, "AdamW's weight decay of E and G; λ is that of G")
+    weight_decay: float = option(0.0, "AdamW's weight decay of E and G; λ is that of G", searchable=True)
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)

@@ -42,11 +42,19 @@ class SoftIntroVAE(WithPrior, Variational):
     where = "its reconstruction judged by an adversary"
 
     prior: Literal["mixture", "normal"] = option("normal", "what codes are drawn from: N(0, I), or a fitted mixture")
-    beta_rec: float = option(1.0, "β_rec, weight of the reconstruction", source="the paper's, for pixels in [0, 1]")
-    beta_kl: float = option(1.0, "β_kl, weight of the KL terms", source="the paper's, CIFAR-10 and Fashion-MNIST")
-    beta_neg: float = option(256.0, "β_neg, weight of the KL of fakes, for E", source="the paper's, CIFAR-10")
+    beta_rec: float = option(
+        1.0, "β_rec, weight of the reconstruction", source="the paper's, for pixels in [0, 1]", searchable=True
+    )
+    beta_kl: float = option(
+        1.0, "β_kl, weight of the KL terms", source="the paper's, CIFAR-10 and Fashion-MNIST", searchable=True
+    )
+    beta_neg: float = option(
+        256.0, "β_neg, weight of the KL of fakes, for E", source="the paper's, CIFAR-10", searchable=True
+    )
     vae_share: float = option(0.2, "part of the budget that the VAE takes first")
-    lr_game: float = option(1e-3, "Adam's learning rate of E and G in the game", source="the paper's 2e-4, longer")
+    lr_game: float = option(
+        1e-3, "Adam's learning rate of E and G in the game", source="the paper's 2e-4, longer", searchable=True
+    )
     ema_decay: float = option(0.998, "of the averages of E and G in the game")
 
     def build(self, spec: DataSpec) -> Networks:

@@ -25,7 +25,7 @@ class VAE(Annealed, Bounding):
     summary = "Codes pulled towards N(0, I) while compressing, and drawn from it."
     where = "its code against a prior"
 
-    beta: float = option(1.0, "weight of the KL term; 1 is the bound itself")
+    beta: float = option(1.0, "weight of the KL term; 1 is the bound itself", searchable=True)
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance.

@@ -15,7 +15,7 @@ from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import JudgedImages
+from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Variational, WithPrior, standard_normal
 from aegan.strategies._registry import register
 
@@ -44,11 +44,9 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
     where = "its reconstruction judged by an adversary"
 
     prior: Literal["mixture", "normal"] = option("normal", "what codes are drawn from: N(0, I), or a fitted mixture")
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "nonsaturating", "the game", source="the paper's D; G's is that of practice"
-    )
-    lr: float = option(1e-3, "AdamW's learning rate of E")
-    beta: float = option(1.0, "weight of L_prior; 1 is the bound itself")
+    loss: GameName = option("nonsaturating", "the game", source="the paper's D; G's is that of practice")
+    lr: float = option(1e-3, "AdamW's learning rate of E", searchable=True)
+    beta: float = option(1.0, "weight of L_prior; 1 is the bound itself", searchable=True)
     like: float = option(1.0, "weight of L_like for G; the paper's γ", source="untuned; the paper sums, 1e-6 to 5e-5")
     layer: int = option(0, "map of D that L_like compares, 0 the finest", source="the paper's l")
     equilibrium: float | None = option(

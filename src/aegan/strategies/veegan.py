@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from aegan.data.spec import DataSpec
 from aegan.networks import build_joint_critic, join
 from aegan.objectives.adversarial import Adversarial, minimax_critic, wgan_generator
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import Judged
+from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Inverted
 from aegan.strategies._registry import register
 
@@ -41,13 +40,13 @@ class VEEGAN(Inverted, Judged):
     summary = "A reconstructor maps data to noise and inverts the generator, so that no mode may be dropped."
     where = "as the generator's inverse"
 
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
+    loss: GameName = option(
         "minimax", "the game; with minimax, G raises the logit itself", source="Srivastava 2017, algorithm 1"
     )
     weight: float = option(1.0, "λ of the reconstruction of z", source="Srivastava 2017: 1, with z of 254 numbers")
     critic_width: int = option(64, "channels of D at a quarter of the size")
-    lr_critic: float = option(4e-4, "Adam's learning rate of D")
-    lr_generator: float = option(4e-4, "Adam's learning rate of F and G")
+    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of F and G", searchable=True)
 
     @property
     def game(self) -> Adversarial:

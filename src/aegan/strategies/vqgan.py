@@ -17,14 +17,16 @@ from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
-from aegan.strategies._games import Judged
-from aegan.strategies._groups import Coded, Compressing, Variational, WithPrior
+from aegan.strategies._games import GameName, Judged
+from aegan.strategies._groups import Compressing, WithPrior
+from aegan.strategies._pieces import halves, reparameterise
 from aegan.strategies._registry import register
+from aegan.terms import kind
 
 
 @register
 @dataclass(frozen=True)
-class VQGAN(WithPrior, Compressing, Judged, Variational):
+class VQGAN(WithPrior, Compressing, Judged):
     """The first stage of VQGAN and of latent diffusion; new codes come from a mixture instead of a transformer.
 
     *compress*  min_{E,G} L_rec + L_code                    D does not take part yet
@@ -54,13 +56,13 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
     commit: float = option(0.25, "β, weight of |z_e − sg[e]|², a mean", source="van den Oord 2017")
     code_decay: float = option(0.99, "of the averages that are the codebook", source="van den Oord 2017")
     kl: float = option(0.01, "weight of the KL term", source="Rombach: 1e-6, with a density that learns by gradient")
-    noise: float = option(0.0, "noise on codes while compressing, in standard deviations")
+    noise: float = option(0.0, "noise on codes while compressing, in standard deviations", searchable=True)
     adversary: float = option(0.8, "strength of the critic's gradient beside the reconstruction's", source="Esser")
     start: float = option(0.5, "part of the budget after which D takes part", source="Esser: after 250,000 steps")
-    loss: Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"] = option(
-        "hinge", "the game", source="Esser"
+    loss: GameName = option("hinge", "the game", source="Esser")
+    gamma: float = option(
+        0.02, "γ of R1 on the sum of an image's logits; Esser has batch normalisation instead", searchable=True
     )
-    gamma: float = option(0.02, "γ of R1 on the sum of an image's logits; Esser has batch normalisation instead")
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """A grid of about 4x4 places for small images, since a flat code has no places to round."""
@@ -69,7 +71,7 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
         return super().code(spec)
 
     def autoencoder(self, spec: DataSpec) -> tuple[nn.Module, nn.Module]:
-        return Coded.autoencoder(self, spec) if self.bottleneck == "vq" else super().autoencoder(spec)
+        return super().autoencoder(spec) if self.bottleneck == "vq" else self.variational_autoencoder(spec)
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)
@@ -91,7 +93,8 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         """z_e, or μ(x)."""
-        return Coded.encode(self, nets, x) if "Q" in nets else super().encode(nets, x)
+        z = super().encode(nets, x)
+        return z if "Q" in nets else halves(z)[0]
 
     def decode(self, nets: Networks, z: Tensor) -> Tensor:
         return super().decode(nets, nets["Q"](z) if "Q" in nets else z)
@@ -99,11 +102,11 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
     def autoencode_loss(self, nets: Networks, x: Tensor) -> tuple[Tensor, Loss]:
         """x̂, and the terms L_rec and L_code."""
         if "Q" not in nets:
-            mu, log_var = self.posterior(nets, x)
-            back = nets["G"](self.reparameterise(mu, log_var)).float()
+            mu, log_var = halves(nets["E"](x))
+            back = nets["G"](reparameterise(mu, log_var)).float()
             kl = kl_standard_normal(mu, log_var) * (self.kl / x[0].numel())
             return back, Loss({**self.reconstruction(x, back), "KL": kl})
-        z = Coded.encode(self, nets, x)
+        z = self.encode(nets, x)
         rounded = nets["Q"](z)
         back = nets["G"](z + (rounded - z).detach()).float()  # straight through
         commit = self.commit * (z - rounded).square().flatten(1).mean(1)
@@ -125,7 +128,7 @@ class VQGAN(WithPrior, Compressing, Judged, Variational):
         """L = L_rec + L_code + λ L_G;  with hinge L_G = −mean D(x̂)."""
         back, loss = self.autoencode_loss(nets, batch.x)
         play = self.generator_loss(nets["D"], back, batch.x, None).mean()
-        rec = torch.stack([v.mean() for k, v in loss.terms.items() if k.startswith("L")]).sum()
+        rec = torch.stack([v.mean() for k, v in loss.terms.items() if kind(k) == "reconstruction"]).sum()
         lam = self.adversary * gradient_ratio(rec, play, nets["G"])
         return Loss({**loss.terms, "L_G": lam * play}, {**loss.watch, "λ": lam})
 

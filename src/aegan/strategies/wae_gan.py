@@ -39,8 +39,12 @@ class WAEGAN(WithPrior, Matched):
 
     prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     lambda_: float = option(0.05, "λ, weight of the penalty on codes", source="between the paper's 0.25 and 0.002")
-    noise: float = option(0.2, "noise on codes, in standard deviations; 0 is the paper's", source="ours")
-    lr: float = option(2e-3, "AdamW's learning rate of E and G", source="ours; the paper's are 3e-4 and 1e-3")
+    noise: float = option(
+        0.2, "noise on codes, in standard deviations; 0 is the paper's", source="ours", searchable=True
+    )
+    lr: float = option(
+        2e-3, "AdamW's learning rate of E and G", source="ours; the paper's are 3e-4 and 1e-3", searchable=True
+    )
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)

@@ -77,7 +77,7 @@ def find_fashion(data_dir: str | None) -> dict[str, tuple[Path, Path]]:
     """The files of images and of labels of each part of Fashion-MNIST.
 
     Raises:
-        UserError: not all four were found; tells where they were looked for.
+        UserError: not all four were found; says where they were looked for.
     """
     folders = [expanded(data_dir)] if data_dir else []
     folders += [each / "fashion-mnist" for each in folders] + [FASHION_FOLDER]

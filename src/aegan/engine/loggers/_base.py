@@ -63,12 +63,12 @@ def chosen(names: str) -> tuple[str, ...]:
 
 
 class Loggers:
-    """Several loggers as one. One that fails is told of once and is off from then on; training never stops for it.
+    """Several loggers as one. One that fails is reported once and is off from then on; training never stops for it.
 
     Args:
         names: as from `chosen`.
         folder: RUN.
-        say: how people are told.
+        say: prints a line.
     """
 
     def __init__(self, names: tuple[str, ...], folder: Path, say: Callable[[str], None]) -> None:

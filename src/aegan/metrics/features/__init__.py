@@ -9,8 +9,8 @@ import importlib
 import pkgutil
 
 from aegan.metrics.features._base import (
-    Asked,
     Extractor,
+    ExtractorRequest,
     MissingExtractor,
     Progress,
     extractor,
@@ -22,9 +22,9 @@ from aegan.metrics.features.classifier import Classifier, classifier
 from aegan.metrics.features.module import ModuleExtractor, module_extractor
 
 __all__ = [
-    "Asked",
     "Classifier",
     "Extractor",
+    "ExtractorRequest",
     "MissingExtractor",
     "ModuleExtractor",
     "Progress",

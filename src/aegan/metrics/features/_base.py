@@ -37,7 +37,7 @@ class Extractor(Protocol):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExtractorRequest:
     """What was asked for: each extractor takes what it needs.
 
     Args:
@@ -51,7 +51,7 @@ class Asked:
     data: Data | None = None
 
 
-Make = Callable[[Asked], Extractor]
+Make = Callable[[ExtractorRequest], Extractor]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ _REGISTRY: dict[str, _Entry] = {}
 
 
 def register(name: str, *, takes_file: bool = False, needs_data: bool = False) -> Callable[[Make], Make]:
-    """Registers a function from `Asked` to an extractor. A second use of a name raises."""
+    """Registers a function from `ExtractorRequest` to an extractor. A second use of a name raises."""
 
     def add(make: Make) -> Make:
         if name in _REGISTRY:
@@ -110,7 +110,7 @@ def extractor(name: str = "lite0", device: str = "cpu", *, data: Data | None = N
         raise UserError(f"'{name}' names no file.", f"Write {kind}:FILE, or '{kind}' alone for the usual places.")
     if entry.needs_data and data is None:
         raise UserError(f"The extractor '{kind}' learns from labelled data, and was given none.", "Give the data.")
-    return entry.make(Asked(device, expanded(file) if file else None, data))
+    return entry.make(ExtractorRequest(device, expanded(file) if file else None, data))
 
 
 def _entry(kind: str) -> _Entry:

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from aegan.errors import UserError
-from aegan.files import read_tensors, write_tensors
 from aegan.folders import cache_root
+from aegan.tensor_files import read_tensors, write_tensors
 
 
 def path_of(kind: str, *parts: object) -> Path:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from aegan.data.fit import with_channels
 from aegan.data.format import WHITE
 from aegan.errors import UserError
-from aegan.metrics.features._base import Asked, Extractor, Progress, in_batches, register
+from aegan.metrics.features._base import Extractor, ExtractorRequest, Progress, in_batches, register
 from aegan.metrics.features._kept import hash_of, kept, path_of, write
 
 if TYPE_CHECKING:
@@ -204,6 +204,6 @@ def _small(x: Tensor) -> Tensor:
 
 
 @register("classifier", needs_data=True)
-def _make(asked: Asked) -> Extractor:
+def _make(asked: ExtractorRequest) -> Extractor:
     assert asked.data is not None
     return classifier(asked.data, device=asked.device)

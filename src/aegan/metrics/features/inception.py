@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aegan.errors import UserError
 from aegan.folders import cache_root, home_cache
-from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
+from aegan.metrics.features._base import Extractor, ExtractorRequest, MissingExtractor, Progress, in_batches, register
 
 SIDE = 299
 FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # one file, two names
@@ -234,7 +234,7 @@ class Inception:
         try:
             self._sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what a stranger's file makes torch say is told below, in one line
+                warnings.simplefilter("ignore")  # what a stranger's file makes torch say is reported below, in one line
                 weights = torch.load(file, map_location="cpu", weights_only=True)
             net.load(weights)
         except Exception as error:  # torch.load raises whatever the bytes lead it to
@@ -295,5 +295,5 @@ def _file(named: Path | None) -> Path:
 
 
 @register("inception", takes_file=True)
-def _make(asked: Asked) -> Extractor:
+def _make(asked: ExtractorRequest) -> Extractor:
     return Inception(_file(asked.weights), asked.device)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
+from aegan.metrics.features._base import Extractor, ExtractorRequest, MissingExtractor, Progress, in_batches, register
 from aegan.networks.lite import LiteName, MissingWeights, load_lite
 
 # the side that images are brought to; lite2 sees them larger, so as to be another judge
@@ -57,10 +57,10 @@ class Lite:
 
 
 @register("lite0")
-def _lite0(asked: Asked) -> Extractor:
+def _lite0(asked: ExtractorRequest) -> Extractor:
     return Lite("lite0", asked.device)
 
 
 @register("lite2")
-def _lite2(asked: Asked) -> Extractor:
+def _lite2(asked: ExtractorRequest) -> Extractor:
     return Lite("lite2", asked.device)

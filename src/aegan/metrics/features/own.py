@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from aegan.errors import UserError
-from aegan.metrics.features._base import Asked, Extractor, Progress, in_batches, register
+from aegan.metrics.features._base import Extractor, ExtractorRequest, Progress, in_batches, register
 from aegan.metrics.features._kept import hash_of, kept, path_of, write
 from aegan.networks.eyes import ContrastEyes
 from aegan.objectives.views import nt_xent, view
@@ -143,6 +143,6 @@ def _tensor(images: np.ndarray, device: str) -> Tensor:
 
 
 @register("own", needs_data=True)
-def _make(asked: Asked) -> Extractor:
+def _make(asked: ExtractorRequest) -> Extractor:
     assert asked.data is not None
     return own(asked.data, device=asked.device)

@@ -6,7 +6,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from aegan.metrics.features._base import Asked, Extractor, Progress, in_batches, register
+from aegan.metrics.features._base import Extractor, ExtractorRequest, Progress, in_batches, register
 
 
 class Pixels:
@@ -34,5 +34,5 @@ class Pixels:
 
 
 @register("pixels")
-def _make(asked: Asked) -> Extractor:
+def _make(asked: ExtractorRequest) -> Extractor:
     return Pixels(asked.device)

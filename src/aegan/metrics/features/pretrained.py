@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.metrics.features._base import Asked, Extractor, MissingExtractor, Progress, in_batches, register
+from aegan.metrics.features._base import Extractor, ExtractorRequest, MissingExtractor, Progress, in_batches, register
 from aegan.metrics.features._kept import hash_of
 
 
@@ -106,7 +106,7 @@ def _load(kind: Kind, where: str) -> Any:
         ) from None
     logging = transformers.utils.logging
     before = logging.get_verbosity()
-    logging.set_verbosity_error()  # its table of unused weights is long, and told by us below where it matters
+    logging.set_verbosity_error()  # its table of unused weights is long, and reported by us below where it matters
     try:
         # weights as safetensors only: the other format is pickle
         net, found = loader.from_pretrained(
@@ -130,15 +130,15 @@ def _other(kind: Kind, where: str, why: str) -> UserError:
     return UserError(f"'{where}' is not a model of the kind {kind.loader}: {why}.", f"Give one like {kind.model}.")
 
 
-def _of(kind: Kind, asked: Asked) -> Extractor:
+def _of(kind: Kind, asked: ExtractorRequest) -> Extractor:
     return Pretrained(kind, kind.model if asked.weights is None else asked.weights.as_posix(), asked.device)
 
 
 @register("dinov2", takes_file=True)
-def _dinov2(asked: Asked) -> Extractor:
+def _dinov2(asked: ExtractorRequest) -> Extractor:
     return _of(DINOV2, asked)
 
 
 @register("clip", takes_file=True)
-def _clip(asked: Asked) -> Extractor:
+def _clip(asked: ExtractorRequest) -> Extractor:
     return _of(CLIP, asked)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from aegan.report.curves import BOTTOM, COLOURS, HEIGHT, LEFT, POINTS, RIGHT, TOP, WIDTH, Chart, line_chart, nice_ticks
+from aegan.pages.charts import BOTTOM, COLOURS, HEIGHT, LEFT, POINTS, RIGHT, TOP, WIDTH, Chart, line_chart, nice_ticks
 
 
 def polylines(html: str) -> list[list[tuple[float, float]]]:

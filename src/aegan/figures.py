@@ -1,4 +1,4 @@
-"""What an evaluation found: figures, each with its floor, its counts and its meaning; as a table and as JSON."""
+"""What an evaluation found: figures, each with its baseline, its counts and its meaning; as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from rich.table import Table
 
 from aegan.errors import UserError
 from aegan.files import write_text
+from aegan.jsonl import number
 from aegan.names import printable
 from aegan.text import measured, plain, show
 
-FORMAT = 2  # 2 added intervals, what was evaluated, and the hash of the reference
+FORMAT = 3  # 3 says "baseline" for what 2 calls "floor"
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Figure:
         name: short, unique: fd, fd_reconstructions, psnr, ...
         title: for people.
         value: None where it could not be had; `why` says the reason.
-        floor: what a perfect model would get under the same counts; None where there is no such number.
-        better: which way is good; "near" is near to the floor.
-        unit: "", "dB", "%" (then value and floor are shares in [0, 1]), ...
+        baseline: what a perfect model would get under the same counts; None where there is no such number.
+        better: which way is good; "near" is near to the baseline.
+        unit: "", "dB", "%" (then value and baseline are shares in [0, 1]), ...
         count, against: how many items were measured, and against how many.
         meaning: one sentence.
         why: the reason where there is no value.
@@ -41,7 +42,7 @@ class Figure:
     name: str
     title: str
     value: float | None
-    floor: float | None = None
+    baseline: float | None = None
     better: Literal["lower", "higher", "near"] = "lower"
     unit: str = ""
     count: int = 0
@@ -57,11 +58,26 @@ class Figure:
         """The value with its interval, as people read it."""
         return "none" if self.value is None else measured(self.value, self.low, self.high, self.unit)
 
+    @classmethod
+    def from_dict(cls, name: str, content: dict[str, Any]) -> Figure:
+        """The inverse of `dataclasses.asdict` less the name; what should be a number and is none counts as missing."""
+        content = {"baseline" if k == "floor" else k: v for k, v in content.items()}  # of format 2
+        numbers = {k: number(content.get(k)) for k in ("value", "baseline", "low", "high", "standard_error")}
+        counts = {k: int(content.get(k) or 0) for k in ("count", "against")}
+        return cls(name, **{**{k: str(v) for k, v in content.items()}, **numbers, **counts})  # type: ignore[arg-type]
+
+    @property
+    def measured_on(self) -> str:
+        """How many items on either side."""
+        if not self.count:
+            return "–"
+        return f"{self.count:,}" + (f" : {self.against:,}" if self.against not in (0, self.count) else "")
+
     @property
     def cells(self) -> tuple[str, str, str]:
-        """Title, value and perfect value for a table; the reason where there is no value."""
+        """Title, value and baseline for a table; the reason where there is no value."""
         shown = f"none: {self.why}" if self.value is None else self.text
-        return self.title, shown, "" if self.floor is None else show(self.floor, self.unit)
+        return self.title, shown, "" if self.baseline is None else show(self.baseline, self.unit)
 
 
 @dataclass(frozen=True)
@@ -73,8 +89,8 @@ class Evaluation:
         subject: what was evaluated: name, kind (run, model or images), and of a run which checkpoint (last or best).
         data: what it was compared with: name, source, fingerprint, shape, number of training and of held-out items,
             which of them served as what, and the hash of the reference's content.
-        counts: samples, reference (real items compared with), floor (real items that stand in for
-            perfect samples), held_out (those of the floor that were never trained on).
+        counts: samples, reference (real items compared with), baseline (real items that stand in for
+            perfect samples), held_out (those of the baseline that were never trained on).
         extractor: name, sha256 of the weights, resizing; empty for raw vectors. Where the model's critics have seen images
             through networks of the same family, "seen" names them: the figures lean towards the model.
         seed: of the samples.
@@ -97,6 +113,9 @@ class Evaluation:
     version: str
     machine: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def __contains__(self, name: str) -> bool:
+        return any(figure.name == name for figure in self.figures)
+
     def __getitem__(self, name: str) -> Figure:
         for figure in self.figures:
             if figure.name == name:
@@ -113,12 +132,15 @@ class Evaluation:
     def from_dict(cls, content: dict[str, Any]) -> Evaluation:
         """The inverse of `as_dict`."""
         rest = dict(content)
-        if rest.pop("format", None) != FORMAT:
+        if rest.pop("format", None) not in (2, FORMAT):
             raise UserError(
                 f"This evaluation has format {content.get('format')}, and this aegan reads format {FORMAT}.",
                 "Evaluate again: aegan evaluate",
             )
-        figures = tuple(Figure(name=name, **f) for name, f in rest.pop("figures").items())
+        for part in (rest["counts"], rest["data"].get("roles") or {}):
+            if "floor" in part:  # of format 2
+                part["baseline"] = part.pop("floor")
+        figures = tuple(Figure.from_dict(name, f) for name, f in rest.pop("figures").items())
         return cls(figures=figures, version=rest.pop("aegan"), remarks=tuple(rest.pop("remarks")), **rest)
 
     def write(self, path: Path) -> None:
@@ -151,20 +173,19 @@ class Evaluation:
             caption_justify="left",
         )
         table.add_column("figure")
-        for head in ("value [95 %]", "perfect"):
+        for head in ("value [95 %]", "baseline"):
             table.add_column(head, justify="right")
         table.add_column("better")
         table.add_column("on", justify="right")
         for f in self.figures:
-            on = f"{f.count:,}" + (f" : {f.against:,}" if f.against not in (0, f.count) else "")
-            table.add_row(*f.cells, f.better, on)
+            table.add_row(*f.cells, f.better, f.measured_on)
         return table
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         from aegan.cells import lines, table
 
-        figures = table([(*f.cells, f.better) for f in self.figures], ("figure", "value [95 %]", "perfect", "better"))
+        figures = table([(*f.cells, f.better) for f in self.figures], ("figure", "value [95 %]", "baseline", "better"))
         return f"<b>{escape(printable(self._title))}</b>{figures}{lines(self.remarks)}"
 
     def __str__(self) -> str:

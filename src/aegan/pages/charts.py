@@ -1,13 +1,18 @@
-"""The page's figures as inline SVG, in the style sheet's colours: curves with a band, points with names, rows of dots."""
+"""Charts as inline SVG, in the style sheet's colours: curves, curves with a band, points with names, rows of dots."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
-from aegan.report.curves import nice_ticks
+import numpy as np
+
+WIDTH, HEIGHT = 480, 250  # of a line chart
+LEFT, RIGHT, TOP, BOTTOM = 56, 22, 22, 34
+POINTS = 240  # of a curve, at most: more than a screen shows
+COLOURS = 8  # classes c0 ... c7 in the style sheet
 
 Curve = Sequence[tuple[float, float]]
 Band = Sequence[tuple[float, float, float, float]]  # x, median, least, most
@@ -28,6 +33,16 @@ class Axis:
     start: float
     end: float
     log: bool = False
+
+    @classmethod
+    def central(cls, values: Sequence[float], start: float, end: float) -> Axis:
+        """An axis of the central 98 % of the values, so that a few wild ones don't flatten the rest; of all of them, and
+        logarithmic, where all are positive and span more than a factor of 30."""
+        low, high = min(values), max(values)
+        if low > 0 and high / low > 30:
+            return cls(low, high, start, end, True)
+        low, high = (float(v) for v in np.quantile(values, (0.01, 0.99)))
+        return cls.around((low, high), start, end, room=0.05)
 
     @classmethod
     def around(
@@ -73,6 +88,64 @@ def label(value: float, percent: bool = False) -> str:
         return f"{100 * value:.3g} %"
     return (
         f"{value / 1000:,.4g}k" if abs(value) >= 10_000 else (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
+    )
+
+
+def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round values within [low, high]: multiples of 1, 2 or 5 times a power of ten, at most `most` of them.
+
+    >>> nice_ticks(0, 1), nice_ticks(-3, 240, 5)
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.0, 50.0, 100.0, 150.0, 200.0])
+    """
+    step = 10 ** math.floor(math.log10(max(high - low, 1e-300)))
+    sizes = [step * k for k in (0.1, 0.2, 0.5, 1, 2, 5)]
+    step = next((s for s in sizes if math.floor(high / s) - math.ceil(low / s) + 1 <= most), sizes[-1])
+    return [round(i * step, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart.
+
+    Attributes:
+        title: what is drawn, in words.
+        series: name -> (x, y), equally long; values that are not finite break a curve.
+        marks: (x, name) of stage boundaries in order, drawn as dashed lines; the first one may lie left of all curves.
+        x_title: below the axis.
+    """
+
+    title: str
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    marks: Sequence[tuple[float, str]] = field(default_factory=tuple)
+    x_title: str = "step"
+
+
+def line_chart(chart: Chart) -> str:
+    """HTML of a chart with its legend; empty if no curve has two finite points."""
+    curves = {name: _thin(*xy) for name, xy in chart.series.items()}
+    curves = {name: (x, y) for name, (x, y) in curves.items() if np.isfinite(y).sum() >= 2}
+    if not curves:
+        return ""
+    xs = [float(v) for x, _ in curves.values() for v in x]
+    ys = [float(v) for _, y in curves.values() for v in y if math.isfinite(v)]
+    x = Axis(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, LEFT, WIDTH - RIGHT)
+    y = Axis.central(ys, HEIGHT - BOTTOM, TOP)
+    parts = [_open(WIDTH, HEIGHT, chart.title), *_grid(x, y, 5, 7)]
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(chart.x_title)}</text>')
+    parts += _marks([(x.at(at), name) for at, name in chart.marks if at <= x.high])
+    for i, (a, b) in enumerate(curves.values()):
+        dashes = ' stroke-dasharray="5 3"' if i >= COLOURS else ""
+        parts += [
+            f'<polyline class="curve c{i % COLOURS}" points="{_points(run, x, y)}"{dashes}/>' for run in _runs(a, b)
+        ]
+    legend = "".join(
+        f'<li><i class="c{i % COLOURS}"></i>{escape(name)} <b>{label(float(b[np.isfinite(b)][-1]))}</b></li>'
+        for i, (name, (_, b)) in enumerate(curves.items())
+    )
+    scale = " (logarithmic)" if y.log else ""
+    return (
+        f'<figure class="chart"><figcaption>{escape(chart.title)}{scale}</figcaption>{"".join(parts)}</svg>'
+        f'<ul class="legend">{legend}</ul></figure>'
     )
 
 
@@ -190,7 +263,7 @@ def _grid(x: Axis, y: Axis, across: int, up: int, percent: bool = False) -> list
         parts.append(f'<text x="{x.start - 6}" y="{at + 4:.1f}" text-anchor="end">{label(tick, percent)}</text>')
     for tick in x.ticks(across):
         parts.append(
-            f'<text x="{x.at(tick):.1f}" y="{y.start + 16}" text-anchor="middle">{label(tick, percent)}</text>'
+            f'<text x="{x.at(tick):.1f}" y="{y.start + 17}" text-anchor="middle">{label(tick, percent)}</text>'
         )
     parts.append(f'<line class="axis" x1="{x.start}" x2="{x.end}" y1="{y.start}" y2="{y.start}"/>')
     return parts
@@ -202,3 +275,41 @@ def _points(curve: Curve, x: Axis, y: Axis) -> str:
 
 def _overlaps(box: tuple[float, float, float, float], others: Sequence[tuple[float, float, float, float]]) -> bool:
     return any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others)
+
+
+def _marks(marks: Sequence[tuple[float, str]]) -> list[str]:
+    """Stage boundaries; of several at one place the last counts, and a name that would touch another is left out."""
+    out, free = [], 0.0
+    for x, name in {round(x): (x, name) for x, name in marks}.values():
+        if x > LEFT + 1:
+            out.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{HEIGHT - BOTTOM}"/>')
+        width = 6.6 * len(name)
+        at = min(x + 4, WIDTH - width)
+        if at >= free:
+            out.append(f'<text class="stage" x="{at:.1f}" y="{TOP - 9}">{escape(name)}</text>')
+            free = at + width + 8
+    return out
+
+
+def _thin(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """At most POINTS points, each the mean of its neighbours; finite values decide where there are any."""
+    a, b = np.asarray(x, float), np.asarray(y, float)
+    b = np.where(np.isfinite(b), b, np.nan)
+    if len(a) <= POINTS:
+        return a, b
+    finite = [part[np.isfinite(part)] for part in np.array_split(b, POINTS)]
+    return (
+        np.array([part.mean() for part in np.array_split(a, POINTS)]),
+        np.array([part.mean() if len(part) else math.nan for part in finite]),
+    )
+
+
+def _runs(x: np.ndarray, y: np.ndarray) -> list[list[tuple[float, float]]]:
+    """A curve, cut where it is not finite."""
+    out: list[list[tuple[float, float]]] = [[]]
+    for a, b in zip(x.tolist(), y.tolist(), strict=True):
+        if math.isfinite(b):
+            out[-1].append((a, b))
+        elif out[-1]:
+            out.append([])
+    return [run for run in out if len(run) > 1]

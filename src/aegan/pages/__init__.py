@@ -1,0 +1,87 @@
+"""Pages for people, from Jinja2 templates: self-contained HTML, all text escaped, with charts as inline SVG; Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from aegan import cells
+from aegan.pages import charts
+from aegan.text import duration, plural
+from aegan.version import __version__
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: of its head.
+        number: whether its cells are numbers, which stand to the right.
+        label: what a narrow screen shows before its cells, where it has no heads.
+        kind: a class of the style sheet.
+    """
+
+    title: str
+    number: bool = False
+    label: str = ""
+    kind: str = ""
+
+
+def columns(*titles: str) -> list[Column]:
+    """Columns by title; those that begin with "#" hold numbers.
+
+    >>> [(c.title, c.number) for c in columns("stage", "#step")]
+    [('stage', False), ('step', True)]
+    """
+    return [Column(title.removeprefix("#"), title.startswith("#")) for title in titles]
+
+
+def picture(path: Path, alt: str, widest: int) -> Markup:
+    """An embedded picture; see `aegan.cells.picture`, which escapes."""
+    return Markup(cells.picture(path, alt, widest))
+
+
+def svg(chart: str) -> Markup:
+    """A chart of `aegan.pages.charts`, which escape what they name."""
+    return Markup(chart)
+
+
+def line_chart(
+    title: str, series: dict[str, Any], marks: Sequence[tuple[float, str]] = (), x_title: str = "step"
+) -> Markup:
+    """See `aegan.pages.charts.Chart`."""
+    return svg(charts.line_chart(charts.Chart(title, series, marks, x_title)))
+
+
+def render(name: str, /, **context: Any) -> str:
+    """A page.
+
+    Args:
+        name: a file of `aegan/pages/templates`.
+        context: what the template names; a name that is missing is an error.
+    """
+    return _environment().get_template(name).render(version=__version__, **context)
+
+
+def _markdown_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("aegan.pages"),
+        autoescape=lambda name: bool(name and name.endswith(".html")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "plural": plural, "cell": _markdown_cell}
+    return environment

@@ -1,0 +1,175 @@
+"""RunFolder: what lies in a run folder, read without torch, also while another process writes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aegan.errors import UserError
+from aegan.figures import Evaluation
+from aegan.jsonl import number, read_log
+from aegan.plain_yaml import read_yaml
+
+PREVIEW = re.compile(r"(\d{1,12})-(.{1,64})\.png")
+
+Line = dict[str, Any]
+
+
+class RunFolder:
+    """The contents of a run folder. A part that is missing or damaged is empty; only `evaluation` says why it is.
+
+    Args:
+        path: RUN.
+
+    Raises:
+        UserError: it holds no config.yaml.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.yaml").is_file():
+            raise UserError(
+                f"{self.path} is not a run: it holds no config.yaml.", "Give the --out folder of `aegan train`."
+            )
+
+    # --- what was asked for ---------------------------------------------------------------------------------------
+
+    @property
+    def config_text(self) -> str:
+        """config.yaml as it is."""
+        try:
+            return (self.path / "config.yaml").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What the command asked for: data, strategy, budget, ...; `extended` holds what was asked for later."""
+        try:
+            content = read_yaml(self.config_text)
+        except yaml.YAMLError:
+            return {}
+        run = content.get("run") if isinstance(content, dict) else None
+        if not isinstance(run, dict):
+            return {}
+        more = content.get("extended")
+        return {**run, "extended": [e for e in more if isinstance(e, dict)] if isinstance(more, list) else []}
+
+    # --- what happened --------------------------------------------------------------------------------------------
+
+    @property
+    def log(self) -> list[Line]:
+        """The lines of log.jsonl that can be read."""
+        return read_log(self.path / "log.jsonl")
+
+    def previews(self, most: int | None = None) -> list[tuple[int, str, Path]]:
+        """(step, stage, file) of the pictures in RUN/samples, oldest first; of more than `most`, first and last included."""
+        try:
+            names = sorted((self.path / "samples").iterdir())
+        except OSError:
+            return []
+        found = [(int(m[1]), m[2], p) for p in names if (m := PREVIEW.fullmatch(p.name)) and p.is_file()]
+        if most is None or len(found) <= most:
+            return found
+        return [found[round(i * (len(found) - 1) / (most - 1))] for i in range(most)]
+
+    # --- what came of it ------------------------------------------------------------------------------------------
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """evaluation.json; None if the run has not been evaluated.
+
+        Raises:
+            UserError: it is damaged, or of a format that this version does not read.
+        """
+        return self._evaluation("evaluation.json")
+
+    @property
+    def best_evaluation(self) -> Evaluation | None:
+        """evaluation-best.json, of the best model while training; otherwise like `evaluation`."""
+        return self._evaluation("evaluation-best.json")
+
+    def _evaluation(self, name: str) -> Evaluation | None:
+        path = self.path / name
+        return Evaluation.read(path) if path.exists() else None
+
+    def picture(self, name: str) -> Path | None:
+        """RUN/evaluation/NAME.png, if it is there."""
+        path = self.path / "evaluation" / f"{name}.png"
+        return path if path.is_file() else None
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Shape, classes and count of the data, as the model's own config.json has them."""
+        spec = self.json("model/config.json").get("spec")
+        return spec if isinstance(spec, dict) else {}
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON object that lies in the folder."""
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+
+class RunHistory:
+    """What the lines of a log say about a run.
+
+    Args:
+        lines: of log.jsonl; its last may be cut short.
+    """
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+
+    def events(self, *names: str) -> list[Line]:
+        """Event lines of some kinds."""
+        return [line for line in self.lines if line.get("event") in names]
+
+    @cached_property
+    def steps(self) -> list[Line]:
+        """The lines that carry losses."""
+        return [line for line in self.lines if "event" not in line and number(line.get("step")) is not None]
+
+    @property
+    def stages(self) -> list[tuple[float, str]]:
+        """(first step, name) of each stage, in order; a stage that was resumed is named once."""
+        first: dict[str, float] = {}
+        for event in self.events("stage"):
+            first.setdefault(str(event.get("stage", "")), number(event.get("step")) or 0.0)
+        return [(step, name) for name, step in first.items()]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last thing that it says is an end: a run that ended may have been trained for longer."""
+        events = self.events("stage", "done")
+        return bool(events) and events[-1]["event"] == "done"
+
+    def last(self, key: str) -> float | None:
+        """The newest finite number of this name."""
+        return next((n for line in reversed(self.lines) if (n := number(line.get(key))) is not None), None)
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Hardware and versions, of the last start."""
+        starts = self.events("start")
+        return {k: v for k, v in starts[-1].items() if k not in ("event", "resumed")} if starts else {}
+
+    @property
+    def threads(self) -> list[tuple[int, int]]:
+        """(step, threads from there on) that the training kept, those that it only timed left out."""
+        first = next((n for line in self.events("start") if (n := number(line.get("threads"))) is not None), None)
+        out = [] if first is None else [(0, int(first))]
+        kept = [line for line in self.events("threads") if not line.get("trial")]
+        # a resumed run's log has what it repeats before its own lines
+        for line in sorted(kept, key=lambda line: number(line.get("taken")) or 0):
+            step, count = number(line.get("step")), number(line.get("to"))
+            if step is not None and count is not None and (not out or out[-1][1] != count):
+                out.append((int(step), int(count)))
+        return out
