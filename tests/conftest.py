@@ -25,8 +25,7 @@ torch.set_num_threads(1)
 
 # what everything random starts from, where a test does not fix it: AEGAN_TEST_SEED=1 make test
 SEED = int(os.environ.get("AEGAN_TEST_SEED", "0"))
-# options that make `latent` quick: Muon wants more steps than a test has
-FAST = {"width": 8, "components": "1,2", "critic_width": 8, "play_width": 8, "matrix_lr": 0.0, "play_share": 0.03}
+FAST = {"width": 8, "components": "1,2", "critic_width": 8, "play_width": 8}  # options that make `latent` quick
 
 
 def pytest_unconfigure() -> None:

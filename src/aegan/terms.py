@@ -8,7 +8,7 @@ Kind = Literal["reconstruction", "adversarial", "regulariser", "penalty"]
 
 _SYMBOLS: dict[Kind, tuple[str, ...]] = {
     # how far an image is from what comes back of it
-    "reconstruction": ("L1", "L2", "Llap", "MSE", "rec", "NLL", "L_like", "L_rec", "D"),
+    "reconstruction": ("L1", "L2", "Llap", "MSE", "rec", "NLL", "L_like", "L_rec", "L_V", "D"),
     # a player's part of the game
     "adversarial": (
         "L_D", "L_G", "L_E", "L_EG", "L_C", "L_H", "L_f", "L_G1", "L_G2", "L_GF", "l(x)", "-k l(G)", "l(G)", "e(x)", "e(G)",

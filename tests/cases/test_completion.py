@@ -42,7 +42,7 @@ def test_the_names_are_those_of_the_strategies() -> None:
 
 def test_strategies(after_tab: Any) -> None:
     assert after_tab("aegan train photos --strategy be") == ["began", "beta-vae"]
-    assert after_tab("aegan strategies latent-") == ["latent-wgan"]
+    assert after_tab("aegan strategies latent-") == ["latent-flow", "latent-wgan"]
     assert after_tab("aegan compare photos --strategies latent,va") == ["latent,vae", "latent,vaegan"]
     assert set(after_tab("aegan benchmark ring --strategies ")) == set(strategies())
 

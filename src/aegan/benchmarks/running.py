@@ -173,20 +173,29 @@ def benchmark(
         rows = [_row(p, n, _toy_values(found, n, p.modes), found, steps, p.differences) for n in strategies]
         perfect = f"A perfect sampler gets 98.9 % high quality and {(p.modes - 1) / (2 * p.samples):.4f} nats."
         if published and p.published:
-            preset = read_preset(CONTROL, p.published)
-            theirs = compare(
-                p.data, [CONTROL], out=folder / "published", batch_size=preset.pop("batch_size"),
-                options={CONTROL: preset}, **how,
-            )  # fmt: skip
-            differs = (*(d for d in p.differences if "standardised" in d), "D steps before G, not both at once")
-            row = _row(p, CONTROL, _toy_values(theirs, CONTROL, p.modes), theirs, steps, differs)
-            rows.append(dataclasses.replace(row, method=f"{CONTROL}, PacGAN's networks"))
+            rows.append(_published_row(p, folder, steps, how))
     command = f"aegan benchmark {name} --strategies {','.join(strategies)} --seeds {seeds} --steps {steps}"
     command += "" if published or not p.published else " --no-published"
     done = Benchmark(p, tuple(rows), perfect, tuple(remarks), command, found.machine)
     write_text(folder / "results.json", json.dumps(done.as_dict(), indent=1, ensure_ascii=False) + "\n")
     write_text(folder / "table.md", done.markdown())
     return done
+
+
+def _published_row(p: Protocol, folder: Path, steps: int, how: dict[str, Any]) -> Row:
+    """The control with the paper's own networks, optimiser and batch."""
+    preset = read_preset(CONTROL, p.published)
+    theirs = compare(
+        p.data,
+        [CONTROL],
+        out=folder / "published",
+        batch_size=preset.pop("batch_size"),
+        options={CONTROL: preset},
+        **how,
+    )
+    differs = (*(d for d in p.differences if "standardised" in d), "D steps before G, not both at once")
+    row = _row(p, CONTROL, _toy_values(theirs, CONTROL, p.modes), theirs, steps, differs)
+    return dataclasses.replace(row, method=f"{CONTROL}, PacGAN's networks")
 
 
 Values = list[tuple[float, float | None, float]]  # modes, share of high quality, reverse KL

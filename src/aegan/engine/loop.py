@@ -263,17 +263,7 @@ class Engine:
                 self.budget.replan(plan, timing)
             if notice := self.threads.before_step(c.taken):
                 self.reports.threads(*notice)
-            batch = to_device(self.loader.next(), self.device)
-            at = Clock(c.stage_step, plan.progress(c.stage_step))
-            for phase in stage.phases:
-                held = phase.hold and c.stage_step < plan.head_start
-                if not held and c.stage_step % phase.every == 0:
-                    self._turn(run, phase, plan, batch, at)
-            run.ema.update()
-            c.stage_step += 1
-            c.step += 1
-            c.taken += 1
-            c.images += len(batch.x) * self.ranks.size
+            self._step(run, plan)
             self.threads.after_step()
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.should_roll_back:
@@ -304,6 +294,21 @@ class Engine:
         if notice := self.threads.end(c.taken):
             self.reports.threads(*notice)
         run.ema.adopt()
+
+    def _step(self, run: StageState, plan: Plan) -> None:
+        """One batch through all phases of the stage, and the averages."""
+        c = self.counters
+        batch = to_device(self.loader.next(), self.device)
+        at = Clock(c.stage_step, plan.progress(c.stage_step))
+        for phase in run.stage.phases:
+            held = phase.hold and c.stage_step < plan.head_start
+            if not held and c.stage_step % phase.every == 0:
+                self._turn(run, phase, plan, batch, at)
+        run.ema.update()
+        c.stage_step += 1
+        c.step += 1
+        c.taken += 1
+        c.images += len(batch.x) * self.ranks.size
 
     def _turn(self, run: StageState, phase: Phase, plan: Plan, batch: Batch, at: Clock) -> None:
         """One phase of one step: unfreeze, forward, backward, step."""

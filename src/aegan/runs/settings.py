@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from numpy.typing import NDArray
 
-from aegan.config import RunConfig, as_plain, read_preset, with_options
+from aegan.config import RunConfig, as_plain, preset_files, read_preset, with_options
 from aegan.cores import asked_threads
-from aegan.data import Data, open_data
+from aegan.data import Data, DataSpec, open_data
 from aegan.data.format import size_text
 from aegan.engine.extend import Extension
 from aegan.engine.loggers import chosen as chosen_loggers
@@ -33,6 +33,7 @@ Array = NDArray[Any]
 FORMAT = 1  # of config.yaml
 IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
 MINUTES = 3.0  # the budget when none is given
+SHORT = 5.0  # minutes up to which a preset made for short budgets is taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +225,8 @@ def resolve(
         raise UserError(
             f"Strategy '{kind.name}' works on images, and this data is vectors.", f"These take vectors: {able}."
         )
-    name = config.preset or kind().preset(spec)
+    minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
+    name = config.preset or fitting_preset(kind(), spec, minutes)
     chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
     chosen = with_options(chosen, options, f"strategy '{kind.name}'")
     if config.batch_size is not None:
@@ -240,10 +242,21 @@ def resolve(
         say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
         chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
         config = dataclasses.replace(config, batch_size=None if config.batch_size is None else most)
-    minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def fitting_preset(chosen: Strategy, spec: DataSpec, minutes: float | None) -> str:
+    """The preset for the size of the data; its variant `NAME_short`, where there is one, for a budget of few minutes.
+
+    Args:
+        minutes: None: the budget is in steps.
+    """
+    name = chosen.preset(spec)
+    short = f"{name}_short"
+    fits = minutes is not None and minutes <= SHORT and (chosen.name, short) in preset_files()
+    return short if fits else name
 
 
 def _largest_batch(examples: int, grain: int) -> int:

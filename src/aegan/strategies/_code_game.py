@@ -14,7 +14,7 @@ from aegan.data.loader import Batch
 from aegan.density import mmd2
 from aegan.objectives.adversarial import adversarial
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
-from aegan.strategies._pieces import game_critic_loss, game_generator_loss
+from aegan.strategies._pieces import game_critic_loss, game_generator_loss, normalised_codes
 
 PARTS = 10  # of the held-out codes, for the error of a difference
 
@@ -50,7 +50,7 @@ class CodeGame:
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C = sp(C(v + f(v)) − C(v')) + γ/2 (|∇C(v')|² + |∇C(v + f(v))|²),  v' = norm E(x),  v ~ P."""
-        real, y = self.codes(nets, batch)
+        real, y = normalised_codes(nets, batch, self.encode)
         with torch.no_grad():
             _, fake, y = draw(nets, len(real), y)
         return game_critic_loss(
@@ -59,23 +59,17 @@ class CodeGame:
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_f = sp(C(v') − C(v + f(v)))."""
-        real, y = self.codes(nets, batch)
+        real, y = normalised_codes(nets, batch, self.encode)
         v, fake, y = draw(nets, len(real), y)
         loss = game_generator_loss(nets["C"], adversarial("rpgan"), fake, real, y)
         return Loss({"L_f": loss}, watch={"moved": all_reduce_mean((fake - v).detach().square().mean()).sqrt()})
-
-    def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Normalised codes of a batch, and its classes if the prior knows classes."""
-        with torch.no_grad():
-            v: Tensor = nets["P"].normalise(self.encode(nets, batch.x))  # type: ignore[operator]
-        return v, batch.y if nets["P"].has_classes else None
 
     def choose(self, nets: Networks, view: View) -> dict[str, Any]:
         """Keeps f only if its codes are nearer to held-out codes than the prior's, by the unbiased kernel distance.
 
         By two standard errors over parts of the codes: what is within chance is as likely to be worse.
         """
-        real = torch.cat([self.codes(nets, batch)[0] for batch in view.batches("held_out", 2000)])
+        real = torch.cat([normalised_codes(nets, batch, self.encode)[0] for batch in view.batches("held_out", 2000)])
         v, moved, _ = draw(nets, max(len(real), 500), None, rng=torch.Generator(real.device).manual_seed(0))
         parts = min(PARTS, len(real) // 2)
         sides = zip(*(codes.tensor_split(parts) for codes in (real, v, moved)), strict=True) if parts > 1 else ()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aegan.collectives import all_gather_rows
+from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
@@ -63,6 +64,13 @@ def all_codes(nets: Networks, view: View, encode: Encode, limit: int) -> tuple[T
         if view.spec.classes and batch.y is not None:
             labels.append(batch.y)
     return torch.cat(codes), torch.cat(labels) if labels else None
+
+
+def normalised_codes(nets: Networks, batch: Batch, encode: Encode) -> tuple[Tensor, Tensor | None]:
+    """Codes of a batch as the prior P normalises them, without a gradient; and its classes if P knows classes."""
+    with torch.no_grad():
+        v: Tensor = nets["P"].normalise(encode(nets, batch.x))  # type: ignore[operator]
+    return v, batch.y if nets["P"].has_classes else None
 
 
 def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[str, Any]:

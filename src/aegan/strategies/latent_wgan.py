@@ -17,7 +17,7 @@ from aegan.networks import ConditionalGenerator, build_critic, build_decoder
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Compressing
-from aegan.strategies._pieces import fit_prior
+from aegan.strategies._pieces import fit_prior, normalised_codes
 from aegan.strategies._registry import register
 
 
@@ -83,12 +83,6 @@ class LatentWGAN(Compressing, Judged):
             Stage("play", self.play_share, (critic, maker), ema=("H",), ema_decay=self.ema_decay),
         )
 
-    def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """v = norm(E(x)) of a batch, and its classes where the codes had classes."""
-        with torch.no_grad():
-            v: Tensor = nets["P"].normalise(self.encode(nets, batch.x))  # type: ignore[operator]
-        return v, batch.y if nets["P"].has_classes else None
-
     def make(self, nets: Networks, n: int, y: Tensor | None, scale: float, rng: torch.Generator | None) -> Tensor:
         """H(ε, y), ε ~ N(0, scale² I), in the shape of codes."""
         e = scale * nets["H"].noise(n, rng)  # type: ignore[operator]
@@ -97,14 +91,14 @@ class LatentWGAN(Compressing, Judged):
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C = C(H(ε)) − C(v) + λ (|∇C(v̂)| − 1)²,  v̂ = u v + (1 − u) H(ε)."""
-        real, y = self.codes(nets, batch)
+        real, y = normalised_codes(nets, batch, self.encode)
         with torch.no_grad():
             fake = self.make(nets, len(real), y, 1.0, None)
         return self.critic_loss(nets["C"], real, fake, y, clock)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_H = −C(H(ε))."""
-        real, y = self.codes(nets, batch)
+        real, y = normalised_codes(nets, batch, self.encode)
         return Loss({"L_H": self.generator_loss(nets["C"], self.make(nets, len(real), y, 1.0, None), real, y)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:

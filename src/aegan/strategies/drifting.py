@@ -1,0 +1,95 @@
+"""A generator of codes that follows a drifting field: one step from noise to a code, and no adversary."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from aegan.collectives import all_gather_rows
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.density.prior import Prior
+from aegan.networks import build_residual
+from aegan.objectives.drifting import drifting_field
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies._groups import Compressing
+from aegan.strategies._pieces import fit_prior, normalised_codes
+from aegan.strategies._registry import register
+
+
+@register
+@dataclass(frozen=True)
+class Drifting(Compressing):
+    """H(v) = v + f(v), v of a Gaussian fitted to the codes, moves in each step as a field of real and made codes says.
+
+    *compress*  min_{E,G} |x − G(E(x) + ε)|
+    *fit*       z = norm(E(x)), and N(m, S) of them; how often each class is
+    *drift*     min_f |H(v) − sg[H(v) + V(H(v))]|²,  V towards codes z and away from other H(v)
+    sampling    G(norm⁻¹ H(v))
+
+    The paper has the field in features of a trained network and thousands of examples a class; here codes are the features.
+
+    Reference:
+        Deng et al., Generative Modeling via Drifting, 2026, arXiv 2602.04770.
+    """
+
+    name = "drifting"
+    paper = "Deng et al. 2026, arXiv 2602.04770"
+    summary = "Compresses, then lets real codes pull and made codes push made codes: one step, no adversary."
+    where = "as the space the generator works in"
+
+    compress_share: float = option(0.6, "part of the budget")
+    drift_share: float = option(0.4, "part of the budget")
+    fit_limit: int = option(60_000, "most codes the Gaussian is fitted to")
+    drift_width: int = option(256, "half the width of f's hidden layers")
+    draws: int = option(4, "made codes for each real one of a batch")
+    temperatures: tuple[float, ...] = option(
+        (0.02, 0.05, 0.2), "τ of the kernels, in mean distances", source="Deng 2026"
+    )
+    lr_drift: float = option(1e-3, "AdamW's learning rate of f", searchable=True)
+    ema_decay: float = option(0.995, "of f's average")
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        numbers = math.prod(self.code(spec))
+        f = build_residual((numbers,), width=self.drift_width, blocks=3, classes=len(spec.classes))
+        return {"E": E, "G": G, "P": Prior(components=(1,)), "f": f}
+
+    def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        compress = self.autoencode(self.compress)
+        drift = Phase("f", ("f",), self.drift, lr=self.lr_drift, weight_decay=0.0, clip=1.0)
+        return (
+            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
+            Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+            Stage("drift", self.drift_share, (drift,), warmup=100, ema=("f",), ema_decay=self.ema_decay),
+        )
+
+    def make(
+        self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Normalised codes H(v), v ~ N(m, S) of the classes y, and the classes."""
+        z, y = nets["P"].sample(n, y, truncation, rng)  # type: ignore[operator]
+        v: Tensor = nets["P"].normalise(z)  # type: ignore[operator]
+        return v + nets["f"](v.flatten(1), y).float().view_as(v), y
+
+    def drift(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_f = |H(v) − sg[H(v) + V(H(v))]|²."""
+        real, y = normalised_codes(nets, batch, self.encode)
+        classes = None if y is None else y.repeat_interleave(self.draws, 0)
+        made, _ = self.make(nets, self.draws * len(real), classes, 1.0)
+        # all processes' codes make one field
+        made, real = all_gather_rows(made.flatten(1)), all_gather_rows(real.flatten(1))
+        if y is not None and classes is not None:
+            y, classes = all_gather_rows(y), all_gather_rows(classes)
+        V, sizes = drifting_field(made, real, self.temperatures, y=classes, y_real=y)
+        loss = (made - (made.detach() + V)).square().mean(1).view(-1, self.draws).mean(1)
+        return Loss({"L_f": loss}, watch={"|V|": sizes.mean(), "spread": made.detach().std(0).mean()})
+
+    def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
+        z, _ = self.make(nets, n, y, truncation, rng)
+        return self.decode(nets, nets["P"].restore(z))  # type: ignore[operator]
