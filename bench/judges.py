@@ -53,9 +53,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     results = json.loads(parser.parse_args().file.read_text())["results"]
-    for name in dict.fromkeys(row["set"] for row in results):
-        rows = [row for row in results if row["set"] == name]
-        print(f"\n**{name}**, {rows[0]['minutes']:g} minutes\n\n{table(rows)}\n")
+    for name, minutes in dict.fromkeys((row["set"], row["minutes"]) for row in results):
+        rows = [row for row in results if (row["set"], row["minutes"]) == (name, minutes)]
+        print(f"\n**{name}**, {minutes:g} minutes\n\n{table(rows)}\n")
         print("\n".join(f"- {line}." for line in opposed(rows)) or "No pair is ordered in opposite ways.")
 
 
