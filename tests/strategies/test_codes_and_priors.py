@@ -20,6 +20,7 @@ from aegan.engine import Engine
 from aegan.errors import UserError
 from aegan.model import Model
 from aegan.strategies import Clock, Fit, Networks, Stage, Strategy, strategy
+from aegan.strategies._pieces import normalised_codes
 from aegan.strategies.rae import jacobian
 
 START = Clock(0, 0.0)
@@ -140,7 +141,7 @@ def test_the_game_on_codes() -> None:
     x = torch.randn(400, 2, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 5.0]) + 7
     nets: Networks = {"E": Scale(0.5), "G": Scale(1.0), "H": Constant(), "C": Linear(0.5), "P": fitted(x / 2)}
     batch = Batch(x, None, np.arange(len(x)))
-    v, _ = chosen.codes(nets, batch)
+    v, _ = normalised_codes(nets, batch, chosen.encode)
     assert torch.allclose(torch.cov(v.T), torch.eye(2), atol=1e-4)
     assert means(chosen.critic(nets, batch, START).terms) == pytest.approx(
         {"L_D": 0.5 * (2 - 1) - 0.0, "GP": 10 * (0.5 * math.sqrt(2) - 1) ** 2}, abs=1e-4

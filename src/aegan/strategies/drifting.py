@@ -80,14 +80,14 @@ class Drifting(Compressing):
     def drift(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_f = |H(v) − sg[H(v) + V(H(v))]|²."""
         real, y = normalised_codes(nets, batch, self.encode)
-        classes = None if y is None else y.repeat_interleave(self.draws, 0)
+        classes = None if y is None else y.repeat(self.draws)
         made, _ = self.make(nets, self.draws * len(real), classes, 1.0)
         # all processes' codes make one field
         made, real = all_gather_rows(made.flatten(1)), all_gather_rows(real.flatten(1))
         if y is not None and classes is not None:
             y, classes = all_gather_rows(y), all_gather_rows(classes)
         V, sizes = drifting_field(made, real, self.temperatures, y=classes, y_real=y)
-        loss = (made - (made.detach() + V)).square().mean(1).view(-1, self.draws).mean(1)
+        loss = (made - (made.detach() + V)).square().mean(1).view(self.draws, -1).mean(0)
         return Loss({"L_f": loss}, watch={"|V|": sizes.mean(), "spread": made.detach().std(0).mean()})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:

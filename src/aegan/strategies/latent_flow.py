@@ -67,13 +67,14 @@ class LatentFlow(Compressing):
     def flow(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_V = |V(z_t, t) − (z − ε)|²,  z_t = (1 − t) ε + t z."""
         z, y = normalised_codes(nets, batch, self.encode)
-        z = z.repeat_interleave(self.draws, 0)
-        y = None if y is None else y.repeat_interleave(self.draws, 0)
+        # the whole batch again and again: several processes then draw for each code what one would
+        z = z.repeat(self.draws, *(1,) * (z.ndim - 1))
+        y = None if y is None else y.repeat(self.draws)
         noise, t = torch.randn_like(z), torch.randn(len(z), device=z.device).sigmoid()
         share = t.view(-1, *(1,) * (z.ndim - 1))
         found = nets["V"]((1 - share) * noise + share * z, t, y).float()
         error = (found - (z - noise)).square().flatten(1).mean(1)
-        return Loss({"L_V": error.view(-1, self.draws).mean(1)})
+        return Loss({"L_V": error.view(self.draws, -1).mean(0)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(norm⁻¹ z_1) of ε scaled by `truncation`."""
