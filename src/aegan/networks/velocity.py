@@ -22,8 +22,9 @@ class Modulated(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.scale = nn.Linear(width, 2 * width)
-        self.net = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width))
-        for layer in (self.scale, self.net[-1]):
+        last = nn.Linear(2 * width, width)
+        self.net = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), last)
+        for layer in (self.scale, last):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
