@@ -68,7 +68,7 @@ class Velocity(nn.Module):
         if self.embed is not None and y is not None:
             known = known + self.embed(y)
         known = F.silu(known)
-        h = self.stem(z.flatten(1))
+        h = self.stem(z.flatten(1)) + known  # so that time and class matter before the blocks have moved
         for block in self.blocks:
             h = block(h, known)
         return self.last(self.norm(h)).view_as(z)
