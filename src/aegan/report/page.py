@@ -59,7 +59,7 @@ def page(facts: Facts) -> str:
         source=f"{folder.path.name}/",
         summary=words.summary(facts),
         verdict=words.verdict(facts),
-        warnings=_warnings(facts),
+        warnings=_warnings(facts, text if alarming else ""),
         tiles=_tiles(facts),
         item=facts.item,
         pictures=pictures,
@@ -87,8 +87,8 @@ def _newest(folder: RunFolder) -> dict[str, Any] | None:
     return {"step": f"{step:,}", "stage": stage, "picture": picture(path, f"Picture of step {step}", WIDEST)}
 
 
-def _warnings(facts: Facts) -> list[str]:
-    """Unfinished, not evaluated, copied, few data."""
+def _warnings(facts: Facts, copied: str) -> list[str]:
+    """Unfinished, not evaluated, copied (what is said of that; empty: it is not), few data."""
     out = []
     if not facts.history.finished:
         at = facts.history.steps[-1]["step"] if facts.history.steps else 0
@@ -97,8 +97,7 @@ def _warnings(facts: Facts) -> list[str]:
         out.append(facts.unreadable)
     if facts.evaluation is None:
         out.append("This run has not been evaluated, so there are no scores. Evaluate it: aegan evaluate RUN")
-    text, alarming = words.copies(facts)
-    return out + ([text] if alarming else []) + words.cautions(facts)
+    return out + ([copied] if copied else []) + words.cautions(facts)
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str]]:

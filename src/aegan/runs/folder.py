@@ -70,9 +70,9 @@ class Run(RunFolder):
                 ("budget", budget), ("seed", r.seed), ("batch size", settings.options.get("batch_size", "")),
             ]
         )  # fmt: skip
-        pictures = sorted((self.path / "samples").glob("*.png"))
-        if pictures:
-            out += picture(pictures[-1], f"The newest picture, {pictures[-1].stem}", WIDEST)
+        if pictures := self.previews():
+            newest = pictures[-1][2]
+            out += picture(newest, f"The newest picture, {newest.stem}", WIDEST)
         if found is not None:
             rows = [f.cells for f in found.figures if f.value is not None]
             out += table(rows, ("figure", "value [95 %]", "baseline"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,14 +16,14 @@ from aegan.density.prior import Prior
 from aegan.networks import build_residual
 from aegan.objectives.drifting import drifting_field
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
-from aegan.strategies._groups import Compressing
-from aegan.strategies._pieces import fit_prior, normalised_codes
+from aegan.strategies._on_codes import OnCodes
+from aegan.strategies._pieces import normalised_codes
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class Drifting(Compressing):
+class Drifting(OnCodes):
     """H(v) = v + f(v), v of a Gaussian fitted to the codes, moves in each step as a field of real and made codes says.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|
@@ -43,9 +42,7 @@ class Drifting(Compressing):
     summary = "Compresses, then lets real codes pull and made codes push made codes: one step, no adversary."
     where = "as the space the generator works in"
 
-    compress_share: float = option(0.6, "part of the budget")
     drift_share: float = option(0.4, "part of the budget")
-    fit_limit: int = option(60_000, "most codes the Gaussian is fitted to")
     drift_width: int = option(256, "half the width of f's hidden layers")
     draws: int = option(4, "made codes for each real one of a batch")
     temperatures: tuple[float, ...] = option(
@@ -61,11 +58,9 @@ class Drifting(Compressing):
         return {"E": E, "G": G, "P": Prior(components=(1,)), "f": f}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        compress = self.autoencode(self.compress)
         drift = Phase("f", ("f",), self.drift, lr=self.lr_drift, weight_decay=0.0, clip=1.0)
         return (
-            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
-            Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+            *self.first_stages(),
             Stage("drift", self.drift_share, (drift,), warmup=100, ema=("f",), ema_decay=self.ema_decay),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,14 +13,15 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks.velocity import Velocity
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
-from aegan.strategies._groups import Compressing, standard_normal
-from aegan.strategies._pieces import fit_prior, normalised_codes
+from aegan.strategies._groups import standard_normal
+from aegan.strategies._on_codes import OnCodes
+from aegan.strategies._pieces import normalised_codes
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class LatentFlow(Compressing):
+class LatentFlow(OnCodes):
     """A field of velocities V carries noise to codes; no adversary at all.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|
@@ -39,9 +39,7 @@ class LatentFlow(Compressing):
     summary = "Compresses, then learns velocities that carry noise to codes: flow matching, without an adversary."
     where = "as the space the generator works in"
 
-    compress_share: float = option(0.6, "part of the budget")
     flow_share: float = option(0.4, "part of the budget")
-    fit_limit: int = option(60_000, "most codes the whitening is fitted to")
     flow_width: int = option(512, "width of V's hidden layers")
     flow_blocks: int = option(4, "residual layers of V")
     draws: int = option(8, "noises and times for each code of a batch: E is asked once for all of them")
@@ -56,11 +54,9 @@ class LatentFlow(Compressing):
         return {"E": E, "G": G, "P": Prior(components=(1,)), "V": V}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        compress = self.autoencode(self.compress)
         flow = Phase("V", ("V",), self.flow, lr=self.lr_flow, matrix_lr=self.flow_matrix_lr, weight_decay=0.0, clip=1.0)
         return (
-            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
-            Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+            *self.first_stages(),
             Stage("flow", self.flow_share, (flow,), warmup=100, ema=("V",), ema_decay=self.ema_decay),
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,14 +15,14 @@ from aegan.density.prior import Prior
 from aegan.networks import ConditionalGenerator, build_critic, build_decoder
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._games import GameName, Judged
-from aegan.strategies._groups import Compressing
-from aegan.strategies._pieces import fit_prior, normalised_codes
+from aegan.strategies._on_codes import OnCodes
+from aegan.strategies._pieces import normalised_codes
 from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class LatentWGAN(Compressing, Judged):
+class LatentWGAN(OnCodes, Judged):
     """WGAN-GP on whitened codes: the generator never sees an example.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|
@@ -42,9 +41,7 @@ class LatentWGAN(Compressing, Judged):
     summary = "Compresses, then a WGAN-GP learns to make codes from noise; the decoder stays as it is."
     where = "as the space the generator works in"
 
-    compress_share: float = option(0.6, "part of the budget")
     play_share: float = option(0.4, "part of the budget")
-    fit_limit: int = option(60_000, "most codes the whitening is fitted to")
     noise_dim: int = option(128, "dimensions of the noise", source="Achlioptas 2018")
     play_width: int = option(
         128, "half the width of H's and a quarter of C's hidden layers", source="Achlioptas 2018: 128 to 512"
@@ -74,12 +71,10 @@ class LatentWGAN(Compressing, Judged):
         }
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        compress = self.autoencode(self.compress)
         critic = self.critic_phase(self.critic, "C", ("C",))
         maker = self.generator_phase(self.generator, "H", ("H",))
         return (
-            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
-            Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+            *self.first_stages(),
             Stage("play", self.play_share, (critic, maker), ema=("H",), ema_decay=self.ema_decay),
         )
 

@@ -1,0 +1,28 @@
+"""Strategies that compress, hold the autoencoder, and then learn to make its normalised codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from aegan.config import option
+from aegan.strategies._base import Fit, Stage
+from aegan.strategies._groups import Compressing
+from aegan.strategies._pieces import fit_prior
+
+
+@dataclass(frozen=True)
+class OnCodes(Compressing):
+    """*compress*, and *fit* of what normalises codes; what makes them comes after that."""
+
+    compress_share: float = option(0.6, "part of the budget")
+    fit_limit: int = option(60_000, "most codes that are fitted to")
+
+    def first_stages(self) -> tuple[Stage | Fit, ...]:
+        """Before codes are made: the autoencoder, and P, which normalises its codes and knows how often each class is."""
+        return (
+            Stage(
+                "compress", self.compress_share, (self.autoencode(self.compress),), warmup=100, preview="reconstruct"
+            ),
+            Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
+        )
