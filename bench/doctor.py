@@ -26,6 +26,7 @@ import aegan
 from aegan.data import open_data
 from aegan.doctor import diagnose
 from aegan.engine.device import describe_machine
+from aegan.events import parse
 from aegan.jsonl import read_log
 
 
@@ -86,13 +87,14 @@ def trained(case: Case, guard: str, folder: Path) -> dict[str, Any]:
     except aegan.UserError as error:
         lost = error.what
     lines = read_log(folder / "log.jsonl")
+    log = [parse(line) for line in lines]
     at = [i for i, line in enumerate(lines) if line.get("event") == "tick"]
     ticks = [x for x in lines if x.get("event") == "tick"]
     keep = ("fd_pixels", "diversity", "coverage", "kernel", "novelty", "r2", "sharpness")
     return {
         "name": case.name, "ill": case.ill, "seconds": round(max(line.get("seconds", 0.0) for line in lines), 1),
-        "while_training": sorted({found.name for i in at for found in diagnose(lines[: i + 1])}),
-        "afterwards": sorted({finding.name for finding in diagnose(lines)}),
+        "while_training": sorted({found.name for i in at for found in diagnose(log[: i + 1])}),
+        "afterwards": sorted({finding.name for finding in diagnose(log)}),
         "set_back": [str(x.get("why")) for x in lines if x.get("event") == "guard"],
         "looks": len(ticks), "last_look": {k: ticks[-1][k] for k in keep if k in ticks[-1]} if ticks else {},
         **({"lost": lost} if lost else {}),

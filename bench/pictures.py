@@ -11,6 +11,8 @@ with --steps). Samples and held-out images, as many of each, are compared with u
     lite0   EfficientNet-Lite0 at 64×64, photographs          lite2   EfficientNet-Lite2 at 96×96, photographs
     own     a network trained by contrast on half of the training images of the set
 
+`authentic` is the share of samples that are farther from their nearest training image than that is from its own nearest,
+`copies` the share that sits on one training image, by pixels, as 1 % of new images do (aegan.metrics).
 `above` is the Fréchet distance of samples less that of the held-out images (`real`). lite0, lite1 and lite2 are one family:
 where a critic has seen through one, the figures of the others lean its way.
 """
@@ -34,7 +36,7 @@ import torch
 from aegan.data import Data, open_data
 from aegan.engine.device import describe_machine
 from aegan.jsonl import read_log
-from aegan.metrics import MissingExtractor, extractor, frechet_between, prdc, statistics
+from aegan.metrics import MissingExtractor, authenticity, copying, extractor, frechet_between, prdc, statistics
 from aegan.pictures import grid
 
 REFERENCE, COUNT = 4000, 1500
@@ -55,7 +57,7 @@ class Judge:
         self.baseline = frechet_between(statistics(self.held), self.statistics)
 
     def score(self, images: np.ndarray[Any, Any]) -> dict[str, float]:
-        """As many samples as there are held-out images, each against the training images; precision and recall."""
+        """As many samples as there are held-out images: distance, precision, recall, authenticity."""
         made = self.of(images[: self.count])
         fd = frechet_between(statistics(made), self.statistics)
         found, real = prdc(self.train[: self.count], made), prdc(self.train[: self.count], self.held)
@@ -63,6 +65,8 @@ class Judge:
             "fd": round(fd, 3), "real": round(self.baseline, 3), "above": round(fd - self.baseline, 3),
             "precision": round(found.precision, 3), "recall": round(found.recall, 3),
             "real_precision": round(real.precision, 3), "real_recall": round(real.recall, 3), "count": self.count,
+            "authentic": round(authenticity(self.train, made).share.value, 3),
+            "real_authentic": round(authenticity(self.train, self.held).share.value, 3),
         }  # fmt: skip
 
 
@@ -123,6 +127,7 @@ def main() -> None:
     given.runs.mkdir(parents=True, exist_ok=True)
     for place in given.sets:
         data = open_data(place)
+        held = np.asarray(data.held_out.items)
         judges = {}
         for name in given.judges.split(","):
             try:
@@ -143,6 +148,7 @@ def main() -> None:
                     "steps": given.steps, "seed": given.seed, "seconds": round(seconds),
                     "images": [line["images"] for line in log if "images" in line][-1],
                     **{name: judge.score(samples) for name, judge in judges.items()},
+                    "copies": copying(samples, held[: len(samples)], np.asarray(data.train.items)).share,
                     "machine": describe_machine(torch.device(given.device)),
                 }  # fmt: skip
                 if given.out:

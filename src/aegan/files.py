@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from aegan.errors import UserError
 from aegan.names import LONGEST, shortened
@@ -60,6 +62,15 @@ def write_text(path: Path, text: str) -> None:
     Stray bytes of names, which are lone surrogates, become `\\udcNN`: to JSON the very same name, to people its spelling.
     """
     write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """A compressed .npz, whole or not at all, of what is not None."""
+    import numpy as np
+
+    with io.BytesIO() as buffer:
+        np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})
+        write_atomically(path, buffer.getvalue())
 
 
 def _settle(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aegan.doctor.care import Change, diagnose_tick
+from aegan.events import parse
 
 WELL = {"fd_pixels": 2.0, "diversity": 1.0, "coverage": 0.9, "novelty": 1.0}
 ILL = {"fd_pixels": 9.0, "diversity": 0.1, "coverage": 0.1}
@@ -18,7 +19,8 @@ def log(*looks: dict[str, Any], stage: str = "play") -> list[dict[str, Any]]:
 
 
 def asked(lines: list[dict[str, Any]], guard: Any = "auto", early_stop: bool = False, changes_left: int = 3) -> Any:
-    return diagnose_tick(lines, "play", guard=guard, early_stop=early_stop, changes_left=changes_left)
+    events = [parse(line) for line in lines]
+    return diagnose_tick(events, "play", guard=guard, early_stop=early_stop, changes_left=changes_left)
 
 
 def strong(*looks: dict[str, Any]) -> list[dict[str, Any]]:

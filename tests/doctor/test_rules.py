@@ -15,6 +15,7 @@ import aegan
 import aegan.strategies
 from aegan.doctor import diagnose, read_any
 from aegan.errors import UserError
+from aegan.events import parse
 
 N = 30
 
@@ -52,7 +53,7 @@ HEALTHY = log(
 
 
 def names(lines: list[dict[str, Any]]) -> list[str]:
-    return [finding.name for finding in diagnose(lines)]
+    return [finding.name for finding in diagnose([parse(line) for line in lines])]
 
 
 def test_health() -> None:
@@ -80,7 +81,7 @@ def test_health() -> None:
 )
 def test_illness(name: str, lines: list[dict[str, Any]]) -> None:
     assert names(lines) == [name]
-    (finding,) = diagnose(lines)
+    (finding,) = diagnose([parse(line) for line in lines])
     assert finding.evidence and finding.remedy and "play" in str(finding)
 
 
@@ -90,7 +91,7 @@ def test_logs_of_other_programs(tmp_path: Path, aegan_cli: Any) -> None:
     table = "\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)])
     (tmp_path / "log.csv").write_text(table.replace("V(G,D)", "value"))
     for name in ("log.json", "log.csv"):
-        assert names(read_any(tmp_path / name)) == ["critic too strong"]
+        assert [finding.name for finding in diagnose(read_any(tmp_path / name))] == ["critic too strong"]
     said = aegan_cli("diagnose", tmp_path / "log.csv")
     assert said.code == 0 and "critic too strong" in said.out and "→" in said.out
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from aegan.data import Data
 from aegan.engine.log import Display, Means, RunLog, short
+from aegan.events import Step
 from aegan.jsonl import read_log
 from aegan.strategies import Stage, strategies, strategy
 
@@ -28,7 +29,7 @@ def strict(line: str) -> dict[str, Any]:
 
 def test_numbers_that_json_lacks_become_words(tmp_path: Path) -> None:
     log = RunLog(tmp_path / "log.jsonl")
-    log.write(step=1, terms={"a": math.nan, "b": [math.inf, 1.5]}, stage="s")
+    log.write(Step(1, "s", terms={"a": math.nan, "b": [math.inf, 1.5]}))
     log.close()
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
     assert strict(line) == {"step": 1, "terms": {"a": "nan", "b": ["inf", 1.5]}, "stage": "s"}

@@ -46,6 +46,7 @@ COUPLED: list[tuple[str, str, dict[str, Any]]] = [
     ("gan", "vectors", {"networks": "pacgan", "gamma": 0, "pack": 4, "loss": "nonsaturating"}),
     ("gan", "pictures", {"feature_matching": 1.0, "vbn": 4, "history": 0.1}),
     ("latent", "pictures", {"prior": "mdn", "mdn_width": 16}),
+    ("latent", "pictures", {"prior": "parzen"}),
     ("vqgan", "pictures", {}),
     ("contrastive", "pictures", {}),
 ]

@@ -16,6 +16,8 @@ from aegan.strategies import strategies
 VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     ("latent", "classes", {"prior": "mdn", "code_dim": 6}),
     ("latent", "vectors", {"prior": "mdn"}),
+    ("latent", "classes", {"prior": "parzen"}),
+    ("latent", "vectors", {"prior": "parzen"}),
     ("vqgan", "classes", {"bottleneck": "kl"}),
     ("gan", "classes", {"vbn": 4, "z_kind": "uniform"}),
     ("gan", "classes", {"networks": "dcgan", "gamma": 0.0, "loss": "nonsaturating"}),

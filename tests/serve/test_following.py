@@ -50,12 +50,13 @@ def test_only_new_and_whole_lines_are_given(run: Path) -> None:
 
 def test_a_rewritten_log_is_read_again(run: Path) -> None:
     from aegan.engine.log import RunLog
+    from aegan.events import Step
 
     write(run, *({"step": i} for i in range(10)))
     following = Following(run)
     _, mark, _, _ = following.lines()
     log = RunLog(run / "log.jsonl", step=4)  # as resuming does
-    log.write(step=5)
+    log.write(Step(5, "compress"))
     log.close()
     lines, _, fresh, _ = following.lines(mark)
     assert fresh and [line["step"] for line in lines] == [0, 1, 2, 3, 4, 5]

@@ -163,7 +163,10 @@ def test_penalties_need_examples_judged_alone(options: dict[str, Any], make_narr
         make_narrow("gan", **options).build(IMAGES)
 
 
-@pytest.mark.parametrize(("networks", "spec"), [("dcgan", VECTORS), ("pacgan", IMAGES), ("dcgan", DataSpec((1, 8, 8)))])
+@pytest.mark.parametrize(
+    ("networks", "spec"),
+    [("dcgan", VECTORS), ("pacgan", IMAGES), ("dcgan", DataSpec((1, 8, 8))), ("r3gan", VECTORS)],
+)
 def test_published_networks_fit_their_data_alone(networks: str, spec: DataSpec, make_narrow: Any) -> None:
     with pytest.raises(UserError):
         make_narrow("gan", networks=networks, **BN).build(spec)
@@ -207,6 +210,33 @@ def test_pacgan_toy_is_as_published() -> None:
     h = torch.randn(3, 4)
     pieces = D.layers[0](h).view(3, 200, 5)  # type: ignore[index, operator, union-attr]
     assert torch.equal(D(h)[0], pieces.max(2).values)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("shape", "stages"), [((3, 32, 32), 4), ((1, 28, 20), 4), ((4, 64, 64), 5)])
+def test_r3gan_is_as_published(shape: tuple[int, ...], stages: int) -> None:
+    torch.manual_seed(0)
+    spec = DataSpec(shape, ("a", "b"))
+    nets = with_options(_gan(), {**read_preset("gan", "r3gan"), "width": 32, "critic_width": 32}, "gan").build(spec)
+    G, D = nets["G"], nets["D"]
+    blocks = [sum(type(m).__name__ == "R3Block" for m in net.modules()) for net in (G, D)]
+    assert blocks == [2 * stages, 2 * stages], "two in each stage"
+    assert not any("Norm" in type(m).__name__ for net in (G, D) for m in net.modules())
+    grouped = [m for m in G.modules() if isinstance(m, nn.Conv2d) and m.groups > 1]
+    assert grouped and all(m.in_channels // m.groups == 16 for m in grouped)
+    x = G(G.noise(6), torch.arange(6) % 2)  # type: ignore[operator]
+    assert x.shape == (6, *shape)
+    assert D(x, torch.arange(6) % 2).shape == (6,)
+    assert float(x.detach().std()) == pytest.approx(1, abs=0.8), "the scale is kept through all stages"
+
+
+def test_r3gan_block_is_the_identity_at_first_and_its_first_layers_shrink_with_depth() -> None:
+    from aegan.networks.r3gan import R3Block
+
+    x = torch.randn(2, 64, 4, 4)
+    shallow, deep = R3Block(64, depth=1), R3Block(64, depth=16)
+    assert torch.equal(shallow(x), x)
+    ratio = deep.get_parameter("0.weight").detach().std() / shallow.get_parameter("0.weight").detach().std()
+    assert float(ratio) == pytest.approx(0.5, rel=0.05), "16^(-1/4)"
 
 
 def _gan() -> Strategy:

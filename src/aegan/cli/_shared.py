@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 
 import typer
 
+from aegan.cli._output import answer, say
 from aegan.config import coerce
 from aegan.errors import UserError
 from aegan.names import FreshNames, printable, safe
@@ -62,6 +63,10 @@ AllowHost = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Behind a proxy: a host name by which the page is asked for; repeatable."),
 ]
+DataDir = Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")]
+MovedData = Annotated[str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")]
+Trials = Annotated[int, typer.Option(min=1, help="Trials of each strategy.")]
+TrialsFolder = Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")]
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
@@ -113,6 +118,17 @@ def from_fields(
     return decorate
 
 
+def answer_trials(run: Callable[[], Any], as_json: bool, **places: Path) -> None:
+    """Runs trials, which the same command goes on with if they are stopped; prints what they found, and where it lies."""
+    try:
+        found = run()
+    except KeyboardInterrupt:
+        say("Stopped. The same command goes on.", aside=True)
+        raise typer.Exit(130) from None
+    lines = [str(found), *(f"{name:7}  {path}" for name, path in places.items())]
+    answer({**found.as_dict(), "written": places}, lines, as_json)
+
+
 def open_for(model: Model, source: str) -> Data:
     """Data in the shape that a model takes."""
     from aegan.data import open_like
@@ -128,17 +144,6 @@ def whole(data: Data) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
     items = np.concatenate([s.items for s in splits])
     labels = None if splits[0].labels is None else np.concatenate([s.labels for s in splits if s.labels is not None])
     return items, labels, [name for s in splits for name in s.names]
-
-
-def write_arrays(path: Path, **arrays: Any) -> None:
-    """A compressed .npz, whole or not at all."""
-    import numpy as np
-
-    from aegan.files import write_atomically
-
-    with io.BytesIO() as buffer:
-        np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})
-        write_atomically(path, buffer.getvalue())
 
 
 def write_picture(path: Path, picture: Any, **how: Any) -> None:
@@ -205,6 +210,7 @@ def write_items(
         what was written: `wrote`, where, `count`, and `composited_on`, the background where there was alpha; else None.
     """
     from aegan.data.format import colour_text
+    from aegan.files import write_arrays
     from aegan.pictures import grid, scatter
     from aegan.report.fitting import fitted
 

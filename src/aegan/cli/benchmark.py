@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from aegan.cli._names import offer_strategies
-from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import Device
+from aegan.cli._output import AsJson
+from aegan.cli._shared import Device, Trials, TrialsFolder, answer_trials
 
 EXAMPLE = "Example: aegan benchmark ring --strategies latent,gan --seeds 5 --steps 50000"
 
@@ -19,9 +19,9 @@ def command(
     strategies: Annotated[
         str, typer.Option(help="Names, comma-separated.", autocompletion=offer_strategies)
     ] = "latent,gan",
-    seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 5,
+    seeds: Trials = 5,
     steps: Annotated[int | None, typer.Option(min=1, help="Of each trial; default 50,000, stacked 20,000.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")] = None,
+    out: TrialsFolder = None,
     published: Annotated[bool, typer.Option(help="Toys: also the control with the paper's own networks.")] = True,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
     device: Device = "auto",
@@ -35,14 +35,10 @@ def command(
 
     folder = out or Path("benchmarks") / name
     names = [n.strip() for n in strategies.split(",") if n.strip()]
-    try:
-        found = benchmark(
+
+    def run() -> Any:
+        return benchmark(
             name, names, out=folder, seeds=seeds, steps=steps, published=published, jobs=jobs, device=device
         )
-    except KeyboardInterrupt:
-        say("Stopped. The same command goes on.", aside=True)
-        raise typer.Exit(130) from None
-    places = {"results": folder / "results.json", "table": folder / "table.md"}
-    answer(
-        {**found.as_dict(), "written": places}, [str(found), *(f"{k:7}  {path}" for k, path in places.items())], as_json
-    )
+
+    answer_trials(run, as_json, results=folder / "results.json", table=folder / "table.md")

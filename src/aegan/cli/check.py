@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import PICTURES, Background, DataPath, Fitted, Grey, Size, Transparent, write_picture
+from aegan.cli._shared import PICTURES, Background, DataDir, DataPath, Fitted, Grey, Size, Transparent, write_picture
 from aegan.config import channels_of
 from aegan.errors import UserError
 from aegan.names import printable
@@ -26,7 +26,7 @@ def command(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw some images as the model will see them.")
     ] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what would be trained on, and what is wrong with it."""

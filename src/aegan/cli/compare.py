@@ -3,52 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from aegan.cli._names import offer_set_of_many, offer_strategies
-from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import Background, DataPath, Device, Fitted, Grey, Size, Transparent
+from aegan.cli._output import AsJson
+from aegan.cli._shared import (
+    Background,
+    DataDir,
+    DataPath,
+    Device,
+    Fitted,
+    Grey,
+    Size,
+    Transparent,
+    Trials,
+    TrialsFolder,
+    answer_trials,
+)
 from aegan.config import Fit, coerce
 
 EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 --minutes 3 --out comparison"
 
 
+Strategies = Annotated[
+    str,
+    typer.Option(
+        help="Names, comma-separated; with gan among them the claims are answered. Or all.",
+        autocompletion=offer_strategies,
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trials at once; default: one on all cores (or on each GPU), to compare seconds."),
+]
+SetOfMany = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="[STRATEGY.]KEY=VALUE",
+        help="An option of one, or of all that have it.",
+        autocompletion=offer_set_of_many,
+    ),
+]
+
+
 def command(
     data: DataPath,
-    strategies: Annotated[
-        str,
-        typer.Option(
-            help="Names, comma-separated; with gan among them the claims are answered. Or all.",
-            autocompletion=offer_strategies,
-        ),
-    ] = "latent,autoencoder,vae,gan",
-    seeds: Annotated[int, typer.Option(min=1, help="Trials of each strategy.")] = 3,
+    strategies: Strategies = "latent,autoencoder,vae,gan",
+    seeds: Trials = 3,
     minutes: Annotated[float | None, typer.Option(help="Budget of each trial in minutes of training.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Budget of each trial in steps instead, with one batch size.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Trials at once; default: one on all cores (or on each GPU), to compare seconds.",
-        ),
-    ] = None,
+    out: TrialsFolder = None,
+    jobs: Jobs = None,
     classes: Annotated[
         bool, typer.Option(help="Train with class labels; by default none does, as some cannot.")
     ] = False,
-    set: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="[STRATEGY.]KEY=VALUE",
-            help="An option of one, or of all that have it.",
-            autocompletion=offer_set_of_many,
-        ),
-    ] = None,
+    set: SetOfMany = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search for better rates first, for each strategy.")] = 0,
     size: Size = None,
     fit: Fitted = "crop",
@@ -63,7 +77,7 @@ def command(
     count: Annotated[int | None, typer.Option(min=2, max=1_000_000, help="Samples of the evaluation.")] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, or auto.")] = "auto",
-    data_dir: Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")] = None,
+    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation.
@@ -78,17 +92,13 @@ def command(
     every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
     names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
     folder = out or Path("comparisons") / (shortened(Path(data).stem, 200) or "data")
-    try:
-        found = compare(
+
+    def run() -> Any:
+        return compare(
             data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=coerce(Fit, fit, "fit"),
             background=background, transparent=transparent, grey=grey, mirror=mirror, classes=classes,
             batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs, extractor=extractor,
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
-    except KeyboardInterrupt:
-        say("Stopped. The same command goes on.", aside=True)
-        raise typer.Exit(130) from None
-    places = {"results": folder / "results.json", "page": folder / "index.html"}
-    answer(
-        {**found.as_dict(), "written": places}, [str(found), *(f"{k:7}  {path}" for k, path in places.items())], as_json
-    )
+
+    answer_trials(run, as_json, results=folder / "results.json", page=folder / "index.html")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer
-from aegan.cli._shared import Device, write_arrays
+from aegan.cli._shared import Device
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan decompress photos.aeg --out photos-again/"
@@ -29,6 +29,7 @@ def command(
     import aegan
     from aegan.codec import Folder, decompress, head_of
     from aegan.codec.files import stacked
+    from aegan.files import write_arrays
     from aegan.names import printable
     from aegan.text import plural
 

@@ -8,57 +8,62 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aegan.cli._output import PRINT, answer, say
-from aegan.cli._shared import Device, Size
+from aegan.cli._shared import Device, MovedData, Size
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan evaluate runs/photos, or of any origin: aegan evaluate their_samples/ --against photos/"
 
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHAT",
+        help="A run, a model's folder, or images made by any program: a folder, .zip, .npy/.npz, parquet.",
+        show_default=False,
+    ),
+]
+Against = Annotated[
+    str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
+]
+Metrics = Annotated[
+    str | None, typer.Option(help="Of modes, fd, reconstruction, kd, prdc, memorisation, is, representation; or all.")
+]
+Extractor = Annotated[
+    str | None,
+    typer.Option(
+        help="Features to compare by; default: lite0, or own if critics saw images through a network like it.",
+        show_default=False,
+    ),
+]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        min=2, max=10_000_000, help="Samples; default: all images that are given, 2000 of a model or against a run."
+    ),
+]
+Reference = Annotated[
+    int | None,
+    typer.Option(min=2, help="Real examples to compare with; default: all, 10000 of those a run was trained on."),
+]
+AtCheckpoint = Annotated[
+    Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option(metavar="[FILE]", help="Print the result as JSON, or also write it to FILE.json.")
+]
+
 
 def command(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="WHAT",
-            help="A run, a model's folder, or images made by any program: a folder, .zip, .npy/.npz, parquet.",
-            show_default=False,
-        ),
-    ],
-    against: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Real images to compare with; default: those of the run.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
-    ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(help="Of modes, fd, reconstruction, kd, prdc, memorisation, is, representation; or all."),
-    ] = None,
-    extractor: Annotated[
-        str | None,
-        typer.Option(
-            help="Features to compare by; default: lite0, or own if critics saw images through a network like it.",
-            show_default=False,
-        ),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            min=2, max=10_000_000, help="Samples; default: all images that are given, 2000 of a model or against a run."
-        ),
-    ] = None,
-    reference: Annotated[
-        int | None,
-        typer.Option(min=2, help="Real examples to compare with; default: all, 10000 of those a run was trained on."),
-    ] = None,
+    what: What,
+    against: Against = None,
+    data: MovedData = None,
+    metrics: Metrics = None,
+    extractor: Extractor = None,
+    count: Count = None,
+    reference: Reference = None,
     size: Size = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
-    checkpoint: Annotated[
-        Literal["last", "best", "both"], typer.Option(help="Of a run: last, best while it trained, or both.")
-    ] = "last",
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="[FILE]", help="Print the result as JSON, or also write it to FILE.json."),
-    ] = None,
+    checkpoint: AtCheckpoint = "last",
+    json: JsonFile = None,
     out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
     device: Device = "auto",
 ) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import Device, RunPath, Seed, Seeds, check_out, write_items, write_picture, wrote
 from aegan.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from aegan.data import DataSpec
+    from aegan.model import Model
 
 EXAMPLE = "Example: aegan interpolate runs/photos --from a.jpg --to b.jpg --out walk.gif"
 FILMS = (".gif", ".mp4", ".webm")
@@ -35,10 +43,8 @@ def command(
     Animations and films go there and back, so that they loop without a jump.
     """
     import aegan
-    from aegan.names import printable
-    from aegan.pictures import grid
-    from aegan.report.films import need_ffmpeg, write_film
-    from aegan.report.fitting import FEW, fitted
+    from aegan.report.films import need_ffmpeg
+    from aegan.report.fitting import FEW
     from aegan.seeds import parse_seeds
 
     if (start is None) != (end is None):
@@ -50,50 +56,61 @@ def command(
         raise UserError(f"A .gif shows at most 50 images a second, not {fps}.", "Use --fps 50, or an .mp4")
     if kind in FILMS[1:]:
         need_ffmpeg()
-    ends: dict[str, Any] = {}
-    if seeds is not None:
-        ends["seeds"] = parse_seeds(seeds)
-        rows = len(ends["seeds"]) - 1
+    listed = None if seeds is None else parse_seeds(seeds)
     model = aegan.load(run, device)
-    if start is not None and end is not None:
-        from aegan.data.decode import read_image
-
-        rows = 1
-        spec = model.spec
-        if not spec.is_image:
-            raise UserError(
-                "This model makes vectors, not images.", "Leave --from and --to out: it walks between samples."
-            )
-        ends = {
-            "start": read_image(start, spec.format)[None],
-            "end": read_image(end, spec.format)[None],
-        }
-    moving = kind in FILMS
-    if moving and not model.spec.is_image:
-        raise UserError("This model makes vectors: they cannot be shown as an animation.", "Use --out walk.png")
-    # a walk is a row; one long walk alone goes on in the next
-    columns = None if rows == 1 and steps > FEW else steps
-    if moving:
-        # all walks at once, side by side; of --seeds one after the other, where one ends the next begins
-        shown = rows if seeds is None else 1
-        layout = fitted(shown, model.spec.shape[1:], kind, min(shown, 4) if shown <= 8 else None)
-        check_out(out.with_suffix(".png"), shown, model.spec)
+    ends: dict[str, Any] = {}
+    if listed is not None:
+        rows, ends = len(listed) - 1, {"seeds": listed}
+    elif start is not None and end is not None:
+        rows, ends = 1, {"start": _image(model, start), "end": _image(model, end)}
+    walk = partial(model.interpolate, rows, steps, seed=seed, **ends)
+    if kind in FILMS:
+        facts, text = _film(out, walk, model.spec, rows, steps, fps, chained=listed is not None)
     else:
+        # a walk is a row; one long walk alone goes on in the next
+        columns = None if rows == 1 and steps > FEW else steps
         check_out(out, rows * steps, model.spec, columns=columns)
-    items = model.interpolate(rows, steps, seed=seed, **ends)
-    if not moving:
-        facts = write_items(out, items, columns=columns, background=model.spec.background)
-        answer(facts, wrote(facts), as_json)
-        return
-    background = model.spec.background  # neither animations nor films have alpha
-    if seeds is None:
-        frames = [grid(items[i::steps], layout.columns, scale=layout.scale, alpha=background) for i in range(steps)]
+        facts = write_items(out, walk(), columns=columns, background=model.spec.background)
+        text = wrote(facts)
+    answer(facts, text, as_json)
+
+
+def _image(model: Model, path: Path) -> NDArray[Any]:
+    """One end of a walk, (1, H, W, C)."""
+    from aegan.data.decode import read_image
+
+    if not model.spec.is_image:
+        raise UserError("This model makes vectors, not images.", "Leave --from and --to out: it walks between samples.")
+    return read_image(path, model.spec.format)[None]
+
+
+def _film(
+    out: Path, walk: Callable[[], NDArray[Any]], spec: DataSpec, rows: int, steps: int, fps: int, *, chained: bool
+) -> tuple[dict[str, Any], str]:
+    """Writes walks as an animation or a film; returns facts and text.
+
+    All walks at once, side by side; `chained`, one after the other: where one ends the next begins.
+    """
+    from aegan.names import printable
+    from aegan.pictures import grid
+    from aegan.report.films import write_film
+    from aegan.report.fitting import fitted
+
+    if not spec.is_image:
+        raise UserError("This model makes vectors: they cannot be shown as an animation.", "Use --out walk.png")
+    kind, shown = out.suffix.lower(), 1 if chained else rows
+    layout = fitted(shown, spec.shape[1:], kind, min(shown, 4) if shown <= 8 else None)
+    check_out(out.with_suffix(".png"), shown, spec)
+    items = walk()
+    if chained:
+        moments = [item[None] for i, item in enumerate(items) if i % steps or not i]
     else:
-        shown_items = [item[None] for i, item in enumerate(items) if i % steps or not i]
-        frames = [grid(item, scale=layout.scale, alpha=background) for item in shown_items]
+        moments = [items[i::steps] for i in range(steps)]
+    # neither animations nor films have alpha
+    frames = [grid(each, layout.columns, scale=layout.scale, alpha=spec.background) for each in moments]
     frames += frames[-2:0:-1]
     if kind == ".gif":
         write_picture(out, frames[0], save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0)
     else:
         write_film(out, frames, fps)
-    answer({"wrote": str(out), "frames": len(frames)}, f"wrote {len(frames)} frames to {printable(str(out))}", as_json)
+    return {"wrote": str(out), "frames": len(frames)}, f"wrote {len(frames)} frames to {printable(str(out))}"

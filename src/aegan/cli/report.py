@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer
+from aegan.cli._shared import MovedData
 from aegan.errors import UserError
 
 EXAMPLE = (
@@ -20,9 +21,7 @@ def command(
         list[Path],
         typer.Argument(metavar="RUN...", help="A run; or several runs and files of `aegan evaluate --json`."),
     ],
-    data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")
-    ] = None,
+    data: MovedData = None,
     out: Annotated[Path | None, typer.Option(help="With several: also a page, with samples and costs.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -15,13 +15,19 @@ from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import from_fields
 from aegan.config import RunConfig, parse_settings
 from aegan.errors import LostRank, UserError
+from aegan.events import Done
 from aegan.launch import is_first, is_rank, launch
 from aegan.names import printable, quoted
 
 if TYPE_CHECKING:
+    from aegan.runs.folder import Run
     from aegan.runs.settings import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
+# what may be given with --config
+REPEATED_WITH = {
+    "out", "device", "devices", "threads", "data", "data_now", "config_file", "evaluate", "dry_run", "as_json",
+}  # fmt: skip
 
 
 @from_fields(RunConfig, argument="data", offers={"strategy": offer_strategy, "preset": offer_preset})
@@ -52,47 +58,13 @@ def command(
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
     from aegan.runs.folder import run_folder
-    from aegan.runs.settings import RunSettings, check_numbers
+    from aegan.runs.settings import check_numbers
     from aegan.training import train
 
-    options = parse_settings(set or [])
-    given = _given(context)
+    options, given = parse_settings(set or []), _given(context)
     check_numbers(config)
-    if data_now is not None:
-        if "data" in given and data_now != config.data:
-            raise UserError(f"DATA was given twice: {config.data} and --data {data_now}.", "Give it once.")
-        config = dataclasses.replace(config, data=data_now)
-    source = config.data if data_now is not None or "data" in given else None
-    repeat = None
-    if resume:
-        if config_file is not None:
-            raise UserError("--resume and --config were both given.", "Give one: a run that goes on has its own.")
-        if config.out is None:
-            raise UserError("--resume needs to know which run.", "Add --out RUN.")
-        if dry_run:
-            raise UserError("--dry-run is for runs that begin.", "Leave it out, or leave out --resume.")
-    elif config_file is not None:
-        _only(
-            given,
-            {
-                "out",
-                "device",
-                "devices",
-                "threads",
-                "data",
-                "data_now",
-                "config_file",
-                "evaluate",
-                "dry_run",
-                "as_json",
-            },
-            "A repeated run keeps its settings",
-        )
-        repeat = RunSettings.read(config_file)
-        config = dataclasses.replace(
-            repeat.run, out=config.out, device=config.device, devices=config.devices,
-            threads=config.threads or repeat.run.threads,
-        )  # fmt: skip
+    source = config.data if "data" in given else data_now
+    config, repeat = _settled(config, given, data_now, config_file, resume, dry_run)
     if dry_run:
         _describe(config, options if repeat is None else repeat.options, repeat, source, as_json)
         return
@@ -100,60 +72,82 @@ def command(
         raise typer.Exit(launch(config.devices))
     config = dataclasses.replace(config, out=str(run_folder(config)))
     display = Display(quiet=not is_first())
+    again = f"aegan train --resume --out {quoted(str(config.out))}"
     try:
         run = train(
-            config,
-            options,
-            source=source,
-            resume=resume,
-            repeat=repeat,
-            evaluate=evaluate,
-            display=display,
-            given=given,
-        )
+            config, options, source=source, resume=resume, repeat=repeat, evaluate=evaluate, display=display, given=given,
+        )  # fmt: skip
     except Interrupted as stop:
-        go_on = f"aegan train --resume --out {quoted(str(config.out))}"
-        display.say(f"Stopped at step {stop.step}. Go on with: {go_on}")
+        display.say(f"Stopped at step {stop.step}. Go on with: {again}")
         if as_json and is_first():
-            answer({"run": config.out, "finished": False, "step": stop.step, "resume": go_on}, "", True)
+            answer({"run": config.out, "finished": False, "step": stop.step, "resume": again}, "", True)
         raise typer.Exit(128 + stop.signum) from None
     except LostRank as lost:
-        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {quoted(str(config.out))}") from lost
+        raise LostRank(lost.what, f"Go on with: {again}") from lost
     display.say(f"model   {printable(str(run.path / 'model'))}")
     if evaluate:
         display.say(f"report  {printable(str(run.path / 'report.html'))}")
     if as_json and is_first():
-        last = next(line for line in reversed(run.log) if line.get("event") == "done")
-        facts = {"run": run.path, "finished": True, "step": last["step"], "seconds": last["seconds"]}
-        facts |= {"images": last["images"], "model": run.path / "model"}
-        facts["report"] = run.path / "report.html" if evaluate else None
-        found = run.evaluation if evaluate else None
-        answer({**facts, "evaluation": found and found.as_dict()}, "", True)
+        answer(_facts(run, evaluate), "", True)
 
 
 def _given(context: typer.Context) -> set[str]:
     """Names of the options that were typed, not defaulted."""
-    return {name for name in context.params if _source(context, name) == "COMMANDLINE"}
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
-def _source(context: typer.Context, name: str) -> str:
-    source = context.get_parameter_source(name)
-    return source.name if source else ""
+def _settled(
+    config: RunConfig, given: set[str], data_now: str | None, config_file: Path | None, resume: bool, dry_run: bool
+) -> tuple[RunConfig, RunSettings | None]:
+    """The settings that all options together make; and those of the run that is to be repeated, if one is."""
+    from aegan.runs.settings import RunSettings
 
-
-def _only(given: set[str], allowed: set[str], why: str) -> None:
-    extra = sorted(given - allowed)
-    if extra:
+    if data_now is not None:
+        if "data" in given and data_now != config.data:
+            raise UserError(f"DATA was given twice: {config.data} and --data {data_now}.", "Give it once.")
+        config = dataclasses.replace(config, data=data_now)
+    if resume:
+        if config_file is not None:
+            raise UserError("--resume and --config were both given.", "Give one: a run that goes on has its own.")
+        if config.out is None:
+            raise UserError("--resume needs to know which run.", "Add --out RUN.")
+        if dry_run:
+            raise UserError("--dry-run is for runs that begin.", "Leave it out, or leave out --resume.")
+    if resume or config_file is None:
+        return config, None
+    if extra := sorted(given - REPEATED_WITH):
         words = ", ".join("--" + e.replace("_", "-") for e in extra)
-        raise UserError(f"{why}: {words} cannot be given with it.", "Leave it out, or train in a new folder.")
+        raise UserError(
+            f"A repeated run keeps its settings: {words} cannot be given with it.",
+            "Leave it out, or train in a new folder.",
+        )
+    repeat = RunSettings.read(config_file)
+    config = dataclasses.replace(
+        repeat.run, out=config.out, device=config.device, devices=config.devices,
+        threads=config.threads or repeat.run.threads,
+    )  # fmt: skip
+    return config, repeat
+
+
+def _facts(run: Run, evaluated: bool) -> dict[str, Any]:
+    """What --json prints of a run that has ended."""
+    from aegan.runs.reading import RunHistory
+
+    done = RunHistory(run.log).events(Done)[-1]
+    found = run.evaluation if evaluated else None
+    return {
+        "run": run.path,
+        "finished": True,
+        **dataclasses.asdict(done),  # step, seconds, images
+        "model": run.path / "model",
+        "report": run.path / "report.html" if evaluated else None,
+        "evaluation": found and found.as_dict(),
+    }
 
 
 def _describe(
-    config: RunConfig,
-    options: Mapping[str, Any],
-    repeat: RunSettings | None,
-    source: str | None,
-    as_json: bool,
+    config: RunConfig, options: Mapping[str, Any], repeat: RunSettings | None, source: str | None, as_json: bool
 ) -> None:
     """What --dry-run prints: data, networks, what they begin with, stages, every hyper-parameter."""
     from rich.table import Table

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.data import arrays, builtin
-from aegan.data.decode import MOST_BYTES, flatten, quiet
+from aegan.data.decode import MOST_BYTES, flatten, quiet, skipping
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
@@ -92,11 +92,8 @@ class ImageSource:
             if parts[0].items.ndim == 2:
                 raise _vectors(source)
             self._each = (item for part in parts for item in part.items)
-            self.names = [
-                f"{split}-{i}"
-                for split, part in zip(("train", "test"), parts, strict=False)
-                for i in range(len(part.items))
-            ]
+            named = zip(("train", "test"), parts, strict=False)
+            self.names = [f"{split}-{i}" for split, part in named for i in range(len(part.items))]
             return
         path = expanded(source)
         suffix = path.suffix.lower()
@@ -158,7 +155,7 @@ def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:
         Skip: it can't be decoded.
     """
     opened = open_image(raw, name)
-    try:
+    with skipping():
         if opened.size[0] * opened.size[1] > MOST_PIXELS:
             raise Skip("too many pixels")
         if wanted is not None:
@@ -166,12 +163,6 @@ def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:
         if opened.deep or opened.mode not in PLANES or opened.animated:
             return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
         return _exact(upright(opened.load(), opened.orientation()))
-    except Skip:
-        raise
-    except MemoryError as why:
-        raise Skip("too large for this machine's memory") from why
-    except Exception as why:  # a damaged file can make a decoder raise anything
-        raise Skip("cut short" if "truncated" in str(why).lower() else "damaged") from why
 
 
 def _exact(image: Image.Image) -> Picture:

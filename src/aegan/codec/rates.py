@@ -131,18 +131,10 @@ def rate_distortion(
     for codec, packing, setting, size, back, t_in, t_out in _all(model, images):
         same = np.array_equal(back, images)
         error = float(np.mean((back.astype(np.float32) - images) ** 2))
-        point = Point(
-            codec,
-            packing,
-            setting,
-            size,
-            8 * size / (images.size / images.shape[-1]),
-            None if same else 10 * math.log10(255**2 / error),
-            _ms_ssim(back, images),
-            None if distance is None else distance(back),
-            t_in,
-            t_out,
-        )
+        psnr = None if same else 10 * math.log10(255**2 / error)
+        apart = None if distance is None else distance(back)
+        rate = 8 * size / (images.size / images.shape[-1])
+        point = Point(codec, packing, setting, size, rate, psnr, _ms_ssim(back, images), apart, t_in, t_out)
         points.append(point)
         quality = "lossless" if point.psnr is None else f"{point.psnr:.2f} dB"
         say(f"{codec:6s} {packing:9s} {setting:>8s}  {point.bits_per_pixel:6.3f} bits a pixel  {quality}")
@@ -299,18 +291,8 @@ def _rows(curves: Curves) -> list[list[str]]:
     def shown(value: float | None, digits: int) -> str:
         return "–" if value is None else f"{value:.{digits}f}"
 
-    head = [
-        "codec",
-        "packing",
-        "setting",
-        "bytes an image",
-        "bits a pixel",
-        "PSNR, dB",
-        "MS-SSIM",
-        "features",
-        "in/s",
-        "out/s",
-    ]
+    head = ["codec", "packing", "setting", "bytes an image", "bits a pixel"]
+    head += ["PSNR, dB", "MS-SSIM", "features", "in/s", "out/s"]
     n = curves.images
     return [
         head,

@@ -13,7 +13,7 @@ from rich.console import Console
 from aegan.comparison.page import write_page
 from aegan.comparison.results import Results
 from aegan.comparison.settings import Settings, keep, order
-from aegan.comparison.trials import Job, Trial, run_jobs
+from aegan.comparison.trials import Trial, run_jobs
 from aegan.config import as_plain
 from aegan.cores import usable
 from aegan.data import Data
@@ -51,12 +51,11 @@ def compare(
 ) -> Results:
     """Trains each strategy with each seed under equal conditions, and writes results.json and index.html.
 
-    A comparison that was stopped goes on where it was: trials that ended, in whatever way, are kept.
-
     Args:
         data: as `fit` takes it.
         strategies: names; with `gan`, the control, among them the project's claims are answered.
-        out: DIR, for the runs and the results.
+        out: DIR, for the runs and the results. A comparison that was stopped there goes on: trials that ended, in whatever
+            way, are kept.
         seeds: trials of each strategy.
         minutes, steps: the budget of each trial, one of them. With steps, all have one batch size.
         size, fit, background, transparent, grey, mirror: of the training images, as `fit` takes them.
@@ -67,7 +66,7 @@ def compare(
         tune: search with so many trials for better learning rates first, for each strategy alike (needs Optuna).
         jobs: trials at once; by default one on each GPU, or one on all cores, so that seconds can be compared.
         extractor, count: of the evaluation.
-        device, precision, data_dir: as `fit` takes them.
+        device, precision: as `fit` takes them; data_dir: as `aegan.data.open_data` does.
         progress: say on stderr what begins and ends.
 
     Raises:
@@ -76,20 +75,23 @@ def compare(
     folder = Path(out)
     if folder.is_file():
         raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
-    if isinstance(data, np.ndarray):
-        data = _saved(data, folder)
     asked = Settings(
-        data=str(data), strategies=tuple(strategies), seeds=seeds, minutes=minutes, steps=steps,
-        size=None if size is None else size_text(read_size(size)), fit=fit, background=background,
-        transparent=transparent, grey=grey, mirror=mirror, classes=classes,
+        data=str(_saved(data, folder) if isinstance(data, np.ndarray) else data), strategies=tuple(strategies),
+        seeds=seeds, minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), fit=fit,
+        background=background, transparent=transparent, grey=grey, mirror=mirror, classes=classes,
         batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
         count=count, device=device, precision=precision, data_dir=data_dir,
     )  # fmt: skip
-    at_once, devices = _slots(jobs, device)
+    return _compared(asked, folder, *_slots(jobs, device), progress)
+
+
+def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str], progress: bool) -> Results:
+    """Runs the trials that have not been run, `at_once` on `devices`, and writes what they found after each."""
     opened = asked.open_data(progress)
+    machine = pick_device(asked.device)
     if opened.spec.is_image:
         # one that is missing is reported before hours of training
-        load_extractor(extractor, str(pick_device(device)), data=opened)
+        load_extractor(asked.extractor, str(machine), data=opened)
     settings = keep(asked.checked(opened), opened.fingerprint, folder)
     console = Console(stderr=True, quiet=not progress, emoji=False)
 
@@ -104,28 +106,20 @@ def compare(
             found = search(settings, name, chosen[name], folder, at_once=at_once, devices=devices, say=say)
             chosen[name] = {**chosen[name], **found}
     orders = [
-        _job(settings, name, seed, chosen[name], folder)
+        order(settings, name, seed, chosen[name], folder, f"runs/{name}-seed{seed}")
         for seed in range(settings.seeds)  # seed by seed, so that what there is when it is stopped can be compared
         for name in settings.strategies
     ]
 
-    def results() -> Results:
+    def write(_: Trial | None = None) -> Results:
         trials = tuple(trial for job in orders if (trial := job.done) is not None)
-        return Results(settings, trials, _describe(opened), chosen, describe_machine(pick_device(device)), folder)
-
-    def write(_: Trial | None = None) -> None:
-        found = results()
+        found = Results(settings, trials, _describe(opened), chosen, describe_machine(machine), folder)
         found.write(folder / "results.json")
         write_page(found, folder / "index.html")
+        return found
 
     run_jobs(orders, at_once=at_once, devices=devices, say=say, ended=write)
-    write()
-    return results()
-
-
-def _job(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path) -> Job:
-    place = f"runs/{name}-seed{seed}"
-    return order(settings, name, seed, options, folder, place)
+    return write()
 
 
 def _slots(jobs: int | None, device: str) -> tuple[int, list[str]]:

@@ -135,7 +135,7 @@ def run_jobs(
     at_once: int,
     devices: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
-    ended: Callable[[Trial], None] = lambda trial: None,
+    ended: Callable[[Trial], object] = lambda trial: None,
 ) -> list[Trial]:
     """Runs what has not been run, some at once; trials in the order of the jobs.
 

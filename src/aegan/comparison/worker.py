@@ -24,8 +24,11 @@ from aegan.engine.loop import Interrupted
 from aegan.engine.watch import Watch
 from aegan.errors import Diverged, TooLittleMemory, UserError
 from aegan.evaluation import evaluate_run
+from aegan.events import Tick
 from aegan.files import write_text
+from aegan.jsonl import number
 from aegan.runs.folder import Run
+from aegan.runs.reading import RunHistory
 from aegan.training import train
 
 
@@ -111,11 +114,8 @@ def _operations(run: Run, data: Data) -> float | None:
 def curve(run: Run, data: Data, seconds: float) -> list[list[float]]:
     """[seconds, distance] of samples that were scored while training, and of the finished model: a strategy whose prior
     is fitted last makes none before."""
-    found = [
-        [float(line["seconds"]), float(line["fd_pixels"])]
-        for line in run.log
-        if line.get("event") == "tick" and isinstance(line.get("fd_pixels"), (int, float))
-    ]
+    ticks = RunHistory(run.log).events(Tick)
+    found = [[t.seconds or 0.0, far] for t in ticks if (far := number(t.fd_pixels)) is not None]
     model = run.model
     last, _ = Watch(model.strategy, data, model.device).look(model.networks, 0)
     value = math.inf if last.fd_pixels is None else last.fd_pixels

@@ -63,44 +63,52 @@ Advance = Callable[[int], None]
 Result: TypeAlias = Decoded | Unscaled | str  # or the reason to skip it
 
 
-def open_found(
-    found: Found,
-    name: str,
-    source: str,
-    wanted: ImageFormat,
-    labelled: bool,
-    cache_dir: str | None,
-    progress: bool,
-    stream: Stream = "auto",
-) -> Data:
+@dataclass(frozen=True)
+class Asked:
+    """How a data set is to be opened.
+
+    Args:
+        wanted: the form of its images.
+        labelled: whether labels are wanted.
+        cache_dir, progress, stream: as `aegan.data.open_data` takes them.
+    """
+
+    wanted: ImageFormat
+    labelled: bool = True
+    cache_dir: str | None = None
+    progress: bool = False
+    stream: Stream = "auto"
+
+
+def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
     """The `Data` of images in files: from the cache, or decoded into it; or, streamed, decoded as they are asked for.
 
     Streamed, every image is decoded once as well, and forgotten but for its hash and its place: so the split, the
     labels, what is left out and the fingerprint are those of the same images in a folder.
 
-    Args:
-        stream: "on", "off", or "auto": on for shards whose pixels would take more than `MOST_PIXELS_KEPT`.
+    Where `asked.stream` is "auto", shards are streamed whose pixels would take more than `MOST_PIXELS_KEPT`.
 
     Raises:
         UserError: nothing, or too little, of it is usable; the cache can't be written.
     """
     if not found.total:
         raise _nothing(found.skips, source)
+    wanted, stream = asked.wanted, asked.stream
     if wanted.size is None:
         with quiet():
             wanted = replace(wanted, size=(suggest(_short_side(found.sample)),) * 2)
     height, width = wanted.sides
     pixels = found.likely * height * width * (wanted.channels or 3)
     streamed = stream == "on" or (stream == "auto" and bool(found.shards) and pixels > MOST_PIXELS_KEPT)
-    key = cache.key_of(found.key, wanted, labelled, *(["stream"] if streamed else []))
+    key = cache.key_of(found.key, wanted, asked.labelled, *(["stream"] if streamed else []))
     # as decoded, and again in order; or, streamed, the index alone
     need = found.likely * PLACE_BYTES if streamed else 2 * pixels
 
     def make(folder: Path, advance: Advance) -> Draft:
         with quiet():
-            return _decode_all(found, source, folder, wanted, labelled, advance, streamed)
+            return _decode_all(found, source, folder, wanted, asked.labelled, advance, streamed)
 
-    data = cached(key, name, source, need, found.total, make, cache_dir, progress)
+    data = cached(key, name, source, need, found.total, make, asked)
     return replace(data, inspection=_with_results(data.inspection, found.skips))
 
 
@@ -112,14 +120,7 @@ def _with_results(inspection: Inspection, skips: Skips) -> Inspection:
 
 
 def cached(
-    key: str,
-    name: str,
-    source: str,
-    need: int,
-    total: int,
-    make: Callable[[Path, Advance], Draft],
-    cache_dir: str | None,
-    progress: bool,
+    key: str, name: str, source: str, need: int, total: int, make: Callable[[Path, Advance], Draft], asked: Asked
 ) -> Data:
     """The `Data` of a cache, made if it isn't there or is damaged.
 
@@ -129,14 +130,14 @@ def cached(
         total: examples in the source, for the progress bar.
         make: given a folder to write in and a function to report progress to, the examples.
     """
-    root = cache.cache_root(cache_dir)
+    root = cache.cache_root(asked.cache_dir)
     final = root / key
     if data := from_disk(final, name, source):
         return data
     with cache.unfinished(root, need) as folder:
         if final.exists():
             cache.discard(final)
-        with _bar(total, progress) as advance:
+        with _bar(total, asked.progress) as advance:
             draft = make(folder, advance)
         to_disk(draft, folder / "done")
         cache.publish(folder / "done", final)
@@ -205,13 +206,7 @@ class Tally:
 
 
 def _decode_all(
-    found: Found,
-    source: str,
-    folder: Path,
-    wanted: ImageFormat,
-    labelled: bool,
-    advance: Advance,
-    streamed: bool = False,
+    found: Found, source: str, folder: Path, wanted: ImageFormat, labelled: bool, advance: Advance, streamed: bool
 ) -> Draft:
     """Every image of a source that can be used, in its order; pixels go to a file in `folder`, not to memory.
 

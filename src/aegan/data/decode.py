@@ -128,7 +128,7 @@ def survey(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded | Unscale
     """
     opened = open_image(raw, name)
     if opened.deep:
-        with _skipping():
+        with skipping():
             numbers = opened.numbers()
             if wanted.depth is None or wanted.depth.span(numbers.kind) is None:
                 return Unscaled(numbers.kind, *numbers.ends)
@@ -167,7 +167,7 @@ def _full(plain: Array, wanted: ImageFormat) -> Array:
 
 def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
     """(pixels (H, W[, C]) in the size wanted, what they were made of) of an opened image."""
-    with _skipping():
+    with skipping():
         image = opened.image
         if image is not None and image.format == "JPEG" and image.mode in ("RGB", "L"):
             # decodes at 1/2, 1/4 or 1/8 where that is still twice the size wanted, whichever way up
@@ -249,7 +249,7 @@ def _laid(image: Image.Image, wanted: ImageFormat) -> tuple[Image.Image, bool]:
 
 
 @contextmanager
-def _skipping() -> Iterator[None]:
+def skipping() -> Iterator[None]:
     """Around decoding: whatever a decoder raises becomes a `Skip`."""
     try:
         yield

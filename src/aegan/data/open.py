@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory
-from aegan.data.build import Advance, Stream, cached, open_found
+from aegan.data.build import Advance, Asked, Stream, cached, open_found
 from aegan.data.cache import key_of
 from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
@@ -69,8 +69,7 @@ def open_data(
         size: side of square images, "WIDTHxHEIGHT" or (width, height), pixels, multiples of 8; by default a square that
             suits the source, of at most 64.
         channels: 1 (grey), 3 (colour) or 4 (with alpha); by default colour, unless every image is grey.
-        fit: what happens to images of another aspect ratio: "crop" keeps the centre, "pad" adds a margin, "stretch"
-            distorts.
+        fit: images of another aspect ratio: "crop" keeps the centre, "pad" adds a margin, "stretch" distorts.
         background: what transparent images are composited on, and the colour of the margin: a name, "#rrggbb", "r,g,b", or
             three numbers.
         labels: False leaves labels out; with an array or a list, the label of each row (numbers or names).
@@ -91,38 +90,8 @@ def open_data(
     wanted = replace(ImageFormat.of(size, channels, fit, background), depth=depth)
     if stream not in get_args(Stream):
         raise unknown("value of 'stream'", str(stream), get_args(Stream))
-    labelled = labels is not False
     given = None if labels is None or isinstance(labels, bool) else labels
-    if isinstance(source, str) and source in builtin.NAMES:
-        _no_labels(given, f"'{source}'")
-        return _builtin(source, wanted, labelled, data_dir)
-    if not isinstance(source, str | os.PathLike):
-        held = in_python(source, given)
-        if isinstance(held, Found):
-            return open_found(held, "array", "the list", wanted, labelled, cache_dir, progress, stream)
-        return _array(arrays.from_array(held), "array", wanted, labelled, given, cache_dir, progress)
-    if not os.fspath(source):  # to Path, the current folder
-        raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
-    if remote(os.fspath(source)):
-        raise UserError(
-            f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
-            "Fetch or mount the shards, and name their folder.",
-        )
-    path = expanded(source)
-    if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
-        return open_found(
-            in_files(matches, given), "files", printable(str(path)), wanted, labelled, cache_dir, progress
-        )
-    name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
-    try:
-        if suffix in (".npy", ".npz") and path.is_file():
-            stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
-            return _array(stored, name, wanted, labelled, given, cache_dir, progress, shown)
-        found = files_in(path, shown)
-    except OSError as why:
-        raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
-    _no_labels(given, shown)
-    return open_found(found, name, shown, wanted, labelled, cache_dir, progress, stream)
+    return _opened(source, Asked(wanted, labels is not False, cache_dir, progress, stream), given, data_dir)
 
 
 def inspect_data(
@@ -141,18 +110,9 @@ def inspect_data(
 ) -> Inspection:
     """What is in a data set; it is decoded as by `open_data`, into the same cache, so that training starts at once."""
     return open_data(
-        source,
-        size=size,
-        channels=channels,
-        fit=fit,
-        background=background,
-        labels=labels,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        progress=progress,
-        stream=stream,
-        depth=depth,
-    ).inspection
+        source, size=size, channels=channels, fit=fit, background=background, labels=labels, data_dir=data_dir,
+        cache_dir=cache_dir, progress=progress, stream=stream, depth=depth,
+    ).inspection  # fmt: skip
 
 
 def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data:
@@ -161,21 +121,48 @@ def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data
     Raises:
         UserError: as `open_data`.
     """
-    if spec.is_vector:
-        return open_data(source, progress=progress)
-    wanted = spec.format
-    return open_data(
-        source,
-        size=size_text(wanted.sides),
-        channels=wanted.channels,
-        fit=wanted.fit,
-        background=wanted.background,
-        progress=progress,
-        depth=wanted.depth,
-    )
+    return open_as(source, ImageFormat() if spec.is_vector else spec.format, progress=progress)
 
 
-def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | None) -> Data:
+def open_as(source: Source, wanted: ImageFormat, *, progress: bool = False) -> Data:
+    """Data whose images are brought to a form that is already known; raises as `open_data`."""
+    return _opened(source, Asked(wanted, progress=progress))
+
+
+def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | None = None) -> Data:
+    """`open_data`; `given` are labels."""
+    if isinstance(source, str) and source in builtin.NAMES:
+        _no_labels(given, f"'{source}'")
+        return _builtin(source, asked, data_dir)
+    if not isinstance(source, str | os.PathLike):
+        held = in_python(source, given)
+        if isinstance(held, Found):
+            return open_found(held, "array", "the list", asked)
+        return _array(arrays.from_array(held), "array", asked, given)
+    if not os.fspath(source):  # to Path, the current folder
+        raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
+    if remote(os.fspath(source)):
+        raise UserError(
+            f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
+            "Fetch or mount the shards, and name their folder.",
+        )
+    path = expanded(source)
+    if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
+        return open_found(in_files(matches, given), "files", printable(str(path)), replace(asked, stream="auto"))
+    name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
+    try:
+        if suffix in (".npy", ".npz") and path.is_file():
+            stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
+            return _array(stored, name, asked, given, shown)
+        found = files_in(path, shown)
+    except OSError as why:
+        raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+    _no_labels(given, shown)
+    return open_found(found, name, shown, asked)
+
+
+def _builtin(name: str, asked: Asked, data_dir: str | None) -> Data:
+    wanted = asked.wanted
     one = builtin.NAMES[name]
     parts = [part for part in one.read(data_dir) if part is not None]
     rows, labels = np.concatenate([p.items for p in parts]), np.concatenate([p.labels for p in parts])
@@ -189,30 +176,19 @@ def _builtin(name: str, wanted: ImageFormat, labelled: bool, data_dir: str | Non
         rows = fit_all(with_channels(rows, wanted.channels or rows.shape[-1]), wanted)
     sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
     found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1], wanted)
-    classes = one.classes if labelled else ()
+    classes = one.classes if asked.labelled else ()
     found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
     return in_memory(draft, name, name)
 
 
-def _array(
-    stored: arrays.Stored,
-    name: str,
-    wanted: ImageFormat,
-    labelled: bool,
-    given: Any,
-    cache_dir: str | None,
-    progress: bool,
-    source: str = "an array",
-) -> Data:
+def _array(stored: arrays.Stored, name: str, asked: Asked, given: Any, source: str = "an array") -> Data:
     """The `Data` of an array: in memory if it was and is small, else through the cache."""
+    wanted = asked.wanted
     how = arrays.plan(stored, wanted.depth)
     if how.vectors and _of_images(wanted):
-        raise HoldsVectors(
-            f"{stored.where} holds vectors, not images (shape {stored.shape}).",
-            ONLY_IMAGES,
-        )
-    labels, classes, said = _labels(stored, given, labelled)
+        raise HoldsVectors(f"{stored.where} holds vectors, not images (shape {stored.shape}).", ONLY_IMAGES)
+    labels, classes, said = _labels(stored, given, asked.labelled)
     sides = () if how.vectors else stored.shape[2:4] if how.first else stored.shape[1:3]
     if sides and wanted.size is None:
         wanted = replace(wanted, size=(suggest(min(sides)),) * 2)
@@ -238,7 +214,7 @@ def _array(
         notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
         depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
         found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
-        labelled_from = _labels_from(stored, given, labels is not None, labelled)
+        labelled_from = _labels_from(stored, given, labels is not None, asked.labelled)
         found = replace(found, labels_from=labelled_from, depth=how.depth.as_dict() if how.depth else {})
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
@@ -248,7 +224,7 @@ def _array(
         return in_memory(make(None, lambda _: None), name, source)
     mark = stored.mark or _digest(stored)
     fixed = None if labels is None else hashlib.blake2b(labels.tobytes(), digest_size=16).hexdigest()
-    return cached(key_of(mark, wanted, fixed, classes), name, source, need, total, make, cache_dir, progress)
+    return cached(key_of(mark, wanted, fixed, classes), name, source, need, total, make, asked)
 
 
 def _inspection(

@@ -83,11 +83,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
             # resolved, because the hub's own cache is a folder of links
             status = file.resolve().stat()
             with pq.ParquetFile(file) as opened:
-                before, columns = columns, _columns(opened, file)
-                if before.image and before != columns:
-                    raise UserError(
-                        f"{file} has other columns than the files before it.", "Name one file or folder of a kind."
-                    )
+                columns = _columns(opened, file, columns)
                 _check_groups(opened.metadata, file)
                 total += opened.metadata.num_rows
                 if columns.split and not everything:
@@ -199,8 +195,8 @@ def file_below(named: str, beside: Path, root: Path) -> str | None:
     return None
 
 
-def _columns(opened: Any, file: Path) -> Columns:
-    """The columns of an opened file that are used."""
+def _columns(opened: Any, file: Path, before: Columns) -> Columns:
+    """The columns of an opened file that are used; those of the files `before` it, if there are any."""
     import pyarrow as pa
 
     def holds_images(kind: Any) -> bool:
@@ -247,7 +243,10 @@ def _columns(opened: Any, file: Path) -> Columns:
     unused = tuple(
         name for name in schema.names if name not in (image, label, split) and not name.startswith("__index")
     )
-    return Columns(image, label, split, tuple(str(name) for name in named.get(label) or ()), unused)
+    found = Columns(image, label, split, tuple(str(name) for name in named.get(label) or ()), unused)
+    if before.image and found != before:
+        raise UserError(f"{file} has other columns than the files before it.", "Name one file or folder of a kind.")
+    return found
 
 
 def _paths(opened: Any, columns: Sequence[str], file: Path) -> list[str]:

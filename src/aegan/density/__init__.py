@@ -3,6 +3,7 @@
 from aegan.density.kernel import mmd2
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import Mixture
+from aegan.density.parzen import ManifoldParzen
 from aegan.density.whitening import Whitening
 
-__all__ = ["Mixture", "MixtureDensity", "Whitening", "mmd2"]
+__all__ = ["ManifoldParzen", "Mixture", "MixtureDensity", "Whitening", "mmd2"]

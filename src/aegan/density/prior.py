@@ -9,19 +9,22 @@ from torch import Tensor, nn
 
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import Mixture
+from aegan.density.parzen import ManifoldParzen
 from aegan.density.whitening import Whitening
 
 
 class Prior(nn.Module):
     """p(z): codes (N, ...) are whitened to u (N, k), and u follows a mixture of Gaussians, per class if there are labels.
 
-    With a mixture-density network u follows that instead; the mixture still knows how often each class is.
+    With a mixture-density network u follows that instead; the mixture still knows how often each class is. With Parzen
+    windows u is drawn from those, which have no density: `log_prob` stays the mixture's.
 
     Args:
         components: numbers of components to try, ascending; held-out likelihood chooses.
         keep: leading principal components of the codes that are modelled; 0: all that are alive.
         shrinkage: of the components' covariances, in units of k codes.
         mdn: a mixture-density network, if there shall be one.
+        parzen: a Gaussian around every code, if there shall be those.
     """
 
     spread: Tensor
@@ -33,9 +36,11 @@ class Prior(nn.Module):
         keep: int = 0,
         shrinkage: float = 0.3,
         mdn: MixtureDensity | None = None,
+        parzen: ManifoldParzen | None = None,
     ) -> None:
         super().__init__()
         self.mdn = mdn
+        self.parzen = parzen
         self.whitening = Whitening(keep=keep)
         self.mixture = Mixture(components=components, shrinkage=shrinkage)
         self.register_buffer("spread", torch.ones(()))  # standard deviation of a code's numbers, all together
@@ -46,6 +51,9 @@ class Prior(nn.Module):
         self.spread.copy_((codes.flatten(1) - self.whitening.mean).square().mean().sqrt())
         u = self.whitening.encode(codes)
         self.mixture.fit(u, labels)
+        if self.parzen is not None:
+            # distances as between codes: whitened, dimensions without meaning would weigh as much as others
+            self.parzen.fit(u, labels, self.whitening.scale)
         if self.mdn is not None:
             self.mdn.begin(self.whitening.dim, 0 if labels is None else int(labels.max()) + 1, u)
         return {"dimensions": self.whitening.dim, "components": len(self.mixture), "codes": len(codes)}
@@ -65,7 +73,8 @@ class Prior(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """n whitened codes u (n, k) and their classes (n,), None if the prior has no classes."""
         with torch.autocast(self.whitening.mean.device.type, enabled=False):
-            u, classes = self.mixture.sample_with_classes(n, y, truncation, rng)
+            source = self.mixture if self.parzen is None else self.parzen
+            u, classes = source.sample_with_classes(n, y, truncation, rng)
             if self.mdn is not None:
                 u = self.mdn.sample(n, classes, truncation, rng)
         return u, (None if bool((classes < 0).any()) else classes)

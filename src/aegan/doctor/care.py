@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from aegan.doctor.rules import Finding, Line, diagnose
+from aegan.doctor.rules import diagnose
+from aegan.events import Diagnosis, Event, Finding, Guard, Step, Tick
 from aegan.jsonl import number
 
 PATIENCE = 3  # looks that a stage may come no nearer to held-out items, where it is to be stopped early
@@ -56,21 +57,21 @@ class TickDiagnosis:
 
 
 def diagnose_tick(
-    log: Sequence[Line], stage: str, *, guard: Literal["auto", "warn", "off"], early_stop: bool, changes_left: int
+    log: Sequence[Event], stage: str, *, guard: Literal["auto", "warn", "off"], early_stop: bool, changes_left: int
 ) -> TickDiagnosis:
     """The doctor's answer to the log as it stands after a look.
 
     Args:
-        log: the lines of `log.jsonl` so far; the last tick is the present one.
+        log: its lines so far; the last tick is the present one.
         stage: that runs.
         changes_left: how often the run may still be set back.
     """
     lines = since_change(log, stage)
-    ticks = [line for line in lines if line.get("event") == "tick"]
-    ended = bool(ticks) and ticks[-1].get("progress") == 1
+    ticks = [x for x in lines if isinstance(x, Tick)]
+    ended = bool(ticks) and ticks[-1].progress == 1
     found = diagnose(lines) if guard != "off" else []
     before = diagnose(_until(lines, ticks[-2])) if guard != "off" and len(ticks) > 1 else []
-    known = {line.get("name") for line in log if line.get("event") == "diagnosis" and line.get("stage") == stage}
+    known = {x.name for x in log if isinstance(x, Diagnosis) and x.stage == stage}
     new = tuple(f for f in found if f.name not in known)
     lasting = {f.name for f in found} & {f.name for f in before}
     if early_stop and not ended and (why := _no_nearer(ticks)):
@@ -85,31 +86,30 @@ def diagnose_tick(
     return TickDiagnosis(new, good=nearest and not any(f.name in SAFE for f in suspected), change=None)
 
 
-def since_change(log: Sequence[Line], stage: str) -> list[Line]:
-    """The lines of the stage since it was last set back."""
-    mine = [line for line in log if line.get("stage") == stage]
-    last = max((i for i, line in enumerate(mine) if line.get("event") == "guard"), default=-1)
+def since_change(log: Sequence[Event], stage: str) -> list[Event]:
+    """What the rules read of the stage since it was last set back."""
+    mine: list[Event] = [x for x in log if isinstance(x, Step | Tick | Guard) and x.stage == stage]
+    last = max((i for i, x in enumerate(mine) if isinstance(x, Guard)), default=-1)
     return mine[last + 1 :]
 
 
-def _until(lines: Sequence[Line], tick: Line) -> list[Line]:
+def _until(lines: Sequence[Event], tick: Tick) -> list[Event]:
     return list(lines[: next(i for i, line in enumerate(lines) if line is tick) + 1])
 
 
-def _distances(ticks: Sequence[Line]) -> list[tuple[float, float]]:
+def _distances(ticks: Sequence[Tick]) -> list[tuple[float, float]]:
     """(distance to held-out items, its standard error) of each look: of samples, or else of reconstructions."""
     found = []
     for tick in ticks:
-        value, error = number(tick.get("kernel")), number(tick.get("kernel_error"))
-        r2 = number(tick.get("r2"))
+        value, error, r2 = number(tick.kernel), number(tick.kernel_error), number(tick.r2)
         if value is not None and error is not None:
             found.append((value, error))
-        elif "fd_pixels" not in tick and r2 is not None:
+        elif tick.fd_pixels is None and r2 is not None:
             found.append((1 - r2, 0.01 * max(1 - r2, 0.01)))
     return found
 
 
-def _no_nearer(ticks: Sequence[Line]) -> str:
+def _no_nearer(ticks: Sequence[Tick]) -> str:
     """Why a stage should end now: for some looks it has come no nearer to held-out items, and is farther off; "": go on."""
     found = _distances(ticks)
     if len(found) <= PATIENCE:
@@ -121,6 +121,6 @@ def _no_nearer(ticks: Sequence[Line]) -> str:
     return ""
 
 
-def _is_nearest(ticks: Sequence[Line]) -> bool:
+def _is_nearest(ticks: Sequence[Tick]) -> bool:
     found: list[tuple[float, float]] = _distances(ticks)
     return not found or found[-1][0] <= min(value for value, _ in found)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aegan.errors import UserError
+from aegan.events import Event, Step, Tick, parse
 from aegan.jsonl import json_objects
 
 MOST = 2**28  # bytes of a log
@@ -19,7 +20,7 @@ MARGIN = ("margin",)
 DISTANCE = ("fid", "fd", "fd_pixels", "kid")
 
 
-def read_any(path: Path) -> list[dict[str, Any]]:
+def read_any(path: Path) -> list[Event]:
     """The lines of RUN, of a `log.jsonl`, or of a table of another program (JSON lines, or CSV with a header).
 
     Of a table, `step` (or iteration, epoch) counts; columns with `loss` or `grad` in their name are losses and gradient
@@ -37,15 +38,15 @@ def read_any(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{file} cannot be read.", "Give a run's folder, or a log in JSON lines or CSV.") from None
     lines = json_objects(text)
     if lines and any("terms" in line or "event" in line for line in lines):
-        return lines
+        return [parse(line) for line in lines]
     rows = lines or list(csv.DictReader(io.StringIO(text)))
     out = [line for row in rows for line in _translated(row)]
-    if not any(line.get("terms") for line in out):
+    if not any(isinstance(x, Step) and x.terms for x in out):
         raise UserError(f"{file} has no losses that we know.", "Columns such as step, loss_d, loss_g are understood.")
     return out
 
 
-def _translated(row: dict[Any, Any]) -> list[dict[str, Any]]:
+def _translated(row: dict[Any, Any]) -> list[Event]:
     """A row of another program's table as lines of ours."""
     values = {str(k).strip(): v for k, raw in row.items() if k is not None and (v := _float(raw)) is not None}
     by_name = {k.lower(): v for k, v in values.items()}
@@ -53,11 +54,9 @@ def _translated(row: dict[Any, Any]) -> list[dict[str, Any]]:
     terms = {k: v for k, v in values.items() if "loss" in k.lower()}
     terms |= {f"{k}.|grad|": v for k, v in values.items() if "grad" in k.lower()}
     watch = {name: by_name[k] for name, keys in (("V(G,D)", VALUE), ("margin", MARGIN)) for k in keys if k in by_name}
-    lines: list[dict[str, Any]] = []
-    if terms or watch:
-        lines.append({"step": step, "stage": "", "terms": terms, "watch": watch})
+    lines: list[Event] = [Step(step, "", terms=terms, watch=watch)] if terms or watch else []
     looks = [by_name[k] for k in DISTANCE if k in by_name and math.isfinite(by_name[k])]
-    return [*lines, *({"event": "tick", "stage": "", "step": step, "fd_pixels": v} for v in looks[:1])]
+    return [*lines, *(Tick("", step, fd_pixels=v) for v in looks[:1])]
 
 
 def _float(raw: Any) -> float | None:

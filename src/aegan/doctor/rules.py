@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from aegan.events import Event, Finding, Guard, Step, Tick
 from aegan.jsonl import number
 from aegan.terms import kind
 
@@ -20,80 +20,58 @@ LEAST = 8  # lines of a stage, below which nothing is said of a trend
 EARLY, HALF = 0.25, 0.5  # progress of a stage, before which samples and reconstructions may still be poor
 CHANCE = -2 * math.log(2)  # V(G, D) of a critic that cannot tell
 
-Line = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One diagnosis.
-
-    Attributes:
-        name: of the failure mode.
-        stage: where, if the log names stages.
-        evidence: the numbers it is read from.
-        remedy: what to change first.
-    """
-
-    name: str
-    stage: str
-    evidence: str
-    remedy: str
-
-    def __str__(self) -> str:
-        where = f" in stage '{self.stage}'" if self.stage else ""
-        return f"{self.name}{where}: {self.evidence}\n  → {self.remedy}"
-
-
-def diagnose(lines: Sequence[Line]) -> list[Finding]:
+def diagnose(log: Sequence[Event]) -> list[Finding]:
     """What the lines of a log say, most certain first; empty for a healthy one.
 
     Args:
-        lines: as in `log.jsonl`: `step`, `stage`, `terms` and `watch` by name, and events; see `read_any` for other logs.
+        log: its lines; see `read_any` for other logs.
     """
-    found = [*_set_back(lines)]
-    steps = [line for line in lines if isinstance(line.get("terms"), dict)]
-    for stage in dict.fromkeys(str(line.get("stage", "")) for line in lines if "stage" in line):
-        mine = [line for line in steps if str(line.get("stage", "")) == stage]
-        looks = [line for line in lines if line.get("event") == "tick" and str(line.get("stage", "")) == stage]
+    found = [*_set_back(log)]
+    steps, ticks = [x for x in log if isinstance(x, Step)], [x for x in log if isinstance(x, Tick)]
+    for stage in dict.fromkeys(x.stage for x in log if isinstance(x, Step | Tick) and x.stage is not None):
+        mine = [x for x in steps if x.stage == stage and x.terms is not None]
         rules = (*(TRENDS if len(mine) >= LEAST else ()), *LOOKS)
+        looks = [x for x in ticks if x.stage == stage]
         found += [finding for rule in rules if (finding := rule(stage, mine, looks)) is not None]
     return found
 
 
-def _set_back(lines: Sequence[Line]) -> Iterable[Finding]:
+def _set_back(log: Sequence[Event]) -> Iterable[Finding]:
     """Where the guard had to act already; or, where nothing did, numbers that are not finite."""
-    acts = [line for line in lines if line.get("event") == "guard"]
-    for stage, why in dict.fromkeys((str(line.get("stage", "")), str(line.get("why", "not finite"))) for line in acts):
-        mine = [x for x in acts if (str(x.get("stage", "")), str(x.get("why", "not finite"))) == (stage, why)]
-        steps = ", ".join(str(line.get("from_step", line.get("step", "?"))) for line in mine)
+    acts: dict[tuple[str, str], list[str]] = {}
+    for x in log:
+        if isinstance(x, Guard):
+            at = next((step for step in (x.from_step, x.step) if step is not None), "?")
+            acts.setdefault((x.stage, x.why or "not finite"), []).append(str(at))
+    for (stage, why), steps in acts.items():
+        back = f"the run was set back {len(steps)} times (from step {', '.join(steps)})"
         if why == "not finite":
             yield Finding(
-                "divergence", stage,
-                f"losses or gradients were not finite: the run was set back {len(mine)} times (from step {steps})",
+                "divergence", stage, f"losses or gradients were not finite: {back}",
                 "Lower the rates (--set lr…=half), or train with --precision fp32.",
             )  # fmt: skip
         else:
             yield Finding(
-                why, stage, f"the run was set back {len(mine)} times (from step {steps}), each time with lower rates",
+                why, stage, f"{back}, each time with lower rates",
                 "Done already. If it was not enough, see what is said below, or docs/doctor.md.",
             )  # fmt: skip
     if acts:
         return
-    for line in lines:
-        groups = [line.get(group) for group in ("terms", "watch")]
-        bad = [k for group in groups if isinstance(group, dict) for k, v in group.items() if number(v) is None]
+    for x in (x for x in log if isinstance(x, Step)):
+        bad = [k for group in (x.terms, x.watch) for k, v in (group or {}).items() if number(v) is None]
         if bad:
             yield Finding(
-                "divergence", str(line.get("stage", "")),
-                f"'{bad[0]}' is not finite from step {line.get('step', '?')} on",
+                "divergence", x.stage or "",
+                f"'{bad[0]}' is not finite from step {'?' if x.step is None else x.step} on",
                 "Lower the rates; clip gradients; keep losses and penalties in fp32.",
             )  # fmt: skip
             return
 
 
-def _exploding(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _exploding(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """A loss that ends far above what it once was."""
-    for name, values in _series(lines, "terms").items():
+    for name, values in _series(x.terms for x in lines).items():
         # a critic's loss and its penalties may rise for good reasons; a reconstruction may not
         if not _is_reconstruction(name) or min(values) <= 0:
             continue
@@ -113,9 +91,9 @@ def _is_reconstruction(name: str) -> bool:
     return any(word in name for word in ("L1", "L2", "MSE", "rec", "NLL", "like"))  # the names of other programs
 
 
-def _strong(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _strong(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """A critic that is always right leaves the generator no slope."""
-    for name, values in _series(lines, "watch").items():
+    for name, values in _series(x.watch for x in lines).items():
         if name.startswith("V(") and (late := _late(values)) > -0.12:
             return Finding(
                 "critic too strong", stage,
@@ -125,12 +103,12 @@ def _strong(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding
     return None
 
 
-def _weak(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _weak(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """A critic that learns nothing though the samples are still getting worse, or do not move."""
-    margins, far = _series(lines, "watch").get("margin"), _figure(looks, "fd_pixels")
+    margins, far = _series(x.watch for x in lines).get("margin"), _finite(x.fd_pixels for x in looks)
     if not margins or len(far) < 3 or far[0] <= 0:
         return None
-    covered, scale = _figure(looks, "coverage"), abs(_late(margins))
+    covered, scale = _finite(x.coverage for x in looks), abs(_late(margins))
     # with most of the data in reach there is little left to learn
     failing = covered[-1] < 0.5 if covered else far[-1] > 0.9 * far[0]
     if scale < 0.01 and failing:
@@ -142,9 +120,9 @@ def _weak(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding |
     return None
 
 
-def _vanishing(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _vanishing(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Gradients that die while the loss they come from has not been minimised."""
-    for name, norms in _series(lines, "terms").items():
+    for name, norms in _series(x.terms for x in lines).items():
         if not name.endswith("|grad|"):
             continue
         early, late = statistics.median(norms[: max(3, len(norms) // 3)]), _late(norms)
@@ -156,10 +134,10 @@ def _vanishing(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Find
     return None
 
 
-def _unused_codes(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _unused_codes(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """KL(q(z|x) ‖ p) near 0: the posterior is the prior, codes say nothing of x."""
-    for group in ("terms", "watch"):
-        for name, values in _series(lines, group).items():
+    for found in (_series(x.terms for x in lines), _series(x.watch for x in lines)):
+        for name, values in found.items():
             if name.rpartition(".")[2] in ("KL", "L_prior", "nats") and abs(_late(values)) < 1e-4 < max(values):
                 return Finding(
                     "code collapse", stage, f"'{name}' is {_late(values):.2g} in the last third: codes carry nothing",
@@ -168,9 +146,9 @@ def _unused_codes(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> F
     return None
 
 
-def _worsening(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _worsening(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Samples that were much nearer to the data before."""
-    far = _figure(looks, "fd_pixels")
+    far = _finite(x.fd_pixels for x in looks)
     if len(far) < 4 or min(far) <= 0:
         return None
     least, last = min(far), statistics.median(far[-2:])
@@ -184,9 +162,10 @@ def _worsening(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Find
     return None
 
 
-def _collapsed(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _collapsed(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Samples that resemble one another far more than data do."""
-    diversity, coverage = (_figure(looks, name, after=EARLY) for name in ("diversity", "coverage"))
+    late = _from(looks, EARLY)
+    diversity, coverage = _finite(x.diversity for x in late), _finite(x.coverage for x in late)
     if len(diversity) < 2 or len(coverage) < 2:
         return None
     alike, covered = max(diversity[-2:]), max(coverage[-2:])
@@ -200,9 +179,9 @@ def _collapsed(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Find
     return None
 
 
-def _copies(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _copies(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Samples that sit on training items as held-out ones do not."""
-    novelty = _figure(looks, "novelty")
+    novelty = _finite(x.novelty for x in looks)
     if _collapsed(stage, lines, looks):  # a heap on one training item is reported already
         return None
     if len(novelty) >= 2 and max(novelty[-2:]) < 0.4:
@@ -214,9 +193,9 @@ def _copies(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding
     return None
 
 
-def _blurred(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _blurred(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Reconstructions that have lost what is fine in the data."""
-    sharp = _figure(looks, "sharpness", after=HALF)
+    sharp = _finite(x.sharpness for x in _from(looks, HALF))
     if _lost(stage, lines, looks) or _empty_codes(stage, lines, looks):  # of which this is only the sight
         return None
     if len(sharp) >= 2 and max(sharp[-2:]) < 0.15:
@@ -228,9 +207,9 @@ def _blurred(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Findin
     return None
 
 
-def _lost(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _lost(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Reconstructions that are worse than nothing."""
-    r2 = _figure(looks, "r2", after=EARLY)
+    r2 = _finite(x.r2 for x in _from(looks, EARLY))
     if len(r2) >= 2 and max(r2[-2:]) < -0.25:
         return Finding(
             "divergence", stage, f"reconstructions are {1 - r2[-1]:.1f} times as far off as the mean of the data is",
@@ -239,9 +218,9 @@ def _lost(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding |
     return None
 
 
-def _empty_codes(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Finding | None:
+def _empty_codes(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
     """Reconstructions no better than the mean of the data."""
-    r2 = _figure(looks, "r2", after=HALF)
+    r2 = _finite(x.r2 for x in _from(looks, HALF))
     if len(r2) >= 2 and -0.25 <= max(r2[-2:]) < 0.05:
         return Finding(
             "code collapse", stage,
@@ -251,22 +230,25 @@ def _empty_codes(stage: str, lines: Sequence[Line], looks: Sequence[Line]) -> Fi
     return None
 
 
-Rule = Callable[[str, Sequence[Line], Sequence[Line]], Finding | None]
+Rule = Callable[[str, Sequence[Step], Sequence[Tick]], Finding | None]
 TRENDS: tuple[Rule, ...] = (_exploding, _strong, _weak, _vanishing, _unused_codes)
 LOOKS: tuple[Rule, ...] = (_collapsed, _worsening, _copies, _blurred, _lost, _empty_codes)
 
 
-def _figure(looks: Sequence[Line], name: str, *, after: float = 0.0) -> list[float]:
-    """Finite values of a figure, at looks from some progress of the stage on."""
-    late = (look for look in looks if (number(look.get("progress")) or 1.0) >= after)
-    return [value for look in late if (value := number(look.get(name))) is not None]
+def _from(looks: Sequence[Tick], progress: float) -> list[Tick]:
+    """Those from some progress of the stage on."""
+    return [x for x in looks if (number(x.progress) or 1.0) >= progress]
 
 
-def _series(lines: Sequence[Line], group: str) -> dict[str, list[float]]:
+def _finite(values: Iterable[Any]) -> list[float]:
+    return [float(value) for value in values if number(value) is not None]
+
+
+def _series(groups: Iterable[dict[str, Any] | None]) -> dict[str, list[float]]:
     """Finite values by name; of names that at least `LEAST` lines have."""
     out: dict[str, list[float]] = {}
-    for line in lines:
-        for name, value in (line.get(group) or {}).items():
+    for group in groups:
+        for name, value in (group or {}).items():
             if number(value) is not None:
                 out.setdefault(name, []).append(float(value))
     return {name: values for name, values in out.items() if len(values) >= LEAST}

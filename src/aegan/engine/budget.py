@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from aegan import events
 from aegan.engine.guard import LOOK_EVERY
 from aegan.engine.schedule import REPLAN_AT, Plan, Timing
 from aegan.errors import UserError
@@ -27,7 +27,7 @@ class Budget:
             return
         c.part, c.since = part, engine.seconds()
         more, names = engine.extensions[part - 1], [s.name for s in engine.course.part(i)]
-        engine.log.write(event="extended", stage=names[0], step=c.step, seconds=c.since, **asdict(more), stages=names)
+        engine.log.write(events.Extended(names[0], c.step, c.since, more.minutes, more.steps, names))
         engine.display.say(f"{more} more, after {c.step:,} steps: {', '.join(names)}")
 
     def stage_seconds(self) -> float:
@@ -53,9 +53,5 @@ class Budget:
             ready = step % LOOK_EVERY == 0 and bool(engine.ranks.broadcast(ready)[0])
         if ready:
             plan.replan(step, *engine.ranks.broadcast(*timing.look(step)))
-            engine.log.write(
-                event="plan",
-                stage=engine.stages[engine.counters.stage].name,
-                step=engine.counters.step,
-                knots=plan.knots,
-            )
+            stage = engine.stages[engine.counters.stage].name
+            engine.log.write(events.Plan(stage, engine.counters.step, plan.knots))

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
 from aegan.engine.loggers import Loggers
+from aegan.events import Event
 from aegan.files import explained, write_text
 from aegan.jsonl import finite, read_log
 from aegan.names import printable
@@ -52,8 +53,9 @@ class RunLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115  closed by `close`
 
-    def write(self, **line: Any) -> None:
+    def write(self, event: Event) -> None:
         """One line. Terms, watched values and rates also go to the loggers."""
+        line = event.line()
         with explained(self.path):
             self._file.write(json.dumps(finite(line)) + "\n")
         groups = {group: line[group] for group in ("terms", "watch", "rates") if group in line}

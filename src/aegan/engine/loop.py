@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aegan import events
 from aegan.config import SMALL, RunConfig, as_plain
 from aegan.cores import asked_threads
 from aegan.data.loader import Batch, Loader
@@ -102,35 +103,32 @@ class Engine:
         self.notes: dict[str, dict[str, Any]] = {}
         self.plans = {**self.course.plans, **(plans or {})}
         self.counters = Counters()
-        self.threads = Threads(
-            asked_threads(config.threads),
-            adapts=adapts(
-                replace(config, **asdict(self.extensions[-1])) if self.extensions else config,
-                self.device,
-                several=self.ranks.several,
-                planned=threads is None and self.course.known(plans or {}),
-            ),
-            record=threads,
-        )
+        asked = replace(config, **asdict(self.extensions[-1])) if self.extensions else config
+        planned = threads is None and self.course.known(plans or {})
+        adapting = adapts(asked, self.device, several=self.ranks.several, planned=planned)
+        self.threads = Threads(asked_threads(config.threads), adapts=adapting, record=threads)
         self.stop = Stop()
         small = data.spec.is_image and len(data.train) < SMALL
         self.early_stop = small if config.early_stop == "auto" else config.early_stop == "on"
         self.budget, self.reports = Budget(self), Reports(self)
         self.saving, self.recovery = Saving(self), Recovery(self)
         self._began = 0.0
-
-        torch.manual_seed(config.seed)
-        built = strategy.build(self.spec)
-        if networks:
-            built = use_networks(built, networks, self.spec, strategy=strategy.name, alone=strategy.penalised)
-        self.taken = self.ranks.broadcast_object(lambda: initial(built, self.spec)) if initial is not None else {}
+        self._build(networks, initial)
         self.begin = begin if self.ranks.first else None
-        self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
-        self.ranks.take_first(self.networks)
         share = self.ranks.divide(strategy.batch_size, strategy.pack)
         self.loader = Loader(data.train, strategy.batch_size, seed=config.seed, flip=config.mirror, share=share)
         shown = replace(data, spec=self.spec)
         self.previews = Previews(strategy, shown, self.device, folder / "samples") if self.ranks.first else None
+
+    def _build(self, own: Networks | None, initial: Callable[[Networks, DataSpec], dict[str, Any]] | None) -> None:
+        """The networks before the first step."""
+        torch.manual_seed(self.config.seed)
+        built = self.strategy.build(self.spec)
+        if own:
+            built = use_networks(built, own, self.spec, strategy=self.strategy.name, alone=self.strategy.penalised)
+        self.taken = self.ranks.broadcast_object(lambda: initial(built, self.spec)) if initial is not None else {}
+        self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
+        self.ranks.take_first(self.networks)
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -172,12 +170,11 @@ class Engine:
 
     def _write_start(self, resume: bool) -> None:
         notice = self.threads.start(self.counters.taken)
-        machine = describe_machine(self.device)
-        self.log.write(event="start", resumed=resume, precision=self.precision, processes=self.ranks.size, **machine)
+        machine = {"precision": self.precision, "processes": self.ranks.size, **describe_machine(self.device)}
+        self.log.write(events.Start(resume, machine))
         if self.taken and not resume:
-            self.log.write(event="init", step=0, **self.taken)
-        if notice:
-            self.reports.threads(*notice)
+            self.log.write(events.Init(0, **self.taken))
+        self.reports.threads(notice)
         if self.threads.missing:
             self.display.say(
                 f"The run's record has {self.threads.missing} threads more than this machine has cores; it goes on with "
@@ -195,7 +192,7 @@ class Engine:
             if tensors is None:
                 self.counters.stage, self.counters.stage_step = i, 0
             self.budget.begin_part(i)
-            self.log.write(event="stage", stage=stage.name, step=self.counters.step, seconds=self.seconds())
+            self.log.write(events.Stage(stage.name, self.counters.step, self.seconds()))
             if isinstance(stage, Fit):
                 self._fit(stage)
             else:
@@ -211,7 +208,7 @@ class Engine:
             self.save_model(self.networks, self.counters, self.notes)
         self.counters.stage = len(self.stages)
         self.saving.save(None)
-        self.log.write(event="done", step=self.counters.step, seconds=self.seconds(), images=self.counters.images)
+        self.log.write(events.Done(self.counters.step, self.seconds(), self.counters.images))
 
     def _fit(self, stage: Fit) -> None:
         self.saving.save(None)
@@ -224,7 +221,7 @@ class Engine:
                     # a checkpoint keeps values, not strides, and a product of matrices rounds differently with others
                     setattr(module, key, buffer.contiguous())
         self.notes[stage.name] = notes
-        self.reports.note(stage.name, {**notes, "took": round(self.seconds() - before, 2)})
+        self.reports.note(stage.name, notes, round(self.seconds() - before, 2))
 
     def _fitted(self, stage: Fit) -> dict[str, Any]:
         """Runs the stage on rank 0, which sees all data as in one process; the others take what it found."""
@@ -242,7 +239,7 @@ class Engine:
 
     def _train(self, stage: Stage, tensors: dict[str, Tensor] | None) -> None:
         c = self.counters
-        run = self.start_stage(stage)
+        run = StageState.start(stage, self.networks, self.device, self.precision)
         if tensors:
             run.load(tensors, self.saving.stage_meta)
         plan = self.plans.setdefault(stage.name, Plan(stage.warmup))
@@ -257,42 +254,36 @@ class Engine:
         self.threads.begin(math.lcm(*(p.every for p in stage.phases), 4 if any(p.critic for p in stage.phases) else 1))
         (budget,) = self.ranks.broadcast(self.budget.stage_seconds() if not plan.knots else 0.0)
         timing = Timing(budget, c.stage_step)
-        since = (time.monotonic(), c.images)
+        self.reports.start_clock()
         while not plan.knots or c.stage_step < plan.total:
             if not plan.knots or timing.active:
                 self.budget.replan(plan, timing)
-            if notice := self.threads.before_step(c.taken):
-                self.reports.threads(*notice)
+            self.reports.threads(self.threads.before_step(c.taken))
             self._step(run, plan)
             self.threads.after_step()
 
             if c.stage_step % LOOK_EVERY == 0 and run.guard.should_roll_back:
                 self.recovery.not_finite(run)
-                since = (time.monotonic(), c.images)
+                self.reports.start_clock()
                 continue
             last = bool(plan.knots) and c.stage_step >= plan.total
             every = max(1, min(20, plan.total // 20)) if plan.knots else 20
             if c.stage_step % every == 0 or last:
-                now = time.monotonic()
-                speed = (c.images - since[1]) / max(now - since[0], 1e-9)
-                since = (now, c.images)
-                self.reports.progress(run, plan, speed)
+                self.reports.progress(run, plan)
             if self.previews and (last or self.previews.due(plan, c.stage_step)):
                 with run.ema.applied():
                     path = self.previews.draw(self.networks, stage, c.step)
                 self.log.picture(c.step, f"{stage.name}/samples", path)
                 self.display.picture(path)
-            if plan.knots and due(plan.progress(c.stage_step - 1), plan.progress(c.stage_step), c.images - c.looked):
-                change = self.recovery.look(run, plan)
-                if change is not None:
-                    self.recovery.apply(run, plan, change)
-                    since = (time.monotonic(), c.images)
-                    continue
+            look = due(plan.progress(c.stage_step - 1), plan.progress(c.stage_step), c.images - c.looked)
+            if plan.knots and look and (change := self.recovery.look(run, plan)) is not None:
+                self.recovery.apply(run, plan, change)
+                self.reports.start_clock()
+                continue
             if self.seconds() - self.saving.saved_at > self.config.checkpoint_every and run.guard.healthy:
                 self.saving.save(run)
             self._check_stop(run)
-        if notice := self.threads.end(c.taken):
-            self.reports.threads(*notice)
+        self.reports.threads(self.threads.end(c.taken))
         run.ema.adopt()
 
     def _step(self, run: StageState, plan: Plan) -> None:
@@ -360,9 +351,7 @@ class Engine:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             size = -(-len(batch.x) // parts)
-            self.log.write(
-                event="memory", stage=run.stage.name, step=c.step, phase=phase.name, parts=parts, micro_batch=size
-            )
+            self.log.write(events.Memory(run.stage.name, c.step, phase.name, parts, size))
             self.display.say(
                 f"{run.stage.name}: memory ran out at step {c.step}; batches of {len(batch.x)} go on as {parts} × {size}"
             )
@@ -371,11 +360,6 @@ class Engine:
     def _forward(self) -> Iterator[None]:
         with autocast(self.device, self.precision), self.ranks.computing():
             yield
-
-    # --- state ----------------------------------------------------------------------------------------------------
-
-    def start_stage(self, stage: Stage) -> StageState:
-        return StageState.start(stage, self.networks, self.device, self.precision)
 
     def _check_stop(self, run: StageState | None) -> None:
         if self.ranks.several:

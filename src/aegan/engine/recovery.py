@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from aegan import events
 from aegan.doctor.care import Change, TickDiagnosis, diagnose_tick
 from aegan.engine.guard import Guard
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
 from aegan.errors import Diverged
-from aegan.jsonl import read_log
 
 if TYPE_CHECKING:
     from aegan.engine.loop import Engine
@@ -59,7 +59,7 @@ class Recovery:
         engine = self.engine
         at = engine.counters
         if at.rollbacks >= Guard.rollbacks:
-            engine.log.write(event="guard", stage=run.stage.name, step=at.step, action="stop")
+            engine.log.write(events.Guard(run.stage.name, at.step, "stop"))
             raise Diverged(
                 f"Training diverged {at.rollbacks + 1} times in stage '{run.stage.name}' (step {at.step}): "
                 "the loss or its gradient is not finite.",
@@ -82,9 +82,8 @@ class Recovery:
         c.critic_scale = at.critic_scale / (2 if change.what == "critic" else 1)
         torch.manual_seed(engine.config.seed + 1000 * c.rollbacks)
         engine.log.write(
-            event="guard", stage=run.stage.name, step=c.step, action="rollback", why=change.why, from_step=at.step,
-            rate_scale=c.rate_scale, critic_scale=c.critic_scale,
-        )  # fmt: skip
+            events.Guard(run.stage.name, c.step, "rollback", change.why, at.step, c.rate_scale, c.critic_scale)
+        )
         rates = f"rates × {c.rate_scale:g}" if change.what == "rates" else f"the critic's rates × {c.critic_scale:g}"
         engine.display.say(f"{run.stage.name}: {change.why} at step {at.step}; back to step {c.step} with {rates}")
         engine.saving.save(run)
@@ -95,7 +94,8 @@ class Recovery:
         if tensors:
             run.load(tensors, engine.saving.stage_meta)
         else:  # the stage's first step
-            vars(run).update(vars(engine.start_stage(run.stage)))
+            fresh = StageState.start(run.stage, engine.networks, engine.device, engine.precision)
+            vars(run).update(vars(fresh))
 
     def look(self, run: StageState, plan: Plan) -> Change | None:
         """At a tick: measures what the model makes, keeps the best, and asks the doctor; what to do, if anything."""
@@ -124,18 +124,16 @@ class Recovery:
         figures = look.found()
         if not figures:
             return None
-        engine.log.write(
-            event="tick", stage=name, step=c.step, seconds=round(engine.seconds(), 3),
-            progress=round(plan.progress(c.stage_step), 4), kept=better, **figures,
-        )  # fmt: skip
+        seconds, progress = round(engine.seconds(), 3), round(plan.progress(c.stage_step), 4)
+        engine.log.write(events.Tick(name, c.step, seconds, progress, better, **figures))
         if not watched:
             return None
         seen: TickDiagnosis = diagnose_tick(
-            read_log(engine.log.path), name,
+            events.read_events(engine.log.path), name,
             guard=engine.config.guard, early_stop=engine.early_stop, changes_left=Guard.rollbacks - c.rollbacks,
         )  # fmt: skip
         for finding in seen.new:
-            engine.log.write(event="diagnosis", step=c.step, **asdict(finding))
+            engine.log.write(events.Diagnosis(c.step, **asdict(finding)))
             engine.display.say(str(finding))
         if seen.good and run.guard.healthy:
             self.keep(run)
@@ -154,7 +152,7 @@ class Recovery:
         plan.stop(engine.counters.stage_step)
         engine.saving.save(run)
         step, name = engine.counters.step, run.stage.name
-        engine.log.write(event="stop", stage=name, step=step, from_step=at, why=change.why, knots=plan.knots)
+        engine.log.write(events.Stop(name, step, at, change.why, plan.knots))
         engine.display.say(f"{name}: {change.why} at step {at}; the stage ends with the model of step {step}")
 
     def _state_to_go_back_to(self) -> State:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+from aegan import events
 from aegan.engine.log import clock, short
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState
-from aegan.engine.thread_record import EVENT as THREADS
 from aegan.engine.thread_record import ThreadChange
 from aegan.engine.threads import Turn
 
@@ -21,24 +22,33 @@ class Reports:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.threads_logged = -60.0  # seconds of training when people last read of threads
+        self.start_clock()
 
-    def note(self, stage: str, notes: dict[str, Any]) -> None:
-        """What a closed-form stage found."""
+    def start_clock(self) -> None:
+        """Speed is measured from now on."""
+        self._since = time.monotonic(), self.engine.counters.images
+
+    def note(self, stage: str, notes: dict[str, Any], took: float) -> None:
+        """What a closed-form stage found, in how many seconds."""
         engine = self.engine
-        engine.log.write(event="note", stage=stage, step=engine.counters.step, **notes)
-        engine.display.say(f"{stage}: " + ", ".join(f"{k} {short(v)}" for k, v in notes.items()))
+        engine.log.write(events.Note(stage, engine.counters.step, notes, took))
+        engine.display.say(f"{stage}: " + ", ".join(f"{k} {short(v)}" for k, v in {**notes, "took": took}.items()))
 
-    def progress(self, run: StageState, plan: Plan, speed: float) -> None:
+    def progress(self, run: StageState, plan: Plan) -> None:
         """Losses, rates and speed since the last line."""
         engine = self.engine
-        c = engine.counters
+        c, (began, images) = engine.counters, self._since
+        speed = (c.images - images) / max(time.monotonic() - began, 1e-9)
+        self.start_clock()
         values = run.means.flush()
         skipped = int(run.guard.skipped)
         rates = {k: float(o.param_groups[0]["lr"]) for k, o in run.optimizers.items()}
-        engine.log.write(
+        line = events.Step(
             step=c.step, stage=run.stage.name, stage_step=c.stage_step, seconds=round(engine.seconds(), 3), images=c.images,
-            images_per_second=round(speed, 1), **values, rates=rates, **({"skipped": skipped} if skipped else {}),
+            images_per_second=round(speed, 1), terms=values.get("terms"), watch=values.get("watch"), rates=rates,
+            skipped=skipped or None,
         )  # fmt: skip
+        engine.log.write(line)
         if plan.knots:
             left = (plan.total - c.stage_step) * engine.strategy.batch_size / max(speed, 1e-9)
             count, rest = f"{c.stage_step}/{plan.total}", f"{clock(left)} left"
@@ -53,15 +63,14 @@ class Reports:
             f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}",
         )
 
-    def threads(self, change: ThreadChange, turn: Turn) -> None:
-        """Another number of threads from the next step on, which is in force already."""
-        engine = self.engine
+    def threads(self, notice: tuple[ThreadChange, Turn] | None) -> None:
+        """Another number of threads from the next step on, which is in force already; None: the same."""
+        if notice is None:
+            return
+        engine, (change, turn) = self.engine, notice
         at = engine.counters.step
         speeds = {str(k): round(v * engine.strategy.batch_size, 1) for k, v in turn.speeds.items()}
-        engine.log.write(
-            event=THREADS, step=at, taken=change.taken, trial=change.trial,
-            **{"from": turn.origin, "to": turn.to}, **({"speeds": speeds} if speeds else {}),
-        )  # fmt: skip
+        engine.log.write(events.Threads(at, change.taken, change.trial, turn.origin, turn.to, speeds or None))
         if change.trial or engine.seconds() < self.threads_logged + 60:  # all changes are in the log
             return
         self.threads_logged = engine.seconds()

@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from aegan import events
 from aegan.config import RunConfig
 from aegan.cores import AUTO, usable
 from aegan.engine.load import Cores
 from aegan.engine.threads import Controller, Load, Turn
-
-EVENT = "threads"  # of the log
 
 
 class ThreadChange(NamedTuple):
@@ -257,10 +256,10 @@ class Threads:
 
 def _change(line: dict[str, Any]) -> ThreadChange | None:
     """That of a line of the log; None: it holds none."""
-    taken, count = line.get("taken"), line.get("to")
-    if line.get("event") != EVENT or not isinstance(taken, int) or not isinstance(count, int):
-        return None
-    return ThreadChange(taken, count, bool(line.get("trial")))
+    match events.parse(line):
+        case events.Threads(taken=int(taken), to=int(count), trial=trial):
+            return ThreadChange(taken, count, trial)
+    return None
 
 
 def _changes(log: Iterable[dict[str, Any]]) -> Iterator[ThreadChange]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from aegan.data.loader import batches as read_batches
 from aegan.data.loader import to_items
 from aegan.data.spec import Data, Split
 from aegan.engine.view import take, to_device
+from aegan.events import Look
 from aegan.metrics.features.pixels import Pixels
 from aegan.metrics.frechet import Statistics, frechet_between, statistics
 from aegan.metrics.kernel import kernel_distance
@@ -44,34 +45,6 @@ class Best:
 
     value: float = math.inf
     step: int = -1
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look finds; None: it cannot be had of this strategy or of so little data.
-
-    Attributes:
-        fd_pixels: Fréchet distance of samples to training items.
-        diversity: how far samples lie from their nearest other sample, as a multiple of the same among training items.
-        coverage: the share of training items with a sample in reach (PRDC, Naeem et al. 2020, 2002.09797).
-        kernel, kernel_error: kernel distance of samples to held-out items, on standardised items, and its standard error.
-        novelty: how far samples lie from their nearest training item, as a multiple of the same of held-out items.
-        r2: 1 − |x − G(E(x))|² / |x − mean|² of held-out items.
-        sharpness: energy of the Laplacian of G(E(x)) over that of x, of held-out images.
-    """
-
-    fd_pixels: float | None = None
-    diversity: float | None = None
-    coverage: float | None = None
-    kernel: float | None = None
-    kernel_error: float | None = None
-    novelty: float | None = None
-    r2: float | None = None
-    sharpness: float | None = None
-
-    def found(self) -> dict[str, float]:
-        """The figures that could be had."""
-        return {k: v for k, v in asdict(self).items() if v is not None}
 
 
 def due(before: float, now: float, images: int) -> bool:

@@ -9,15 +9,7 @@ import numpy as np
 from aegan.errors import UserError
 from aegan.evaluation.distances import spread, task_count
 from aegan.evaluation.task import Task
-from aegan.metrics import (
-    Copying,
-    DataCopying,
-    Measured,
-    authenticity,
-    copying,
-    data_copying,
-    frechet_interval,
-)
+from aegan.metrics import Copying, DataCopying, Measured, authenticity, copying, data_copying, frechet_interval
 
 MOST = 10_000  # samples whose neighbours are looked for, at a cost of samples × reference
 COPIES = 1000  # samples, and held-out items, that are looked up among all training items
@@ -39,10 +31,7 @@ def _copies(task: Task) -> None:
 
     def in_pixels() -> Measured:
         found = copying(
-            task.the_samples()[:COPIES],
-            task.held_out[:COPIES],
-            task.searched,
-            progress=task.step("looking for copies"),
+            task.the_samples()[:COPIES], task.held_out[:COPIES], task.searched, progress=task.step("looking for copies")
         )
         task.copied = found
         return share(found)

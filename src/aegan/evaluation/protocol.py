@@ -81,13 +81,12 @@ def evaluate(
             asked for by name and cannot be had is an error; otherwise the figure says why it has no value.
         extractor: of image features, by name; by default lite0, and `own` for a model whose critics have seen images through
             a network of the same family (`--set eyes=`). If it is not installed, the figures that need it say so.
-        count: samples, and as many real items for the baseline; by default all images that were given, and 2,000 of a model
-            or against a run's data. By default, where there are fewer real items outside the reference, fewer samples are
-            used, so that the baseline stays comparable; a count that is asked for holds, and a remark says what it costs.
+        count: samples, and as many real items for the baseline; by default all images that were given, 2,000 of a model or
+            against a run's data, or fewer where fewer real items lie outside the reference, so that the baseline stays
+            comparable. A count that is asked for holds, and a remark says what it costs.
         reference: at most so many real items to compare with; by default all, and 10,000 of a run's training items.
         size: at which images are compared, as `fit` takes it; default: what suits the reference, or the model's own.
-        seed: of the samples: seed s draws those of the model's seeds s * 1,000,000 onwards. Which real items are used
-            does not depend on it.
+        seed: of the samples, not of the real items: s draws those of the model's seeds s * 1,000,000 onwards.
         checkpoint: of a run: "last", or "best" by the figure that training kept an eye on.
         device: where models and features compute.
         out: folder for pictures; none by default.
@@ -103,9 +102,7 @@ def evaluate(
     check_seed(seed)
     check_seed(seed * SPAN, SPAN)
     device = str(pick_device(device))
-    subject, data, split, remarks = open_sides(
-        images, against, size=size, checkpoint=checkpoint, device=device, progress=progress
-    )
+    subject, data, split, remarks = open_sides(images, against, size, checkpoint, device, progress)
     with _steps(progress) as step:
         task = _prepare(subject, data, split, count, reference, seed, device, step)
         task.remarks[:0] = remarks
@@ -113,14 +110,7 @@ def evaluate(
             name, said = choose_extractor(extractor, feature_networks(subject.model), data)
             task.remarks[:0] = said
             _load(task, name)
-        for name in wanted:
-            before = len(task.figures)
-            METRICS[name](task)
-            if asked:
-                _must_have(name, task, before)
-        if subject.kind == "images" and all(f.value is None for f in task.figures):
-            why = task.figures[0].why if task.figures else "no metric applies"
-            raise UserError(f"Nothing can be measured: {why}.", "Give more images.")
+        _measure(task, wanted, asked)
         if out is not None:
             drawings.draw(task, Path(out))
     return _result(task, subject, split, time.monotonic() - began)
@@ -278,13 +268,18 @@ def _load(task: Task, name: str) -> None:
         task.missing = f"{error.what} {error.fix}"
 
 
-def _must_have(name: str, task: Task, before: int) -> None:
-    """A metric that was asked for by name has a value, or says why not in an error."""
-    found = task.figures[before:]
-    if any(f.value is not None for f in found):
-        return
-    why = found[0].why if found else _NEEDS.get(name, "it does not apply to this data")
-    raise UserError(f"There is no metric '{name}' here: {why}.", "Leave it out, or give what it needs.")
+def _measure(task: Task, names: Sequence[str], asked: bool) -> None:
+    """Adds the figures; of metrics that were `asked` for by name, each has a value, or says why not in an error."""
+    for name in names:
+        before = len(task.figures)
+        METRICS[name](task)
+        found = task.figures[before:]
+        if asked and all(f.value is None for f in found):
+            why = found[0].why if found else _NEEDS.get(name, "it does not apply to this data")
+            raise UserError(f"There is no metric '{name}' here: {why}.", "Leave it out, or give what it needs.")
+    if task.model is None and all(f.value is None for f in task.figures):
+        why = task.figures[0].why if task.figures else "no metric applies"
+        raise UserError(f"Nothing can be measured: {why}.", "Give more images.")
 
 
 _NEEDS = {

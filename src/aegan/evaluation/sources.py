@@ -11,10 +11,11 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from aegan.data import Data, open_data
+from aegan.data import Data
 from aegan.data.builtin import NAMES
 from aegan.data.format import ImageFormat, Size, read_size, size_text
 from aegan.data.inspection import size_shown
+from aegan.data.open import open_as
 from aegan.errors import HoldsVectors, TooFew, UserError
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.task import Model
@@ -62,13 +63,7 @@ class Subject:
 
 
 def open_sides(
-    what: Source,
-    against: Source | None,
-    *,
-    size: Size | None = None,
-    checkpoint: Checkpoint = "last",
-    device: str = "auto",
-    progress: bool = False,
+    what: Source, against: Source | None, size: Size | None, checkpoint: Checkpoint, device: str, progress: bool
 ) -> tuple[Subject, Data, bool, list[str]]:
     """Opens both sides in one shape.
 
@@ -259,16 +254,12 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
 
 
 def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:
-    size = None if wanted.size is None else size_text(wanted.size)
     try:
-        return open_data(
-            what, size=size, channels=wanted.channels, fit=wanted.fit, background=wanted.background, progress=progress,
-            depth=wanted.depth,
-        )  # fmt: skip
+        return open_as(what, wanted, progress=progress)
     except HoldsVectors:
         if wanted == ImageFormat():
             raise
-        return open_data(what, progress=progress)
+        return open_as(what, ImageFormat(), progress=progress)
     except TooFew as error:
         raise UserError(
             f"{_name(what)}: Too few to evaluate: {error.found}.",

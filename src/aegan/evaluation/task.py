@@ -61,6 +61,7 @@ class Task:
         reference: what samples are compared with: training items, or all items of data that are not split.
         baseline: real items that stand in for perfect samples, the held-out ones first.
         held: how many of `baseline` are held out, never trained on; of data that are not split, all of them.
+        halves: rows of the reference, the base and the baseline, if that is in it.
         extract: of images; None for vectors, and where it is missing, as `missing` says.
     """
 
@@ -73,9 +74,7 @@ class Task:
     seed: int
     device: str
     step: Steps
-    halves: tuple[np.ndarray, np.ndarray] | None = (
-        None  # rows of the reference: the base, and the baseline, if it is in it
-    )
+    halves: tuple[np.ndarray, np.ndarray] | None = None
     extract: Extractor | None = None
     missing: str = ""
     figures: list[Figure] = field(default_factory=list)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aegan.errors import UserError
-from aegan.files import write_atomically, write_text
+from aegan.files import write_arrays, write_atomically, write_text
 from aegan.names import as_bytes
 
 Array = NDArray[Any]
@@ -34,11 +34,7 @@ def write_codes(
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        arrays: dict[str, Any] = {"codes": codes, "names": np.array(names), "labels": labels}
-        arrays["classes"] = np.array(classes) if classes else None
-        with io.BytesIO() as buffer:
-            np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})
-            write_atomically(path, buffer.getvalue())
+        write_arrays(path, codes=codes, names=np.array(names), labels=labels, classes=classes or None)
     elif suffix == ".parquet":
         pa = _pyarrow(path)
         flat = np.ascontiguousarray(codes.reshape(len(codes), -1), np.float32)

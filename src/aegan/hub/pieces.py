@@ -33,6 +33,9 @@ class GivenPrior:
 
     def draw(self, n: int, y: None, truncation: Any, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """As `Prior.draw`, in the same order of draws."""
+        if self.prior.parzen is not None:
+            u, drawn = self.prior.parzen.sample_with_classes(n, self.label, truncation)
+            return u, None if self.label is None else drawn
         mixture = self.prior.mixture
         weights = mixture.weights
         if self.label is not None:

@@ -1,7 +1,7 @@
 """Networks: plain `nn.Module`s, made by `build_*` from a data shape."""
 
 from aegan.networks.augment import Augment
-from aegan.networks.autoencoders import Upsampling, build_autoencoder, build_decoder, default_code_shape
+from aegan.networks.autoencoders import Upsampling, build_autoencoder, build_decoder, code_shape_of, default_code_shape
 from aegan.networks.critics import Critic, MapDecoder, build_critic, build_joint_critic, join
 from aegan.networks.custom import ChannelsLast, Own, use_networks
 from aegan.networks.generators import ConditionalGenerator, MixtureNoise, build_residual
@@ -23,6 +23,7 @@ __all__ = [
     "build_decoder",
     "build_joint_critic",
     "build_residual",
+    "code_shape_of",
     "default_code_shape",
     "join",
     "mixes_batch",

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
-from aegan.networks.blocks import Down, NoiseMaps, ResBlock, ResidualMLPBlock, Twice, Up, start
+from aegan.networks.blocks import Down, NoiseMaps, ResBlock, ResidualMLPBlock, Twice, Up, channels_last, start, zero
 
 Shape = tuple[int, ...]
 Upsampling = Literal["shuffle", "bilinear", "bilinear+noise"]
@@ -49,6 +49,11 @@ def default_code_shape(shape: Shape) -> Shape:
     if height * width <= 32 * 32:
         return (min(64, max(4, channels * height * width // 4)),)
     return (8, math.ceil(height / 8), math.ceil(width / 8))
+
+
+def code_shape_of(net: nn.Module) -> Shape:
+    """The shape of the codes that an encoder gives, or a decoder takes."""
+    return tuple(cast(Shape, net.code_shape))
 
 
 def check_image_shape(shape: Shape) -> None:
@@ -251,8 +256,7 @@ class VectorDecoder(nn.Module):
 
 def _mlp(inputs: int, outputs: int, width: int, blocks: int) -> nn.Sequential:
     last = nn.Linear(width, outputs)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    zero(last.weight, last.bias)
     return nn.Sequential(
         nn.Linear(inputs, width), *(ResidualMLPBlock(width) for _ in range(blocks)), nn.LeakyReLU(0.2), last
     )
@@ -264,13 +268,14 @@ def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:
     if len(code_shape) == 1:
         return grids(height, width)
     sizes = grids(height, width, coarsest=1)
-    if tuple(code_shape[1:]) not in sizes:
-        known = ", ".join(f"{h}x{w}" for h, w in sizes)
-        raise UserError(
-            f"A code of shape {tuple(code_shape)} does not fit images of {height}x{width}.",
-            f"Its grid can be {known}.",
-        )
-    return sizes[: sizes.index(tuple(code_shape[1:])) + 1]  # type: ignore[arg-type]
+    for i, size in enumerate(sizes):
+        if size == tuple(code_shape[1:]):
+            return sizes[: i + 1]
+    known = ", ".join(f"{h}x{w}" for h, w in sizes)
+    raise UserError(
+        f"A code of shape {tuple(code_shape)} does not fit images of {height}x{width}.",
+        f"Its grid can be {known}.",
+    )
 
 
 def build_decoder(
@@ -290,7 +295,7 @@ def build_decoder(
         return VectorDecoder(shape[0], code[0], width=2 * width, blocks=blocks)
     decoder = Decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap, upsampling=upsampling)
     start(decoder)
-    return decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(decoder)
 
 
 def build_autoencoder(
@@ -328,4 +333,4 @@ def build_autoencoder(
         return VectorEncoder(shape[0], code[0], width=2 * width, blocks=blocks), decoder
     encoder = Encoder(shape, code, width=width, blocks=blocks, norm=norm)
     start(encoder)
-    return encoder.to(memory_format=torch.channels_last), decoder  # type: ignore[call-overload]
+    return channels_last(encoder), decoder

@@ -8,10 +8,13 @@ at 16x16 and below, in `torch.channels_last`: the builders convert their network
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def groups(channels: int) -> int:
@@ -33,8 +36,19 @@ def start(net: nn.Module) -> None:
         if isinstance(m, nn.Conv2d | nn.Linear):
             if bool(m.weight.any()):
                 nn.init.normal_(m.weight, std=m.weight[0].numel() ** -0.5)
-            if m.bias is not None:
-                nn.init.zeros_(m.bias)
+            zero(m.bias)
+
+
+def zero(*parameters: Tensor | None) -> None:
+    """Zeros in parameters of layers; one that a layer does without is None."""
+    for p in parameters:
+        if p is not None:
+            nn.init.zeros_(p)
+
+
+def channels_last(net: Net) -> Net:
+    """The same network, its weights in `torch.channels_last`."""
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class ResBlock(nn.Module):
@@ -51,8 +65,7 @@ class ResBlock(nn.Module):
         self.norm2 = nn.GroupNorm(groups(channels), channels) if norm else nn.Identity()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+        zero(self.conv2.weight, self.conv2.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -75,9 +88,7 @@ class CriticBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.normal_(self.conv1.weight, std=math.sqrt(2 / (9 * channels)) * depth**-0.5)
-        nn.init.zeros_(self.conv1.bias)  # type: ignore[arg-type]
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+        zero(self.conv1.bias, self.conv2.weight, self.conv2.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
@@ -135,8 +146,7 @@ class NoiseMaps(nn.Module):
     def __init__(self, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.A = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.A.weight)
-        nn.init.zeros_(self.A.bias)  # type: ignore[arg-type]
+        zero(self.A.weight, self.A.bias)
         # with its own seed: every network of this size has the same maps
         self.register_buffer("n", torch.randn(channels, *size, generator=torch.Generator().manual_seed(0)))
 
@@ -154,11 +164,10 @@ class ResidualMLPBlock(nn.Module):
 
     def __init__(self, width: int, *, norm: bool = False) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
+        self.norm: nn.Module = nn.LayerNorm(width) if norm else nn.Identity()
         self.linear1 = nn.Linear(width, width)
         self.linear2 = nn.Linear(width, width)
-        nn.init.zeros_(self.linear2.weight)
-        nn.init.zeros_(self.linear2.bias)
+        zero(self.linear2.weight, self.linear2.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.linear2(F.leaky_relu(self.linear1(F.leaky_relu(self.norm(x), 0.2)), 0.2))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from aegan.errors import UserError
 from aegan.networks.augment import Augment
-from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
+from aegan.networks.blocks import CriticBlock, ResidualMLPBlock, channels_last, zero
 from aegan.networks.layers import MinibatchDiscrimination
 
 Shape = tuple[int, ...]
@@ -113,7 +113,7 @@ class ImageBody(CriticBody):
             self.stages.append(nn.Sequential(down, *(CriticBlock(widths[i], depth=depth) for _ in range(blocks))))
         for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d) and max(m.stride) == 2]:
             nn.init.kaiming_normal_(conv.weight, a=0.2)
-            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+            zero(conv.bias)
         self.out = nn.Linear(widths[-1] * h * w, 2 * width)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -231,7 +231,7 @@ def build_critic(
     else:
         body = ImageBody(packed, width=width, blocks=blocks)
         critic = with_head(body, 2 * width, classes=classes, pack=pack, minibatch=minibatch)
-    return critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(critic)
 
 
 class JointBody(CriticBody):

@@ -12,6 +12,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.networks.augment import Augment
-from aegan.networks.autoencoders import Decoder, Encoder, VectorDecoder, VectorEncoder
+from aegan.networks.autoencoders import Decoder, Encoder, VectorDecoder, VectorEncoder, code_shape_of
 from aegan.networks.critics import Critic, packed
 from aegan.networks.generators import ConditionalGenerator
 from aegan.networks.layers import mixes_batch
@@ -46,11 +47,11 @@ class KerasModule(nn.Module):
     What it does not train (moving averages, seeds) are buffers here, which take no gradient.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.keep: tuple[nn.Module] = (model,)  # in a tuple, so that its own names do not become ours
         # In Keras's own order, that of the layers: `parameters()` goes by name, where dense_10 comes before dense_9
-        values = [variable.value for variable in model.variables]  # type: ignore[union-attr]
+        values = [variable.value for variable in model.variables]
         self.weights = nn.ParameterList(v for v in values if v.requires_grad)
         for i, v in enumerate(v for v in values if not v.requires_grad):
             self.register_buffer(f"fixed{i}", v.data)
@@ -108,8 +109,9 @@ class OwnCritic(nn.Module):
         """`features(x)` of the module if it has that; else what its last layer with weights is given, as (N, width)."""
         x = packed(x, self.pack)
         inner = unwrapped(self.module)
-        if hasattr(inner, "features"):
-            found = inner.features(x)  # type: ignore[operator]
+        features = getattr(inner, "features", None)
+        if features is not None:
+            found = features(x)
             return list(found) if isinstance(found, (list, tuple)) else [found]
         seen: list[Tensor] = []
         leaves = [m for m in inner.modules() if not any(m.children()) and any(True for _ in m.parameters())]
@@ -142,7 +144,7 @@ def is_keras(module: nn.Module) -> bool:
 def takes_two(module: nn.Module) -> bool:
     """Whether the module can be called with an example and its class."""
     inner = unwrapped(module)
-    parameters = inspect.signature(inner.call if is_keras(inner) else inner.forward).parameters.values()  # type: ignore[arg-type]
+    parameters = inspect.signature(getattr(inner, "call" if is_keras(inner) else "forward")).parameters.values()
     named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return len([p for p in named if p.name not in ("training", "mask")]) >= 2
 
@@ -215,7 +217,7 @@ def use_networks(
             z = torch.zeros(2, *default.code_shape)
             default.decoder = OwnNetwork(_fit(name, module, z, (2, *spec.shape), strategy), default.code_shape)
         else:
-            code: Shape = tuple(default.code_shape)  # type: ignore[arg-type]
+            code = code_shape_of(default)
             taken, given = (x, (2, *code)) if name == "E" else (torch.zeros(2, *code), (2, *spec.shape))
             out[name] = OwnNetwork(_fit(name, module, taken, given, strategy), code)
     return out

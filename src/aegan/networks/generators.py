@@ -14,7 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from aegan.networks.blocks import CriticBlock, ResidualMLPBlock
+from aegan.networks.autoencoders import code_shape_of
+from aegan.networks.blocks import CriticBlock, ResidualMLPBlock, channels_last, zero
 from aegan.networks.layers import use_virtual_batch_norm
 
 
@@ -27,8 +28,7 @@ class ResidualMLP(nn.Module):
         self.embed = nn.Embedding(classes, width) if classes else None
         self.net = nn.Sequential(*(ResidualMLPBlock(width) for _ in range(blocks)))
         self.last = nn.Linear(width, dim)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        zero(self.last.weight, self.last.bias)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.stem(z)
@@ -56,8 +56,7 @@ class ResidualConv(nn.Module):
         self.embed = nn.Embedding(classes, width) if classes else None
         self.net = nn.Sequential(*(CriticBlock(width, depth=blocks) for _ in range(blocks)))
         self.last = nn.Conv2d(width, channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        zero(self.last.weight, self.last.bias)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.stem(z)
@@ -79,8 +78,7 @@ def build_residual(
     if len(code_shape) == 1:
         return ResidualMLP(code_shape[0], width=2 * width, blocks=blocks, classes=classes)
     channels, h, w = code_shape
-    net = ResidualConv((channels, h, w), width=width // 2, blocks=blocks, classes=classes)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(ResidualConv((channels, h, w), width=width // 2, blocks=blocks, classes=classes))
 
 
 class ConditionalGenerator(nn.Module):
@@ -106,7 +104,7 @@ class ConditionalGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.decoder = decoder
-        self.code_shape: tuple[int, ...] = tuple(decoder.code_shape)  # type: ignore[arg-type]
+        self.code_shape = code_shape_of(decoder)
         self.embed = nn.Embedding(classes, math.prod(self.code_shape)) if classes else None
         self.kind = noise
         self.register_buffer("reference", None)

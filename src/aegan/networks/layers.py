@@ -77,7 +77,7 @@ def use_virtual_batch_norm(net: nn.Module, reference: int) -> None:
     """Puts `VirtualBatchNorm` in the place of every group or batch normalisation, and in residual blocks of an MLP."""
     for m in list(net.modules()):
         if isinstance(m, ResidualMLPBlock):
-            m.norm = VirtualBatchNorm(m.linear1.in_features, reference)  # type: ignore[assignment]
+            m.norm = VirtualBatchNorm(m.linear1.in_features, reference)
         for name, child in m.named_children():
             if isinstance(child, nn.GroupNorm | _BatchNorm):
                 channels = child.num_channels if isinstance(child, nn.GroupNorm) else child.num_features

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from aegan.density.whitening import principal
 from aegan.networks.autoencoders import Decoder, Encoder
+from aegan.networks.blocks import zero
 
 MOST = 4000  # images that components are taken from
 NUMBERS = 50_000_000  # of all of them together, at most: 200 MB
@@ -104,6 +105,4 @@ class PrincipalDecoder(nn.Module):
 def silence(net: nn.Module) -> None:
     """Zeros in the last layer."""
     last = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)][-1]
-    nn.init.zeros_(last.weight)
-    if last.bias is not None:
-        nn.init.zeros_(last.bias)
+    zero(last.weight, last.bias)

@@ -1,4 +1,4 @@
-"""Networks as papers published them, beside which ours can be compared: DCGAN's for images, PacGAN's for toys.
+"""Networks as papers published them, beside which ours can be compared: DCGAN's and R3GAN's for images, PacGAN's for toys.
 
 Decoders have a `code_shape` and go into `ConditionalGenerator`, bodies into `Critic`, as ours do.
 """
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from aegan.errors import UserError
 from aegan.networks.critics import Critic, CriticBody, with_head
+from aegan.networks.r3gan import R3Body, R3Decoder, r3gan_sides
 
 
 def start_published(net: nn.Module) -> None:
@@ -134,9 +135,13 @@ class MaxoutBody(CriticBody):
         return maps
 
 
-def published_decoder(kind: str, shape: tuple[int, ...], z_dim: int, *, width: int) -> DCGANDecoder | PacGANDecoder:
-    """The decoder called `kind`, dcgan or pacgan, from its own start."""
+def published_decoder(
+    kind: str, shape: tuple[int, ...], z_dim: int, *, width: int
+) -> DCGANDecoder | PacGANDecoder | R3Decoder:
+    """The decoder called `kind`, dcgan, pacgan or r3gan, from its own start."""
     net: DCGANDecoder | PacGANDecoder
+    if kind == "r3gan":
+        return R3Decoder(shape, z_dim, width=width)
     if kind == "dcgan":
         net = DCGANDecoder(shape, z_dim, width=width)
     else:
@@ -148,13 +153,17 @@ def published_decoder(kind: str, shape: tuple[int, ...], z_dim: int, *, width: i
 def published_critic(
     kind: str, shape: tuple[int, ...], *, width: int, classes: int = 0, pack: int = 1, minibatch: int = 0
 ) -> Critic:
-    """The critic called `kind`, dcgan or pacgan, from its own start; see `build_critic` for the arguments.
+    """The critic called `kind`, dcgan, pacgan or r3gan, from its own start; see `build_critic` for the arguments.
 
     >>> import torch
     >>> published_critic("pacgan", (2,), width=8, pack=2)(torch.zeros(4, 2)).shape
     torch.Size([2])
     """
-    body: DCGANBody | MaxoutBody
+    body: DCGANBody | MaxoutBody | R3Body
+    if kind == "r3gan":
+        r3gan_sides(shape)  # refuses vectors
+        body = R3Body((shape[0] * pack, *shape[1:]), width=width)
+        return with_head(body, body.out, classes=classes, pack=pack, minibatch=minibatch)
     if kind == "dcgan":
         body = DCGANBody((shape[0] * pack, *shape[1:]), width=width)
     else:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aegan.networks.blocks import zero
+
 FREQUENCIES, FASTEST = 32, 200.0  # of the sines by which a time is told from another
 
 
@@ -25,8 +27,7 @@ class Modulated(nn.Module):
         last = nn.Linear(2 * width, width)
         self.net = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), last)
         for layer in (self.scale, last):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            zero(layer.weight, layer.bias)
 
     def forward(self, h: Tensor, known: Tensor) -> Tensor:
         scale, move = self.scale(known).chunk(2, dim=1)
@@ -58,8 +59,7 @@ class Velocity(nn.Module):
         self.blocks = nn.ModuleList(Modulated(width) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, math.prod(shape))
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        zero(self.last.weight, self.last.bias)
         self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(FASTEST), FREQUENCIES)))
 
     def forward(self, z: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:

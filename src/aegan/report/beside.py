@@ -70,7 +70,7 @@ def _costs(runs: dict[str, RunFolder]) -> dict[str, Any]:
     rows = []
     for name, run in runs.items():
         history = RunHistory(run.log)
-        seconds, steps = history.last("seconds"), history.steps
+        seconds = history.last("seconds")
         time = "–" if seconds is None else duration(seconds)
-        rows.append((name, run.asked.get("strategy", ""), time, f"{steps[-1]['step'] if steps else 0:,.0f}"))
+        rows.append((name, run.asked.get("strategy", ""), time, f"{history.step:,.0f}"))
     return {"columns": columns("run", "strategy", "#training", "#steps"), "rows": rows}

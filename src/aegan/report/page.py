@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aegan.data.record import NAME as DATA_JSON
 from aegan.data.record import describe
+from aegan.events import Diagnosis, Extended, Guard, Init, Note, Step, Stop, Tick
 from aegan.figures import Evaluation
 from aegan.files import write_text
 from aegan.jsonl import number
 from aegan.pages import Column, columns, line_chart, picture, render
 from aegan.report import words
 from aegan.report.facts import Facts, read_facts
-from aegan.runs.reading import Line, RunFolder, RunHistory
+from aegan.runs.reading import RunFolder, RunHistory
 from aegan.text import duration, plural, show
 
 WIDEST = 1200  # pixels of an embedded picture; larger ones are reduced, so that the page stays small
@@ -27,6 +29,8 @@ PICTURES = {
     "copied": "The most copied samples",
 }
 BETTER = {"lower": "Lower is better.", "higher": "Higher is better.", "near": "Best near the baseline."}
+Told = Note | Guard | Diagnosis | Stop | Init | Extended
+Curves = dict[str, tuple[list[float], list[float]]]
 
 
 def write_report(run: str | Path) -> Path:
@@ -91,7 +95,7 @@ def _warnings(facts: Facts, copied: str) -> list[str]:
     """Unfinished, not evaluated, copied (what is said of that; empty: it is not), few data."""
     out = []
     if not facts.history.finished:
-        at = facts.history.steps[-1]["step"] if facts.history.steps else 0
+        at = facts.history.step
         out.append(f"This run is not finished: its log ends at step {at:,.0f}. Everything below is as of then.")
     if facts.unreadable:
         out.append(facts.unreadable)
@@ -146,14 +150,15 @@ def _figures(e: Evaluation) -> dict[str, Any]:
 
 def _best(facts: Facts) -> dict[str, Any] | None:
     """Last beside best, where the best model while training has been scored too; never the best alone."""
-    ticks = [line for line in facts.history.events("tick") if number(line.get("fd_pixels")) is not None]
+    looks = facts.history.events(Tick)
+    ticks = [(far, tick.step) for tick in looks if (far := number(tick.fd_pixels)) is not None]
     if not ticks:
         return None
-    least = min(ticks, key=lambda line: line["fd_pixels"])
+    (least, at), (last_far, last_at) = min(ticks, key=lambda tick: tick[0]), ticks[-1]
     said = (
-        f"While training, the samples were nearest to training data at step {_count(least.get('step'))} "
-        f"(Fréchet distance on small pixels {show(least['fd_pixels'])}; at the last look, step "
-        f"{_count(ticks[-1].get('step'))}, {show(ticks[-1]['fd_pixels'])}). Everything above is of the last step."
+        f"While training, the samples were nearest to training data at step {_count(at)} "
+        f"(Fréchet distance on small pixels {show(least)}; at the last look, step {_count(last_at)}, {show(last_far)}). "
+        "Everything above is of the last step."
     )
     if facts.best is None or facts.evaluation is None:
         return {"said": f"{said} Score the best too: aegan evaluate RUN --checkpoint both", "rows": []}
@@ -169,35 +174,34 @@ def _best(facts: Facts) -> dict[str, Any] | None:
 def _happenings(history: RunHistory) -> list[tuple[str, str, str]]:
     """What the stages noted and decided, and where the guard had to step in."""
     rows = []
-    for line in history.events("note", "guard", "diagnosis", "stop", "init", "extended"):
-        text = _in_words(line)
-        took = number(line.get("took")) or 0
-        if took >= 1:
+    told: list[Told] = history.events(Note, Guard, Diagnosis, Stop, Init, Extended)
+    for event in told:
+        text = _in_words(event)
+        if isinstance(event, Note) and (took := number(event.took) or 0) >= 1:
             text += f"; took {duration(took)}"
-        step = number(line.get("step"))
-        rows.append((str(line.get("stage", "")), "" if step is None else f"{step:,.0f}", text))
+        step = number(event.step)
+        stage = "" if isinstance(event, Init) else event.stage
+        rows.append((stage, "" if step is None else f"{step:,.0f}", text))
     return list(dict.fromkeys(rows))  # a run that was killed and resumed may say something again
 
 
-def _in_words(line: Line) -> str:
+def _in_words(event: Told) -> str:
     """One event in words."""
-    match line["event"]:
-        case "guard":
+    match event:
+        case Guard():
             return (
-                f"{line.get('why', 'not finite')} at step {_count(line.get('from_step'))}: training was set back, and its "
-                f"rates multiplied by {_plain(line.get('rate_scale', 1))}, the critic's by "
-                f"{_plain(line.get('critic_scale', 1))} more"
+                f"{event.why or 'not finite'} at step {_count(event.from_step)}: training was set back, and its rates "
+                f"multiplied by {_plain(event.rate_scale or 1)}, the critic's by {_plain(event.critic_scale or 1)} more"
             )
-        case "diagnosis":
-            return f"{line.get('name')}: {line.get('evidence')}. {line.get('remedy')}"
-        case "init":
-            return "; ".join(str(note) for note in line.get("notes") or [])
-        case "extended":
-            return f"the run had ended here, and was trained for {words.extension(line)} more"
-        case "stop":
-            at = _count(line.get("from_step"))
-            return f"{line.get('why')} at step {at}: the stage ended with the model of this step"
-    notes = {k: _plain(v) for k, v in line.items() if k not in ("event", "stage", "step", "took")}
+        case Diagnosis():
+            return f"{event.name}: {event.evidence}. {event.remedy}"
+        case Init():
+            return "; ".join(str(note) for note in event.notes)
+        case Extended():
+            return f"the run had ended here, and was trained for {words.extension(event)} more"
+        case Stop():
+            return f"{event.why} at step {_count(event.from_step)}: the stage ended with the model of this step"
+    notes = {k: _plain(v) for k, v in event.found.items()}
     if "kept" in notes:
         kept = notes.pop("kept")
         return f"kept the {kept} ({', '.join(f'{k} {v}' for k, v in notes.items())})"
@@ -206,42 +210,41 @@ def _in_words(line: Line) -> str:
 
 def _charts(history: RunHistory) -> dict[str, Any]:
     """V(G, D) over the whole run, then the losses of each stage, one chart a phase; the rest folded away."""
-    names = list(dict.fromkeys(str(line.get("stage", "")) for line in history.steps))
+    names = list(dict.fromkeys(line.stage or "" for line in history.steps))
     marks = [(x, name) for x, name in history.stages if name in names]
     # the game's value is one curve over all stages; its phase's name in front of it says nothing more
-    value = {k: v for k, v in _series(history.steps, "watch").items() if "V(G" in k}
+    value = {k: v for k, v in _series(history.steps, lambda x: x.watch).items() if "V(G" in k}
+    speed = _series(history.steps, lambda x: {"images per second": x.images_per_second} if x.images_per_second else {})
     whole = [
         line_chart("V(G, D): the value of the game", value, marks),
-        line_chart("speed: examples per second", _series(history.steps, "images_per_second"), marks),
+        line_chart("speed: examples per second", speed, marks),
     ]
     stages, folded = [], []
     for name in names:
-        lines = [line for line in history.steps if str(line.get("stage", "")) == name]
-        terms = _series(lines, "terms")
+        lines = [line for line in history.steps if (line.stage or "") == name]
+        terms = _series(lines, lambda x: x.terms)
         losses: dict[str, dict[str, Any]] = {}
         for key, xy in terms.items():
             phase, _, term = key.rpartition(".")
             if "|grad|" not in term:
                 losses.setdefault(phase, {})[term] = xy
         charts = [line_chart(f"{phase}: losses" if phase else "losses", group) for phase, group in losses.items()]
-        watched = {k.rpartition(".")[2]: v for k, v in _series(lines, "watch").items() if "V(G" not in k}
+        watched = {k.rpartition(".")[2]: v for k, v in _series(lines, lambda x: x.watch).items() if "V(G" not in k}
         stages.append((name, [*charts, line_chart("watched", watched)]))
         gradients = {k.rpartition(".")[0]: v for k, v in terms.items() if "|grad|" in k}
         folded.append(line_chart(f"{name}: size of gradients", gradients))
-        folded.append(line_chart(f"{name}: learning rates", _series(lines, "rates")))
+        folded.append(line_chart(f"{name}: learning rates", _series(lines, lambda x: x.rates)))
     return {"whole": whole, "stages": stages, "folded": folded}
 
 
-def _series(lines: list[Line], group: str) -> dict[str, tuple[list[float], list[float]]]:
-    """Curves by name: (steps, values) of a group of logged values, or of one plain value."""
-    out: dict[str, tuple[list[float], list[float]]] = {}
+def _series(lines: list[Step], group: Callable[[Step], dict[str, Any] | None]) -> Curves:
+    """(steps, values) by name, of a group of logged values."""
+    out: Curves = {}
     for line in lines:
-        content = line.get(group)
-        named = content if isinstance(content, dict) else {group.replace("_", " "): content} if content else {}
-        for key, value in named.items():
+        for key, value in (group(line) or {}).items():
             x, y = out.setdefault(str(key), ([], []))
             found = number(value)
-            x.append(float(line["step"]))
+            x.append(float(line.step or 0))
             y.append(float("nan") if found is None else found)
     return out
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from aegan.events import Extended
 from aegan.jsonl import number
 from aegan.report.facts import Facts
 from aegan.text import duration, plural
@@ -11,13 +10,13 @@ from aegan.text import duration, plural
 FEW = 500  # held-out items below which a Fréchet distance is mostly count
 
 
-def extension(line: dict[str, Any]) -> str:
-    """By how much a run was extended: of its log's line, or of its configuration.
+def extension(event: Extended) -> str:
+    """By how much a run was extended.
 
-    >>> extension({"minutes": 5.0}), extension({"minutes": None, "steps": 4000})
-    ('5 minutes', '4,000 steps')
+    >>> extension(Extended("play-2", 40, 9.0, None, 4000, ["play-2"]))
+    '4,000 steps'
     """
-    minutes, steps = number(line.get("minutes")), number(line.get("steps"))
+    minutes, steps = number(event.minutes), number(event.steps)
     return f"{minutes:g} minutes" if minutes is not None else plural(steps or 0, "step")
 
 
@@ -41,7 +40,7 @@ def summary(facts: Facts) -> str:
     name = data.get("name") or s.get("data", "unknown data")
     seconds = history.last("seconds")
     time = f" in {duration(seconds)} of training" if seconds is not None else ""
-    more = [extension(line) for line in {str(line.get("stage")): line for line in history.events("extended")}.values()]
+    more = [extension(event) for event in {event.stage: event for event in history.events(Extended)}.values()]
     time += f" (extended by {', then '.join(more)})" if more else ""
     verb = "learned from" if history.finished else "has begun to learn from"
     machine = facts.machine

@@ -6,18 +6,19 @@ import json
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from aegan.errors import UserError
+from aegan.events import Done, Event, Stage, Start, Step, Threads, parse
 from aegan.figures import Evaluation
 from aegan.jsonl import number, read_log
 from aegan.plain_yaml import read_yaml
 
 PREVIEW = re.compile(r"(\d{1,12})-(.{1,64})\.png")
 
-Line = dict[str, Any]
+E = TypeVar("E", bound=Event)
 
 
 class RunFolder:
@@ -63,7 +64,7 @@ class RunFolder:
     # --- what happened --------------------------------------------------------------------------------------------
 
     @property
-    def log(self) -> list[Line]:
+    def log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl that can be read."""
         return read_log(self.path / "log.jsonl")
 
@@ -125,31 +126,37 @@ class RunHistory:
         lines: of log.jsonl; its last may be cut short.
     """
 
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, lines: list[dict[str, Any]]) -> None:
         self.lines = lines
+        self._events = [parse(line) for line in lines]
 
-    def events(self, *names: str) -> list[Line]:
-        """Event lines of some kinds."""
-        return [line for line in self.lines if line.get("event") in names]
+    def events(self, *kinds: type[E]) -> list[E]:
+        """Those of some kinds."""
+        return [event for event in self._events if isinstance(event, kinds)]
 
     @cached_property
-    def steps(self) -> list[Line]:
+    def steps(self) -> list[Step]:
         """The lines that carry losses."""
-        return [line for line in self.lines if "event" not in line and number(line.get("step")) is not None]
+        return [line for line in self.events(Step) if number(line.step) is not None]
+
+    @property
+    def step(self) -> float:
+        """Of the last line that carries losses; 0: there is none."""
+        return (self.steps[-1].step if self.steps else None) or 0
 
     @property
     def stages(self) -> list[tuple[float, str]]:
         """(first step, name) of each stage, in order; a stage that was resumed is named once."""
         first: dict[str, float] = {}
-        for event in self.events("stage"):
-            first.setdefault(str(event.get("stage", "")), number(event.get("step")) or 0.0)
+        for event in self.events(Stage):
+            first.setdefault(event.stage, number(event.step) or 0.0)
         return [(step, name) for name, step in first.items()]
 
     @property
     def finished(self) -> bool:
         """Whether the last thing that it says is an end: a run that ended may have been trained for longer."""
-        events = self.events("stage", "done")
-        return bool(events) and events[-1]["event"] == "done"
+        ends: list[Stage | Done] = self.events(Stage, Done)
+        return bool(ends) and isinstance(ends[-1], Done)
 
     def last(self, key: str) -> float | None:
         """The newest finite number of this name."""
@@ -158,18 +165,18 @@ class RunHistory:
     @property
     def machine(self) -> dict[str, Any]:
         """Hardware and versions, of the last start."""
-        starts = self.events("start")
-        return {k: v for k, v in starts[-1].items() if k not in ("event", "resumed")} if starts else {}
+        starts = self.events(Start)
+        return starts[-1].machine if starts else {}
 
     @property
     def threads(self) -> list[tuple[int, int]]:
         """(step, threads from there on) that the training kept, those that it only timed left out."""
-        first = next((n for line in self.events("start") if (n := number(line.get("threads"))) is not None), None)
+        first = next((n for x in self.events(Start) if (n := number(x.machine.get("threads"))) is not None), None)
         out = [] if first is None else [(0, int(first))]
-        kept = [line for line in self.events("threads") if not line.get("trial")]
+        kept = [event for event in self.events(Threads) if not event.trial]
         # a resumed run's log has what it repeats before its own lines
-        for line in sorted(kept, key=lambda line: number(line.get("taken")) or 0):
-            step, count = number(line.get("step")), number(line.get("to"))
+        for event in sorted(kept, key=lambda event: number(event.taken) or 0):
+            step, count = number(event.step), number(event.to)
             if step is not None and count is not None and (not out or out[-1][1] != count):
                 out.append((int(step), int(count)))
         return out

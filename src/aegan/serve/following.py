@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from aegan.events import Done, Stage, Start
 from aegan.jsonl import json_objects, number
 from aegan.names import printable
 from aegan.runs.reading import RunFolder
@@ -117,13 +118,10 @@ def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:
         value = line.get(key)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
             seen[key] = value
-    event = line.get("event")
-    if event in ("start", "stage"):
-        seen["done"] = False
+    if (event := line.get("event")) in (Start.kind, Stage.kind, Done.kind):
+        seen["done"] = event == Done.kind
     if isinstance(line.get("stage"), str):
         seen["stage"] = line["stage"]
-    if event == "done":
-        seen["done"] = True
 
 
 def _left(asked: dict[str, Any], seen: dict[str, Any]) -> float | None:

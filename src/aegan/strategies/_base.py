@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,16 @@ from aegan.data.spec import DataSpec
 
 Networks = dict[str, nn.Module]
 Chosen = TypeVar("Chosen", bound="Strategy")
+Net = TypeVar("Net", bound=nn.Module)
 Capability = Literal["sample", "encode", "decode", "score"]
+
+
+def typed(nets: Networks, name: str, kind: type[Net]) -> Net:
+    """`nets[name]` for its methods: type checkers take it for the `kind` that `build` made.
+
+    Nothing is checked: a network of the user's own, or what stands for a prior in an export, has the same methods.
+    """
+    return cast(Net, nets[name])
 
 
 @dataclass(frozen=True)

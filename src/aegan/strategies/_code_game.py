@@ -12,8 +12,9 @@ from torch import Tensor
 from aegan.collectives import all_reduce_mean
 from aegan.data.loader import Batch
 from aegan.density import mmd2
+from aegan.density.prior import Prior
 from aegan.objectives.adversarial import adversarial
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View, typed
 from aegan.strategies._pieces import game_critic_loss, game_generator_loss, normalised_codes
 
 PARTS = 10  # of the held-out codes, for the error of a difference
@@ -23,8 +24,9 @@ def draw(
     nets: Networks, n: int, y: Tensor | None, truncation: float = 1.0, rng: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Normalised codes v of the prior P, the moved v + f(v, y), and their classes y."""
-    z, y = nets["P"].sample(n, y, truncation, rng)  # type: ignore[operator]
-    v = nets["P"].normalise(z)  # type: ignore[operator]
+    P = typed(nets, "P", Prior)
+    z, y = P.sample(n, y, truncation, rng)
+    v = P.normalise(z)
     return v, v + nets["f"](v, y).float(), y
 
 
@@ -78,6 +80,6 @@ class CodeGame:
         gain = found[:, 0] - found[:, 1]
         kept = len(gain) > 1 and bool(gain.mean() > 2 * gain.std() / len(gain) ** 0.5)
         if not kept:  # f = 0 again: its last layer is linear
-            for p in nets["f"].last.parameters():  # type: ignore[union-attr]
+            for p in nets["f"].get_submodule("last").parameters():
                 p.zero_()
         return {"mixture": before, "latent GAN": after, "kept": "latent GAN" if kept else "mixture"}

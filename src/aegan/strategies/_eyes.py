@@ -15,13 +15,14 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
+from aegan.networks.blocks import channels_last
 from aegan.networks.eyes import ContrastEyes, Eyes, LiteEyes
 from aegan.networks.lite import PACKAGES, LiteName
 from aegan.networks.projected import ProjectedCritic
 from aegan.objectives.adversarial import adversarial
 from aegan.objectives.reconstruction import l1
 from aegan.objectives.views import nt_xent, view
-from aegan.strategies._base import Clock, Loss, Networks, Phase, Stage
+from aegan.strategies._base import Clock, Loss, Networks, Phase, Stage, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._pieces import in_fp32
 
@@ -108,7 +109,7 @@ class WithEyes(JudgedImages):
             heads = ProjectedCritic(
                 X.channels, X.sides, width=self.eyes_width, classes=len(spec.classes), mixing=self.eyes_mixing
             )
-            F = heads.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            F = channels_last(heads)
             nets |= {"Xc": X, "Fc": F} if own else {"X": X, "F": F}
         return nets
 
@@ -122,7 +123,7 @@ class WithEyes(JudgedImages):
 
     def look(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_X = −log exp(s(h_i, h_i') / 0.2) / Σ_{k ≠ i} exp(s(h_i, h_k) / 0.2),  h = H(X(v)), v a view of x."""
-        h = nets["Xc"].project(torch.cat((view(batch.x, zoom=0.4), view(batch.x, zoom=0.4))))  # type: ignore[operator]
+        h = typed(nets, "Xc", ContrastEyes).project(torch.cat((view(batch.x, zoom=0.4), view(batch.x, zoom=0.4))))
         a, b = (all_gather_rows(part) for part in h.chunk(2))
         return Loss({"L_X": nt_xent(a, b, 0.2)})
 

@@ -12,7 +12,7 @@ from aegan.config import SMALL, option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
-from aegan.networks import Augment, build_critic
+from aegan.networks import Augment, Critic, build_critic
 from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.strategies._base import Clock, Loss, Networks, Phase, Strategy
@@ -52,7 +52,7 @@ class Judged(Strategy):
         """Whether D pays for its gradient, so that it must judge each example alone."""
         return self.loss == "wgan-gp" or (self.loss != "wgan" and self.gamma > 0)
 
-    def critic_network(self, spec: DataSpec) -> nn.Module:
+    def critic_network(self, spec: DataSpec) -> Critic:
         """D, with one logit an example; it knows the class where the data has classes and the strategy uses them."""
         return build_critic(spec.shape, width=self.critic_width, classes=len(spec.classes))
 
@@ -66,7 +66,7 @@ class Judged(Strategy):
         betas = (self.beta1, self.beta2)
         return Phase(name, trains, loss, lr=self.lr_generator, betas=betas, final=0.1, every=self.n_critic)
 
-    def critic_loss(self, D: Logits, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
+    def critic_loss(self, D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:
         """L_D of the game; + γ/2 |∇D(x)|², and with rpgan γ/2 |∇D(G(z))|²; wgan's clipping, wgan-gp's penalty.
 
         Args:
@@ -76,7 +76,7 @@ class Judged(Strategy):
         fake = fake.detach()
         if self.loss == "wgan":  # the clipping that follows D's last step, done as the next one begins
             with torch.no_grad():
-                for p in D.parameters():  # type: ignore[attr-defined]
+                for p in D.parameters():
                     p.clamp_(-self.clip, self.clip)
         gamma = 0.0 if self.loss.startswith("wgan") else self.gamma
         gamma2 = gamma if self.game.relative else 0.0
@@ -113,10 +113,10 @@ class JudgedImages(Judged):
         small = spec.is_image and 0 < spec.count < SMALL
         return replace(self, augment="on" if small else "off") if self.augment == "auto" else self
 
-    def critic_network(self, spec: DataSpec) -> nn.Module:
+    def critic_network(self, spec: DataSpec) -> Critic:
         return self.augmented(super().critic_network(spec))
 
-    def augmented(self, D: nn.Module) -> nn.Module:
+    def augmented(self, D: Critic) -> Critic:
         """D, which from here on sees changed images if they are to be."""
         if self.augment == "on":
             D.augment = Augment()

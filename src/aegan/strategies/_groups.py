@@ -24,11 +24,12 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import LOG_2PI
+from aegan.density.parzen import ManifoldParzen
 from aegan.density.prior import Frequencies, Prior
-from aegan.networks import ConditionalGenerator, Upsampling, build_autoencoder, build_decoder
+from aegan.networks import ConditionalGenerator, Upsampling, build_autoencoder, build_decoder, code_shape_of
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1, opponent
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy, typed
 from aegan.strategies._pieces import (
     Encode,
     code_shape,
@@ -41,7 +42,7 @@ from aegan.strategies._pieces import (
 )
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
-PriorName = Literal["mixture", "normal", "mdn"]
+PriorName = Literal["mixture", "normal", "mdn", "parzen"]
 
 
 @dataclass(frozen=True)
@@ -187,13 +188,19 @@ class WithPrior(Strategy):
     """What new codes are drawn from: N(0, I), or in P a density fitted to the codes of the training examples."""
 
     prior: PriorName = option(
-        "mixture", "what codes are drawn from: a fitted mixture, N(0, I), or a mixture-density network (Bishop 1994)"
+        "mixture",
+        "what codes are drawn from: a fitted mixture, N(0, I), a mixture-density network (Bishop 1994), or a Gaussian "
+        "around each training example's code (Vincent & Bengio 2002)",
     )
     components: tuple[int, ...] = option((1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class")
     shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
     keep: int = option(128, "most leading principal components of the codes that are modelled")
     fit_limit: int = option(60_000, "most codes the density is fitted to")
     fit_share: float = option(0.05, "part of the budget")
+    neighbours: int = option(10, "nearest codes that a Gaussian of prior=parzen follows")
+    bandwidth: float = option(
+        1.0, "its width; at 1 draws are as far from the nearest training code as these are from each other"
+    )
     mdn_components: int = option(8, "Gaussians a dimension of the mixture-density network")
     mdn_width: int = option(256, "width of its hidden layers")
     mdn_lr: float = option(1e-3, "AdamW's learning rate of it")
@@ -215,7 +222,9 @@ class WithPrior(Strategy):
         if self.prior == "mdn":
             mdn = MixtureDensity(components=self.mdn_components, width=self.mdn_width)
             return {"P": Prior(components=(1,), keep=self.keep, mdn=mdn)}
-        return {"P": Prior(components=self.components, keep=self.keep, shrinkage=self.shrinkage)}
+        windows = ManifoldParzen(neighbours=self.neighbours, bandwidth=self.bandwidth)
+        parzen = windows if self.prior == "parzen" else None
+        return {"P": Prior(components=self.components, keep=self.keep, shrinkage=self.shrinkage, parzen=parzen)}
 
     def prior_stages(self, encode: Encode) -> tuple[Stage | Fit, ...]:
         """What fits P to the codes of the training examples, as `encode` gives them."""
@@ -231,18 +240,14 @@ class WithPrior(Strategy):
         """n codes z."""
         if self.prior == "normal":
             return truncation * standard_normal(nets["G"], n, rng)
-        z: Tensor = nets["P"].sample(n, y, truncation, rng)[0]  # type: ignore[operator]
-        return z
+        return typed(nets, "P", Prior).sample(n, y, truncation, rng)[0]
 
     def code_density(self, nets: Networks, z: Tensor) -> Tensor | None:
         """log p(z) / d: of N(0, I), or as P was fitted, of the whitened codes and over all classes."""
         if self.prior == "normal":
             return log_normal(z.flatten(1)) / z[0].numel()
-        P = nets["P"]
-        if not P.fitted:
-            return None
-        log_p: Tensor = P.log_prob(z) / P.whitening.dim  # type: ignore[operator]
-        return log_p
+        P = typed(nets, "P", Prior)
+        return P.log_prob(z) / P.whitening.dim if P.fitted else None
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         return self.decode(nets, self.draw(nets, n, y, truncation, rng))
@@ -278,15 +283,15 @@ class MixtureDensityLoss:
     def __call__(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         with torch.no_grad():
             z = self.encode(nets, batch.x).float()
-        P = nets["P"]
+        P = typed(nets, "P", Prior)
         with in_fp32(z):
-            return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})  # type: ignore[operator]
+            return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})
 
 
 def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) -> Tensor:
     """n codes ε ~ N(0, I) of the shape that G takes."""
     device = next(G.parameters()).device if rng is None else rng.device
-    return torch.randn(n, *G.code_shape, generator=rng, device=device)  # type: ignore[misc]
+    return torch.randn(n, *code_shape_of(G), generator=rng, device=device)
 
 
 def log_normal(z: Tensor) -> Tensor:
@@ -326,12 +331,11 @@ class Generating(Strategy):
 
     def noise(self, nets: Networks, n: int, truncation: float = 1.0, rng: torch.Generator | None = None) -> Tensor:
         """n times z ~ N(0, I)."""
-        z: Tensor = truncation * nets["G"].noise(n, rng)  # type: ignore[operator]
-        return z
+        return truncation * typed(nets, "G", ConditionalGenerator).noise(n, rng)
 
     def classes_of(self, nets: Networks, batch: Batch) -> Tensor | None:
         """The batch's classes y if G knows classes."""
-        return batch.y if nets["G"].embed is not None else None
+        return batch.y if typed(nets, "G", ConditionalGenerator).embed is not None else None
 
     def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """G(z, y) for the batch's classes y, as many as it has examples."""
@@ -341,7 +345,8 @@ class Generating(Strategy):
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         z = self.noise(nets, n, truncation, rng)
-        x: Tensor = nets["G"](z, nets["Y"].sample(n, rng) if y is None else y)  # type: ignore[operator]
+        y = typed(nets, "Y", Frequencies).sample(n, rng) if y is None else y
+        x: Tensor = nets["G"](z, y)
         return x.float()
 
 
@@ -354,11 +359,11 @@ class Inverted(Encoding, Generating):
 
     def code_density(self, nets: Networks, z: Tensor) -> Tensor | None:
         """log p(c) / d,  p(c) = Σ_y p(y) N(c; e_y, I)."""
-        c, embed = z.flatten(1), nets["G"].embed
+        c, embed = z.flatten(1), typed(nets, "G", ConditionalGenerator).embed
         if embed is None:
             return log_normal(c) / c.shape[1]
-        counts: Tensor = nets["Y"].counts  # type: ignore[assignment]
-        each = log_normal(c[:, None] - embed.weight)  # type: ignore[operator,union-attr]
+        counts = typed(nets, "Y", Frequencies).counts
+        each = log_normal(c[:, None] - embed.weight)
         return torch.logsumexp(each + (counts / counts.sum()).log(), 1) / c.shape[1]
 
     def encoder_network(self, spec: DataSpec, outputs: int = 1) -> nn.Module:
@@ -369,5 +374,6 @@ class Inverted(Encoding, Generating):
     def coded_fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """c, G(c) and y for the batch's classes y."""
         y = self.classes_of(nets, batch)
-        c: Tensor = nets["G"].code(self.noise(nets, len(batch.x)), y)  # type: ignore[operator]
-        return c, nets["G"](c), y
+        G = typed(nets, "G", ConditionalGenerator)
+        c = G.code(self.noise(nets, len(batch.x)), y)
+        return c, G(c), y

@@ -12,10 +12,11 @@ from torch import Tensor
 from aegan.collectives import all_gather_rows
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.density.prior import Frequencies, Prior
 from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
-from aegan.strategies._base import Clock, Loss, Networks, View
+from aegan.strategies._base import Clock, Loss, Networks, View, typed
 
 
 def code_shape(spec: DataSpec, dim: int | None, stride: int | None) -> tuple[int, ...]:
@@ -68,15 +69,16 @@ def all_codes(nets: Networks, view: View, encode: Encode, limit: int) -> tuple[T
 
 def normalised_codes(nets: Networks, batch: Batch, encode: Encode) -> tuple[Tensor, Tensor | None]:
     """Codes of a batch as the prior P normalises them, without a gradient; and its classes if P knows classes."""
+    P = typed(nets, "P", Prior)
     with torch.no_grad():
-        v: Tensor = nets["P"].normalise(encode(nets, batch.x))  # type: ignore[operator]
-    return v, batch.y if nets["P"].has_classes else None
+        v = P.normalise(encode(nets, batch.x))
+    return v, batch.y if P.has_classes else None
 
 
 def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[str, Any]:
     """Fits the prior P to the codes of the training examples."""
     codes, labels = all_codes(nets, view, encode, limit)
-    return nets["P"].fit(codes, labels)  # type: ignore[operator]
+    return typed(nets, "P", Prior).fit(codes, labels)
 
 
 def count_classes(nets: Networks, view: View) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def count_classes(nets: Networks, view: View) -> dict[str, Any]:
     labels = [batch.y for batch in view.batches("train") if batch.y is not None]
     if not view.spec.classes or not labels:
         return {"classes": 0}
-    return nets["Y"].fit(torch.cat(labels))  # type: ignore[operator]
+    return typed(nets, "Y", Frequencies).fit(torch.cat(labels))
 
 
 def game_critic_loss(

@@ -12,7 +12,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies
 from aegan.networks import build_critic, build_residual
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._pieces import count_classes
@@ -112,5 +112,5 @@ class ALAE(Judged, Coded):
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(F(z, y)); truncation shortens z."""
         z = truncation * standard_normal(nets["G"], n, rng)
-        y = nets["Y"].sample(n, rng) if y is None else y  # type: ignore[operator]
+        y = typed(nets, "Y", Frequencies).sample(n, rng) if y is None else y
         return self.decode(nets, z + nets["F"](z, y).float())

@@ -10,7 +10,7 @@ from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._energy import Energetic, Number
 from aegan.strategies._registry import register
 
@@ -53,10 +53,10 @@ class BEGAN(Energetic):
         with torch.no_grad():
             fake, _ = self.fakes(nets, batch)
         l_x, l_g = self.energy(nets, batch.x)[0], self.energy(nets, fake)[0]
-        k = nets["k"].now()  # type: ignore[operator]
+        k = typed(nets, "k", Number).now()
         real = all_reduce_mean(l_x.detach().mean())
         error = self.diversity * real - all_reduce_mean(l_g.detach().mean())
-        nets["k"].keep((k + self.lambda_k * error / real.clamp_min(1e-8)).clamp(0, 1))  # type: ignore[operator]
+        typed(nets, "k", Number).keep((k + self.lambda_k * error / real.clamp_min(1e-8)).clamp(0, 1))
         return Loss({"l(x)": l_x, "-k l(G)": -k * l_g}, watch={"k": k, "M": real + error.abs()})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

@@ -14,7 +14,7 @@ from aegan.data.spec import DataSpec
 from aegan.networks.autoencoders import patch_size
 from aegan.networks.entropy import CodeDensity, PixelDensity, steps_of
 from aegan.networks.klt import KLTDecoder, KLTEncoder, PatchKLT
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View, typed
 from aegan.strategies._groups import Coded, WithPrior
 from aegan.strategies._registry import register
 
@@ -90,9 +90,10 @@ class Codec(WithPrior, Coded):
     def fit_transform(self, nets: Networks, view: View) -> dict[str, Any]:
         """Fits the linear part of E and G, and the scales that H expects."""
         x = torch.cat([batch.x for batch in view.batches("train", limit=self.transform_limit)])
-        share = nets["E"].klt.fit(x)  # type: ignore[operator,union-attr]
-        nets["G"].klt.load_state_dict(nets["E"].klt.state_dict())  # type: ignore[union-attr]
-        nets["H"].expect(nets["E"].klt.deviation)  # type: ignore[operator,union-attr]
+        E, G = typed(nets, "E", KLTEncoder), typed(nets, "G", KLTDecoder)
+        share = E.klt.fit(x)
+        G.klt.load_state_dict(E.klt.state_dict())
+        typed(nets, "H", CodeDensity).expect(E.klt.deviation)
         return {"first": float(share[0]), "first_half": float(share[: len(share) // 2].sum())}
 
     def rate_distortion(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

@@ -10,9 +10,10 @@ from torch import Tensor
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.density.prior import Prior
 from aegan.errors import UserError
 from aegan.objectives.reconstruction import l1
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._registry import register
@@ -76,7 +77,7 @@ class DecoderInit(WithPrior, Compressing, JudgedImages):
 
     def codes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Noise z from the prior, of the batch's classes where the prior knows classes."""
-        y = batch.y if nets["P"].has_classes else None
+        y = batch.y if typed(nets, "P", Prior).has_classes else None
         with torch.no_grad():
             return self.draw(nets, len(batch.x), y, 1.0, None), y
 

@@ -11,7 +11,7 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.networks import MixtureNoise
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
@@ -68,5 +68,5 @@ class DeLiGAN(Generating, JudgedImages):
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_{G,μ,σ} = L_G of `loss` + λ E_i (1 − σ_i)²."""
         fake, y = self.fakes(nets, batch)
-        spread: Tensor = (1 - nets["Z"].sigma).square().mean()  # type: ignore[union-attr, operator]
+        spread = (1 - typed(nets, "Z", MixtureNoise).sigma).square().mean()
         return Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y), "spread": self.lambda_sigma * spread})

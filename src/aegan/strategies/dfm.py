@@ -10,9 +10,9 @@ from torch import Tensor
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.networks import build_residual
+from aegan.networks import Critic, build_residual
 from aegan.objectives.reconstruction import l2
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Generating
 from aegan.strategies._pieces import noisy
@@ -50,8 +50,7 @@ class DFM(Generating, JudgedImages):
 
     def build(self, spec: DataSpec) -> Networks:
         D = self.critic_network(spec)
-        features = D.linear.in_features  # type: ignore[union-attr]
-        f = build_residual((features,), width=self.denoiser_width, classes=len(spec.classes))  # type: ignore[arg-type]
+        f = build_residual((D.linear.in_features,), width=self.denoiser_width, classes=len(spec.classes))
         return {**self.generator_networks(spec), "D": D, "f": f}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
@@ -83,8 +82,7 @@ class DFM(Generating, JudgedImages):
 
     def features(self, nets: Networks, x: Tensor) -> Tensor:
         """Φ(x), the vector that D's head reads."""
-        phi: Tensor = nets["D"].features(x)[-1]  # type: ignore[operator]
-        return phi.float()
+        return typed(nets, "D", Critic).features(x)[-1].float()
 
     def denoised(self, nets: Networks, phi: Tensor, y: Tensor | None) -> Tensor:
         """r(Φ) = Φ + f(Φ, y)."""

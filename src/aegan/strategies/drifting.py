@@ -15,7 +15,7 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks import build_residual
 from aegan.objectives.drifting import drifting_field
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
 from aegan.strategies._registry import register
@@ -68,8 +68,9 @@ class Drifting(OnCodes):
         self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Normalised codes H(v), v ~ N(m, S) of the classes y, and the classes."""
-        z, y = nets["P"].sample(n, y, truncation, rng)  # type: ignore[operator]
-        v: Tensor = nets["P"].normalise(z)  # type: ignore[operator]
+        P = typed(nets, "P", Prior)
+        z, y = P.sample(n, y, truncation, rng)
+        v = P.normalise(z)
         return v + nets["f"](v.flatten(1), y).float().view_as(v), y
 
     def drift(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -87,4 +88,4 @@ class Drifting(OnCodes):
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         z, _ = self.make(nets, n, y, truncation, rng)
-        return self.decode(nets, nets["P"].restore(z))  # type: ignore[operator]
+        return self.decode(nets, typed(nets, "P", Prior).restore(z))

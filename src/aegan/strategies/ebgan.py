@@ -12,7 +12,7 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import pulling_away
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._energy import Energetic, Number
 from aegan.strategies._registry import register
 
@@ -56,8 +56,8 @@ class EBGAN(Energetic):
             fake, _ = self.fakes(nets, batch)
         e_x, e_g = self.energy(nets, batch.x)[0], self.energy(nets, fake)[0]
         target = self.margin * all_reduce_mean(e_x.detach().mean())
-        m = target if clock.step == 0 else torch.lerp(nets["m"].now(), target, 0.02)  # type: ignore[operator]
-        nets["m"].keep(m)  # type: ignore[operator]
+        m = target if clock.step == 0 else torch.lerp(typed(nets, "m", Number).now(), target, 0.02)
+        typed(nets, "m", Number).keep(m)
         watch = {"m": m, "margin": (e_g - e_x).detach()}
         return Loss({"e(x)": e_x, "[m-e(G)]+": F.relu(m - e_g)}, watch)
 
@@ -65,4 +65,5 @@ class EBGAN(Energetic):
         """L_G = e(G(z)) + λ m PT(E(G(z)))."""
         fake, _ = self.fakes(nets, batch)
         e_g, codes = self.energy(nets, fake)
-        return Loss({"e(G)": e_g, "PT": self.pt * nets["m"].now() * pulling_away(all_gather_rows(codes))})  # type: ignore[operator]
+        m = typed(nets, "m", Number).now()
+        return Loss({"e(G)": e_g, "PT": self.pt * m * pulling_away(all_gather_rows(codes))})

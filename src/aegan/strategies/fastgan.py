@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.networks import MapDecoder, build_decoder
+from aegan.networks import Critic, MapDecoder, build_decoder
 from aegan.objectives.adversarial import Adversarial, wgan_generator
 from aegan.objectives.reconstruction import l1
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
@@ -54,7 +54,7 @@ class FastGAN(Generating, JudgedImages):
     def build(self, spec: DataSpec) -> Networks:
         D = self.critic_network(spec)
         with torch.no_grad():
-            maps = D.features(torch.zeros(1, *spec.shape))  # type: ignore[operator]
+            maps = D.features(torch.zeros(1, *spec.shape))
         R: nn.Module
         if spec.is_vector:
             R = build_decoder(spec.shape, maps[-1].shape[1:], width=self.critic_width)
@@ -73,7 +73,7 @@ class FastGAN(Generating, JudgedImages):
         with torch.no_grad():
             fake, y = self.fakes(nets, batch)
         loss = self.critic_loss(nets["D"], batch.x, fake, y, clock)
-        maps = nets["D"].features(batch.x)  # type: ignore[operator]
+        maps = typed(nets, "D", Critic).features(batch.x)
         loss.terms["L_rec"] = self.reconstruct * drawn_again(nets["R"], maps, batch.x)
         return loss
 
@@ -91,13 +91,13 @@ def soft_hinge(real: Tensor, fake: Tensor) -> Tensor:
 
 def drawn_again(R: nn.Module, maps: list[Tensor], x: Tensor) -> Tensor:
     """How far R's pictures of D's maps are from x, (N,)."""
-    if x.ndim == 2:
+    if not isinstance(R, nn.ModuleDict):  # vectors
         return l1(x, R(maps[-1]).float())
-    small = R["whole"](maps[-2]).float()  # type: ignore[index]
+    small = R["whole"](maps[-2]).float()
     fine = maps[0]
     (h, w), scale = fine.shape[2:], x.shape[2] // fine.shape[2]
     half = (h // 2, w // 2)
     top, left = (int(torch.randint(2, ())) * (side - part) for side, part in zip((h, w), half, strict=True))
-    near = R["part"](fine[..., top : top + half[0], left : left + half[1]]).float()  # type: ignore[index]
+    near = R["part"](fine[..., top : top + half[0], left : left + half[1]]).float()
     crop = x[..., scale * top : scale * (top + half[0]), scale * left : scale * (left + half[1])]
     return l1(F.adaptive_avg_pool2d(x, small.shape[2:]), small) + l1(F.adaptive_avg_pool2d(crop, near.shape[2:]), near)

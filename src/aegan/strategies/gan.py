@@ -16,6 +16,7 @@ from aegan.density.prior import Frequencies
 from aegan.errors import UserError
 from aegan.networks import (
     ConditionalGenerator,
+    Critic,
     History,
     build_critic,
     mixes_batch,
@@ -24,7 +25,7 @@ from aegan.networks import (
 )
 from aegan.networks.layers import settle
 from aegan.objectives.adversarial import Adversarial, smoothed
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, View
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, View, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Generating
 from aegan.strategies._registry import register
@@ -46,7 +47,8 @@ class GAN(Generating, JudgedImages):
 
     References:
         Goodfellow et al. 2014, arXiv 1406.2661. Default loss and penalties: Huang et al. 2024 (R3GAN), arXiv 2501.05441.
-        Options: Salimans et al. 2016, 1606.03498; Lin et al. 2018, 1712.04086. Networks: Radford et al. 2016, 1511.06434.
+        Options: Salimans et al. 2016, 1606.03498; Lin et al. 2018, 1712.04086. Networks: Radford et al. 2016, 1511.06434;
+        Huang et al. 2024.
     """
 
     name = "gan"
@@ -55,12 +57,15 @@ class GAN(Generating, JudgedImages):
     where = "nowhere"
     uses_autoencoder = False
 
-    networks: Literal["ours", "dcgan", "pacgan"] = option(
-        "ours", "ours; DCGAN's for images, or PacGAN's for vectors, as published", source="arXiv 1511.06434, 1712.04086"
+    networks: Literal["ours", "dcgan", "pacgan", "r3gan"] = option(
+        "ours",
+        "ours; DCGAN's or R3GAN's for images, or PacGAN's for vectors, as published",
+        source="arXiv 1511.06434, 2501.05441, 1712.04086",
     )
     z_kind: Literal["normal", "uniform"] = option("normal", "noise from N(0, I), or U(-1, 1) as in DCGAN")
     critic_width: int = option(
-        64, "channels of D at a quarter of the size; with dcgan at half, with pacgan units a layer"
+        64,
+        "channels of D at a quarter of the size; with dcgan at half, with r3gan at all sizes, with pacgan units a layer",
     )
     lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
     lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
@@ -94,7 +99,7 @@ class GAN(Generating, JudgedImages):
             nets |= {f"H{name}": History(nets[name]) for name in "GD"}
         return nets
 
-    def critic_network(self, spec: DataSpec) -> torch.nn.Module:
+    def critic_network(self, spec: DataSpec) -> Critic:
         make = build_critic if self.networks == "ours" else partial(published_critic, self.networks)
         classes = len(spec.classes)
         D = make(spec.shape, width=self.critic_width, classes=classes, pack=self.pack, minibatch=self.minibatch)
@@ -111,7 +116,7 @@ class GAN(Generating, JudgedImages):
         G = self.generator_phase(self.generator, trains=("G", "HG") if self.history else ("G",))
         phases = (replace(D, final=self.final), replace(G, final=self.final))
         play = Stage("play", 1.0, phases, ema=("G",), ema_decay=self.ema_decay)
-        batch_norm = self.networks != "ours" and not self.vbn
+        batch_norm = self.networks in ("dcgan", "pacgan") and not self.vbn
         return (self.count_stage(), play, *([Fit("settle", 0.001, self.settle)] if batch_norm else []))
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -125,7 +130,7 @@ class GAN(Generating, JudgedImages):
         fake, y = self.fakes(nets, batch)
         if not self.feature_matching:
             return self.remember(nets, "G", Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y)}))
-        real, made = (nets["D"].features(x)[-1].float().mean(0) for x in (batch.x, fake))  # type: ignore[operator]
+        real, made = (typed(nets, "D", Critic).features(x)[-1].float().mean(0) for x in (batch.x, fake))
         matched = all_reduce_mean(real.detach() - made).square().sum()
         return self.remember(nets, "G", Loss({"FM": self.feature_matching * matched}))
 
@@ -139,5 +144,6 @@ class GAN(Generating, JudgedImages):
         """Batch normalisation's means and variances for the averaged weights, which training has not seen."""
         rng = torch.Generator(next(nets["G"].parameters()).device).manual_seed(0)
         size = self.batch_size
-        batches = ((self.noise(nets, size, 1.0, rng), nets["Y"].sample(size, rng)) for _ in range(50))  # type: ignore[operator]
+        Y = typed(nets, "Y", Frequencies)
+        batches = ((self.noise(nets, size, 1.0, rng), Y.sample(size, rng)) for _ in range(50))
         return {"layers": settle(nets["G"], batches)}

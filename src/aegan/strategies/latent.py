@@ -11,10 +11,11 @@ from torch import Tensor
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.density.prior import Prior
 from aegan.errors import UserError
 from aegan.networks import build_critic, build_residual
 from aegan.objectives.reconstruction import l1, opponent
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._code_game import CodeGame, draw
 from aegan.strategies._eyes import WithEyes
 from aegan.strategies._groups import WithPrior
@@ -106,11 +107,12 @@ class Latent(WithPrior, WithEyes, FromComponents):
     def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """Codes z for a batch, some of them E(x), the rest drawn, of the batch's classes; and the x of the former."""
         n = min(max(int(len(batch.x) * self.real_share), 1), len(batch.x) - 1)
-        y = batch.y if nets["P"].has_classes else None
+        P = typed(nets, "P", Prior)
+        y = batch.y if P.has_classes else None
         with torch.no_grad():
             real = self.encode(nets, batch.x[:n])
             _, v, _ = draw(nets, len(batch.x) - n, None if y is None else y[n:])
-            made = nets["P"].restore(v)  # type: ignore[operator]
+            made = P.restore(v)
         return torch.cat((real, made)), batch.x[:n], y
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -137,7 +139,7 @@ class Latent(WithPrior, WithEyes, FromComponents):
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(z_k), z_{i+1} = E(G(z_i)), z_0 from the prior: E pulls codes that no image has towards those of images."""
         _, v, _ = draw(nets, n, y, truncation, rng)
-        z: Tensor = nets["P"].restore(v)  # type: ignore[operator]
+        z = typed(nets, "P", Prior).restore(v)
         for _ in range(self.walkback_steps):
             z = self.encode(nets, self.decode(nets, z))
         return self.decode(nets, z)

@@ -12,7 +12,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks.velocity import Velocity
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
 from aegan.strategies._groups import standard_normal
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
@@ -74,7 +74,8 @@ class LatentFlow(OnCodes):
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(norm⁻¹ z_1) of ε scaled by `truncation`."""
-        _, y = nets["P"].draw(n, y, 1.0, rng)  # type: ignore[operator]
+        P = typed(nets, "P", Prior)
+        _, y = P.draw(n, y, 1.0, rng)
         z = truncation * standard_normal(nets["G"], n, rng)
         times = torch.linspace(0, 1, self.sampling_steps + 1, device=z.device)
         for i in range(self.sampling_steps):
@@ -84,4 +85,4 @@ class LatentFlow(OnCodes):
                 end = nets["V"](z + step * slope, times[i + 1].expand(n), y).float()
                 slope = (slope + end) / 2
             z = z + step * slope
-        return self.decode(nets, nets["P"].restore(z))  # type: ignore[operator]
+        return self.decode(nets, P.restore(z))

@@ -12,8 +12,8 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
-from aegan.networks import ConditionalGenerator, build_critic, build_decoder
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.networks import ConditionalGenerator, build_critic, build_decoder, code_shape_of
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
@@ -80,9 +80,9 @@ class LatentWGAN(OnCodes, Judged):
 
     def make(self, nets: Networks, n: int, y: Tensor | None, scale: float, rng: torch.Generator | None) -> Tensor:
         """H(ε, y), ε ~ N(0, scale² I), in the shape of codes."""
-        e = scale * nets["H"].noise(n, rng)  # type: ignore[operator]
+        e = scale * typed(nets, "H", ConditionalGenerator).noise(n, rng)
         v: Tensor = nets["H"](e, y)
-        return v.float().view(n, *nets["G"].code_shape)  # type: ignore[misc]
+        return v.float().view(n, *code_shape_of(nets["G"]))
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C = C(H(ε)) − C(v) + λ (|∇C(v̂)| − 1)²,  v̂ = u v + (1 − u) H(ε)."""
@@ -97,5 +97,6 @@ class LatentWGAN(OnCodes, Judged):
         return Loss({"L_H": self.generator_loss(nets["C"], self.make(nets, len(real), y, 1.0, None), real, y)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
-        _, y = nets["P"].draw(n, y, 1.0, rng)  # type: ignore[operator]
-        return self.decode(nets, nets["P"].restore(self.make(nets, n, y, truncation, rng)))  # type: ignore[operator]
+        P = typed(nets, "P", Prior)
+        _, y = P.draw(n, y, 1.0, rng)
+        return self.decode(nets, P.restore(self.make(nets, n, y, truncation, rng)))

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.networks import build_autoencoder, build_decoder
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View
+from aegan.networks import build_autoencoder, build_decoder, code_shape_of
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View, typed
 from aegan.strategies._groups import Annealed, standard_normal
 from aegan.strategies._pieces import halves
 from aegan.strategies._registry import register
@@ -108,12 +108,13 @@ class TwoStageVAE(Annealed):
         for batch in view.batches("train", self.fit_limit):
             z = self.posterior_sample(nets, batch.x).flatten(1)
             errors.append((z - self.again(nets, z)[2]).square().mean(1))
-        nets["S"].value.copy_(torch.cat(errors).mean().sqrt())  # type: ignore[operator]
-        return {"gamma": float(nets["S"].value)}  # type: ignore[arg-type]
+        gamma = typed(nets, "S", Spread).value
+        gamma.copy_(torch.cat(errors).mean().sqrt())
+        return {"gamma": float(gamma)}
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         u = truncation * standard_normal(nets["G2"], n, rng)
         z = nets["G2"](u).float()
         e = torch.randn(z.shape, generator=rng, device=z.device)
-        z = z + truncation * nets["S"].value * e  # type: ignore[operator]
-        return self.decode(nets, z.view(n, *nets["G"].code_shape))  # type: ignore[misc]
+        z = z + truncation * typed(nets, "S", Spread).value * e
+        return self.decode(nets, z.view(n, *code_shape_of(nets["G"])))

@@ -12,9 +12,10 @@ from aegan.collectives import all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.networks import Critic
 from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Variational, WithPrior, standard_normal
 from aegan.strategies._registry import register
@@ -71,9 +72,10 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
 
     def like_loss(self, nets: Networks, x: Tensor, back: Tensor) -> Tensor:
         """L_like = ½ |D_l(x) − D_l(x̃)|², (N,), a mean, over that of |D_l(x)|² so that D's scale does not count."""
+        D = typed(nets, "D", Critic)
         with torch.no_grad():
-            real = nets["D"].features(x)[self.layer]  # type: ignore[operator]
-        made = nets["D"].features(back)[self.layer]  # type: ignore[operator]
+            real = D.features(x)[self.layer]
+        made = D.features(back)[self.layer]
         return 0.5 * feature_distance([real], [made], power=2)
 
     def fakes(self, nets: Networks, back: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from aegan.networks.autoencoders import grids
 from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._pieces import halves, reparameterise
@@ -110,7 +110,8 @@ class VQGAN(WithPrior, Compressing, Judged):
         rounded = nets["Q"](z)
         back = nets["G"](z + (rounded - z).detach()).float()  # straight through
         commit = self.commit * (z - rounded).square().flatten(1).mean(1)
-        return back, Loss({**self.reconstruction(x, back), "commit": commit}, {"in use": nets["Q"].learn(z)})  # type: ignore[operator]
+        terms = {**self.reconstruction(x, back), "commit": commit}
+        return back, Loss(terms, {"in use": typed(nets, "Q", Quantiser).learn(z)})
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − x̂|₁ + w2 |x − x̂|₂² + L_code; L_code = β |z_e − sg[e]|² or kl/D KL."""

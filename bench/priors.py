@@ -1,0 +1,63 @@
+"""What drawing codes from Gaussians around all of them brings to trained runs of `latent`; judged as in bench/pictures.py.
+
+    python bench/priors.py sets/units RUN [RUN ...] --judges lite0,lite2,own
+
+For runs that were trained with prior=mixture. Prints, on the same weights, for samples from the mixture, from Parzen windows
+(h = 1, and the h that prior=parzen takes), and for reconstructions of training images: the distance above that of held-out
+images, precision, recall and authenticity by each judge, and the share of samples that look copied by pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import aegan
+from aegan.data import open_data
+from aegan.density import ManifoldParzen
+from aegan.metrics import copying
+
+sys.path.insert(0, str(Path(__file__).parent))
+from pictures import COUNT, Judge
+
+MOST = 20_000  # training images whose codes are taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="what the runs were trained on")
+    parser.add_argument("runs", nargs="+")
+    parser.add_argument("--judges", default="lite0,own")
+    given = parser.parse_args()
+    data = open_data(given.data)
+    judges = {name: Judge(name, data, "cpu") for name in given.judges.split(",")}
+    items, held = np.asarray(data.train.items), np.asarray(data.held_out.items)
+    items = items[np.sort(np.random.default_rng(0).permutation(len(items))[:MOST])]
+
+    def show(what: str, images: np.ndarray[Any, Any]) -> None:
+        found = {name: judge.score(images) for name, judge in judges.items()}
+        keys = ("above", "precision", "recall", "authentic")
+        copied = copying(images[: len(held)], held, items).share
+        print(what, {name: [f[k] for k in keys] for name, f in found.items()}, "copies", round(copied, 3), flush=True)
+
+    for run in given.runs:
+        print(run)
+        model = aegan.load(run, "cpu")
+        P = model.networks["P"]
+        show("  mixture", model.sample(COUNT, seed=0))
+        u = P.whitening.encode(torch.from_numpy(model.encode(items)))
+        P.parzen = ManifoldParzen().fit(u, scale=P.whitening.scale)
+        found = P.parzen.h
+        for h in (torch.ones(1), found):
+            P.parzen.h = h
+            show(f"  windows, h = {float(h):.2f}", model.sample(COUNT, seed=0))
+        show("  reconstructions", model.reconstruct(items[:COUNT]))
+
+
+if __name__ == "__main__":
+    main()
