@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -75,7 +76,9 @@ def test_wandb_offline(tmp_path: Path, picture: Path, monkeypatch: pytest.Monkey
     log_a_run("wandb", tmp_path / "run", picture)
     (folder,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     (record,) = folder.glob("*.wandb")
-    raw = record.read_bytes()
+    patience = time.monotonic() + 30  # its own process may write the last of it after the run was finished
+    while b"compress/terms/L1" not in (raw := record.read_bytes()) and time.monotonic() < patience:
+        time.sleep(0.1)
     assert b"compress/terms/L1" in raw and b"components" in raw
     (image,) = folder.rglob("*.png")
     assert image.read_bytes() == picture.read_bytes()
