@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
