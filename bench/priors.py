@@ -37,7 +37,7 @@ def main() -> None:
     data = open_data(given.data)
     judges = {name: Judge(name, data, "cpu") for name in given.judges.split(",")}
     items, held = np.asarray(data.train.items), np.asarray(data.held_out.items)
-    items = items[np.sort(np.random.default_rng(0).permutation(len(items))[:MOST])]
+    items = items[np.random.default_rng(0).permutation(len(items))[:MOST]]
 
     def show(what: str, images: np.ndarray[Any, Any]) -> None:
         found = {name: judge.score(images) for name, judge in judges.items()}
