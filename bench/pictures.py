@@ -70,6 +70,28 @@ class Judge:
         }  # fmt: skip
 
 
+class JudgedRuns:
+    """What a script that judges trained runs is told: `data`, the paths `runs`, and its judges.
+
+    Args:
+        about: the script's docstring.
+    """
+
+    def __init__(self, about: str | None) -> None:
+        parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("data", help="what the runs were trained on")
+        parser.add_argument("runs", nargs="+")
+        parser.add_argument("--judges", default="lite0,own")
+        given = parser.parse_args()
+        self.data, self.runs = open_data(given.data), given.runs
+        self.judges = {name: Judge(name, self.data, "cpu") for name in given.judges.split(",")}
+
+    def show(self, what: str, images: np.ndarray[Any, Any], *more: Any, keys: tuple[str, ...]) -> None:
+        """Prints figures of images by every judge, and what else is known of them."""
+        found = {name: judge.score(images) for name, judge in self.judges.items()}
+        print(what, {name: [f[k] for k in keys] for name, f in found.items()}, *more, flush=True)
+
+
 def train(place: str, attempt: str, given: argparse.Namespace) -> tuple[Path, np.ndarray[Any, Any], float]:
     """The run's folder, its samples, and the seconds of training."""
     strategy, *options = attempt.split()

@@ -9,7 +9,6 @@ images, precision, recall and authenticity by each judge, and the share of sampl
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,32 +17,23 @@ import numpy as np
 import torch
 
 import aegan
-from aegan.data import open_data
 from aegan.density import ManifoldParzen
 from aegan.metrics import copying
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pictures import COUNT, Judge
+from pictures import COUNT, JudgedRuns
 
 MOST = 20_000  # training images whose codes are taken
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="what the runs were trained on")
-    parser.add_argument("runs", nargs="+")
-    parser.add_argument("--judges", default="lite0,own")
-    given = parser.parse_args()
-    data = open_data(given.data)
-    judges = {name: Judge(name, data, "cpu") for name in given.judges.split(",")}
-    items, held = np.asarray(data.train.items), np.asarray(data.held_out.items)
+    given = JudgedRuns(__doc__)
+    items, held = np.asarray(given.data.train.items), np.asarray(given.data.held_out.items)
     items = items[np.random.default_rng(0).permutation(len(items))[:MOST]]
 
     def show(what: str, images: np.ndarray[Any, Any]) -> None:
-        found = {name: judge.score(images) for name, judge in judges.items()}
-        keys = ("above", "precision", "recall", "authentic")
         copied = copying(images[: len(held)], held, items).share
-        print(what, {name: [f[k] for k in keys] for name, f in found.items()}, "copies", round(copied, 3), flush=True)
+        given.show(what, images, "copies", round(copied, 3), keys=("above", "precision", "recall", "authentic"))
 
     for run in given.runs:
         print(run)

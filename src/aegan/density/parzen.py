@@ -9,11 +9,8 @@ from aegan.density._fitted import Fitted
 
 MOST = 20_000  # codes that are kept: they lie in the model's file
 CHUNK = 1000  # codes whose neighbours are looked for at once
-TRIALS, BISECTIONS, WIDEST = (
-    300,
-    8,
-    2.0,
-)  # draws by which h is found, in so many steps; in one or two dimensions any h may do
+TRIALS, BISECTIONS = 300, 8  # draws by which h is found, in so many steps
+WIDEST = 2.0  # h, where any would do: in one or two dimensions
 DECIMALS = 3  # codes that agree so far are one: examples that are there twice would have nothing around them
 
 
@@ -114,13 +111,12 @@ class ManifoldParzen(Fitted):
             generator: source of randomness.
         """
         self._check()
-        first, count = torch.zeros((), dtype=torch.long), torch.tensor(len(self.points))
+        first, count = self.classes.new_zeros(()), self.classes.new_full((), len(self.points))
         if y is not None:
-            first = torch.where(y < 0, 0, (self.classes[None] < y[:, None]).sum(1))
-            count = torch.where(y < 0, len(self.points), (self.classes[None] == y[:, None]).sum(1))
+            first = torch.where(y < 0, first, (self.classes < y[:, None]).sum(1))
+            count = torch.where(y < 0, count, (self.classes == y[:, None]).sum(1))
         chance = torch.rand(n, device=self.points.device, generator=generator)
-        count = count.to(self.points.device)
-        i = first.to(self.points.device) + (chance * count).long().minimum(count - 1)
+        i = first + (chance * count).long().minimum(count - 1)
         e = torch.randn(n, self.near.shape[1], dtype=self.points.dtype, device=self.points.device, generator=generator)
         width = truncation * self.bandwidth * self.h
         return self.points[i] + width * self._deviation(self.points, i, e), self.classes[i]

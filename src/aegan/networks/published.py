@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from aegan.errors import UserError
 from aegan.networks.critics import Critic, CriticBody, with_head
-from aegan.networks.r3gan import R3Body, R3Decoder, r3gan_sides
+from aegan.networks.r3gan import R3Body, R3Decoder
 
 
 def start_published(net: nn.Module) -> None:
@@ -161,7 +161,6 @@ def published_critic(
     """
     body: DCGANBody | MaxoutBody | R3Body
     if kind == "r3gan":
-        r3gan_sides(shape)  # refuses vectors
         body = R3Body((shape[0] * pack, *shape[1:]), width=width)
         return with_head(body, body.out, classes=classes, pack=pack, minibatch=minibatch)
     if kind == "dcgan":
