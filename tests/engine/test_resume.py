@@ -85,7 +85,7 @@ def test_images_with_classes_in_either_precision_and_with_either_optimiser(
     assert_equal: Any,
     stop_after: Any,
 ) -> None:
-    chosen = small("latent", matrix_lr=matrix_lr)
+    chosen = small("latent", matrix_lr=matrix_lr, matrix_lr_generator=matrix_lr)
     straight = make_engine(chosen, pictures, "straight", steps=9, precision=precision).run()
     made: list[Engine] = []
 
@@ -103,7 +103,7 @@ def test_eyes_of_both_kinds(
     """Those of a package are loaded in the midst of training, and draw nothing from its random numbers."""
     chosen = small(
         "latent", eyes="lite1+contrastive+pixels", principal=12, play_share=0,
-        upsampling="bilinear+noise", chroma=2.0, anchor_scale=4, feature_anchor=1.0,
+        upsampling="bilinear+noise", chroma=2.0, anchor_scale=4, feature_anchor=1.0, blur=2.0,
     )  # fmt: skip
     straight = make_engine(chosen, pictures, "straight", steps=12).run()
     made: list[Engine] = []

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aegan.networks import Augment, build_critic
-from aegan.networks.augment import MOST, RAMP
+from aegan.networks.augment import MOST, RAMP, gaussian_blur
 
 
 def strong(p: float = MOST) -> Augment:
@@ -103,3 +103,21 @@ def test_nothing_leaks_into_what_is_learned() -> None:
         (means - target).square().mean().backward()
         optimizer.step()
     assert float((centre.detach() - 8).abs().max()) < 0.75
+
+
+def test_blur_is_a_gaussian_of_the_width_asked_for() -> None:
+    point = torch.zeros(1, 2, 41, 33)
+    point[:, :, 20, 16] = 1
+    for sigma in (0.5, 1.0, 2.0):
+        blurred = gaussian_blur(point, sigma)
+        assert blurred.sum((2, 3)).flatten().tolist() == pytest.approx([1, 1], abs=1e-4)
+        down, across = blurred[0, 0].sum(1), blurred[0, 0].sum(0)
+        for line, middle in ((down, 20), (across, 16)):
+            variance = float((line * (torch.arange(len(line)) - middle) ** 2).sum())
+            assert variance == pytest.approx(sigma**2, rel=0.01), sigma
+    assert torch.allclose(gaussian_blur(torch.ones(1, 1, 8, 8), 3.0), torch.ones(1, 1, 8, 8)), "no darker at the border"
+
+
+def test_blur_stays_in_32_bits_under_autocast() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert gaussian_blur(images(2), 1.0).dtype == torch.float32

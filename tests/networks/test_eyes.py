@@ -13,7 +13,7 @@ from aegan.errors import UserError
 from aegan.networks.eyes import ContrastEyes, LiteEyes
 from aegan.networks.lite import MissingWeights, load_lite
 from aegan.networks.projected import ProjectedCritic
-from aegan.strategies import strategy
+from aegan.strategies import Clock, strategy
 
 SHAPES = [(3, 64, 64), (1, 16, 16), (4, 96, 64), (3, 128, 128)]
 
@@ -163,3 +163,12 @@ def test_detail_is_held_by_pixels_where_no_network_sees_it() -> None:
     assert scale(eyes="pixels", anchor_scale=4, feature_anchor=1.0) == 1
     assert scale(eyes="pixels", anchor_scale=4) == 4, "asked for"
     assert scale(eyes="lite0+pixels", anchor_scale=4, feature_anchor=1.0) == 4
+
+
+def test_critics_see_sharp_images_in_the_end() -> None:
+    chosen: Any = strategy("latent")(blur=2.0, blur_share=0.5)  # type: ignore[call-arg]
+    x = torch.rand(2, 3, 32, 32)
+    detail = [float(chosen.blurred(x, Clock(0, at)).diff(dim=3).abs().mean()) for at in (0.0, 0.25, 0.4, 0.5)]
+    assert detail == sorted(detail) and detail[0] < detail[-1] / 4
+    assert chosen.blurred(x, Clock(9, 0.5)) is x and chosen.blurred(x[:, 0, 0], Clock(0, 0.0)).ndim == 2
+    assert strategy("latent")(blur=2.0, blur_share=0.0).blurred(x, Clock(0, 0.0)) is x  # type: ignore[call-arg,attr-defined]

@@ -152,6 +152,7 @@ class WithEyes(JudgedImages):
         y: Tensor | None,
         *,
         of: Tensor | None = None,
+        back: Tensor | None = None,
         anchor: float = 0.0,
     ) -> dict[str, Tensor]:
         """The terms of L_G of all critics.
@@ -159,6 +160,7 @@ class WithEyes(JudgedImages):
         Args:
             fake, real: (N, C, H, W).
             of: images (n, C, H, W) that the first n of `fake` are to resemble.
+            back: what is to resemble them in the place of these; None: the same.
             anchor: weight of Σ_l |X_l(T x) − X_l(T G(E(x)))|₁ for those, over the maps l of each network X.
         """
         terms = {"L_G": self.generator_loss(nets["D"], fake, real, y)} if "D" in nets else {}
@@ -170,8 +172,9 @@ class WithEyes(JudgedImages):
                 if of is not None and anchor:
                     with torch.no_grad():
                         wanted = nets[eyes](moved(of, *by))
+                    found = maps if back is None else nets[eyes](moved(back, *by))
                     terms[f"anchor {eyes}"] = anchor * sum(
-                        (l1(a, b[: len(of)]) for a, b in zip(wanted, maps, strict=True)), fake.new_zeros(())
+                        (l1(a, b[: len(of)]) for a, b in zip(wanted, found, strict=True)), fake.new_zeros(())
                     )
             terms[f"L_G{heads}"] = -weight * nets[heads](maps, y).float().mean(1)
         return terms

@@ -14,6 +14,7 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.errors import UserError
 from aegan.networks import build_critic, build_residual
+from aegan.networks.augment import gaussian_blur
 from aegan.objectives.reconstruction import l1, opponent
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._code_game import CodeGame, draw
@@ -65,8 +66,17 @@ class Latent(WithPrior, WithEyes, FromComponents):
         "weight of the same distance between features of networks that critics see through",
         source="arXiv 1801.03924",
     )
+    blur: float = option(
+        0.0,
+        "σ in pixels of a Gaussian blur, through which critics see images as *sharpen* begins; it falls to 0",
+        source="Karras et al. 2021, arXiv 2106.12423",
+    )
+    blur_share: float = option(0.6, "part of *sharpen* after which critics see sharp images")
     real_share: float = option(0.5, "part of the codes in *sharpen* that are E(x); the others are drawn from the prior")
     ema_decay: float = option(0.995, "of G's average while sharpening")
+    matrix_lr_generator: float = option(
+        0.0, "Muon's learning rate of G's matrices while sharpening; 0: Adam for them, too", source="arXiv 2502.16982"
+    )
 
     def resolve_auto(self, spec: DataSpec) -> Latent:
         chosen = super().resolve_auto(spec)
@@ -100,7 +110,9 @@ class Latent(WithPrior, WithEyes, FromComponents):
         if self.sharpen_share:
             stages += self.eyes_stages(spec)
             critic = replace(self.critic_phase(self.critic, trains=self.judging(spec)), clip=2.0)
-            decoder = replace(self.generator_phase(self.sharpen), clip=10.0, hold=True)
+            decoder = replace(
+                self.generator_phase(self.sharpen), clip=10.0, hold=True, matrix_lr=self.matrix_lr_generator
+            )
             stages.append(Stage("sharpen", self.sharpen_share, (critic, decoder), ema=("G",), ema_decay=self.ema_decay))
         return tuple(stages)
 
@@ -120,14 +132,25 @@ class Latent(WithPrior, WithEyes, FromComponents):
         z, _, y = self.fakes(nets, batch)
         with torch.no_grad():
             fake = self.decode(nets, z)
-        return self.critic_losses(nets, batch.x, fake, y, clock)
+        return self.critic_losses(nets, self.blurred(batch.x, clock), self.blurred(fake, clock), y, clock)
 
     def sharpen(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = sp(D(x) − D(G(z))) + anchor |x − G(E(x))|₁, and that distance between features X(x), X(G(E(x)))."""
         z, x, y = self.fakes(nets, batch)
         fake = nets["G"](z).float()
-        terms = self.generator_losses(nets, fake, batch.x, y, of=x, anchor=self.feature_anchor)
+        shown, real = self.blurred(fake, clock), self.blurred(batch.x, clock)
+        back = None if shown is fake else fake[: len(x)]  # critics see no fine detail then, but the anchor does
+        terms = self.generator_losses(nets, shown, real, y, of=x, back=back, anchor=self.feature_anchor)
         return Loss({**terms, "anchor": self.anchor * self.drift(x, fake[: len(x)])})
+
+    def blurred(self, x: Tensor, clock: Clock) -> Tensor:
+        """Images (N, C, H, W) as critics see them at this time; vectors as they are.
+
+        At first G's images differ from others most in that they are blurred, and G would answer with any fine lines.
+        """
+        if x.ndim != 4 or not self.blur or clock.progress >= self.blur_share:
+            return x
+        return gaussian_blur(x, self.blur * (1 - clock.progress / self.blur_share))
 
     def drift(self, x: Tensor, back: Tensor) -> Tensor:
         """|x − G(E(x))|₁ as the anchor measures it, (N,): colour weighed by `chroma`, at `anchor_scale`."""
