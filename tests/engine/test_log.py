@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from narrow import narrow
 from PIL import Image
 from rich.console import Console
 
@@ -80,7 +81,7 @@ def test_pictures_are_written(
     if kind == "vectors" and not strategy(name).vectors:
         pytest.skip("images only")
     data = request.getfixturevalue(kind)
-    chosen = strategy(name)(width=8, batch_size=16)
+    chosen = narrow(name)
     engine = make_engine(chosen, data, steps=24)
     engine.run()
     folder = tmp_path / "run" / "samples"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from narrow import narrow
 from torch import Tensor, nn
 
 from aegan.data import Data
@@ -19,7 +19,7 @@ from aegan.engine.loop import Interrupted
 from aegan.engine.memory import LEAST, halved, out_of_memory, split
 from aegan.errors import UserError
 from aegan.jsonl import read_log
-from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy, strategy
+from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
 
 
 def cuda() -> BaseException:
@@ -144,10 +144,7 @@ def test_a_rollback_keeps_the_pieces(vectors: Data, make_engine: Any) -> None:
 @pytest.mark.parametrize("name", ["latent", "gan", "vae"])
 def test_strategies_in_pieces(name: str, pictures: Data, make_engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shapes, labels and pieces of unequal size, through every phase."""
-    kind = strategy(name)
-    known = {f.name for f in dataclasses.fields(kind)}
-    narrow = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 14}
-    engine = make_engine(kind(**{k: v for k, v in narrow.items() if k in known}), pictures, steps=8)
+    engine = make_engine(narrow(name, batch_size=14), pictures, steps=8)
     engine.counters.parts = 4
     engine.run()
     assert all(p.isfinite().all() for net in engine.networks.values() for p in net.parameters())

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from narrow import NARROW, SHARES
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -33,10 +34,7 @@ from aegan.launch import free_port
 from aegan.strategies import strategies, strategy
 
 WORKER = Path(__file__).with_name("ranks_worker.py")
-NARROW = {
-    "width": 8, "critic_width": 8, "play_width": 8, "second_width": 8, "denoiser_width": 8, "components": [1, 2],
-    "batch_size": 16, "compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3, "entries": 16,
-}  # fmt: skip
+OPTIONS = {**NARROW, **SHARES, "entries": 16}
 TOLERANCE = 1e-4
 
 # Options by which a loss looks at more than one example, or draws otherwise than by default: strategy, data, options.
@@ -131,7 +129,7 @@ def job_data(tmp_path_factory: pytest.TempPathFactory, make_shapes: Any, make_ci
 def job(name: str, kind: str, options: dict[str, Any], data: Callable[[str], str], **more: Any) -> dict[str, Any]:
     what = "-".join([name, kind, *(f"{k}={v}" for k, v in options.items())])
     size = 16 if kind == "pictures" else None
-    chosen = {**NARROW, **options}
+    chosen = {**OPTIONS, **options}
     return {"name": what, "strategy": name, "options": chosen, "data": data(kind), "steps": 12, "size": size, **more}
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from narrow import narrow
 
 from aegan.data import DataSpec
 from aegan.model import Model
-from aegan.strategies import strategy
 
-NARROW: dict[str, Any] = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16}
 SPECS = {
     "classes": DataSpec((3, 16, 16), ("square", "disc"), 100),
     "grid": DataSpec((1, 40, 40), (), 100),  # with a spatial code
@@ -24,9 +23,7 @@ SPECS = {
 def random_model(name: str, kind: str = "classes", **options: Any) -> Model:
     """A narrow model whose prior is fitted to codes from N(0, I)."""
     torch.manual_seed(0)
-    cls, spec = strategy(name), SPECS[kind]
-    known = {f.name for f in dataclasses.fields(cls)}
-    chosen = cls(**{k: v for k, v in {**NARROW, **options}.items() if k in known})
+    chosen, spec = narrow(name, **options), SPECS[kind]
     if not chosen.uses_labels:
         spec = dataclasses.replace(spec, classes=())
     nets = chosen.build(spec)

@@ -1,4 +1,4 @@
-"""Strategies with the narrowest networks, for tests of the engine."""
+"""Strategies with the narrowest networks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from aegan.strategies import Strategy, strategy
 
-NARROW = {"width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16}
+NARROW: dict[str, Any] = {
+    "width": 8, "critic_width": 8, "play_width": 8, "second_width": 8, "denoiser_width": 8, "drift_width": 8,
+    "flow_width": 16, "components": (1, 2), "batch_size": 16,
+}  # fmt: skip
 SHARES = {"compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3}  # some steps for every stage of `latent`
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import narrow as shared
 import numpy as np
 import pytest
 import torch
@@ -17,11 +17,6 @@ from aegan.data.loader import Batch, Loader
 from aegan.engine import Engine
 from aegan.model import Model
 from aegan.strategies import Networks, Strategy, strategy
-
-NARROW: dict[str, Any] = {
-    "width": 8, "critic_width": 8, "play_width": 8, "components": (1, 2), "batch_size": 16,
-    "compress_share": 0.4, "play_share": 0.3, "sharpen_share": 0.3,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,10 +56,8 @@ class Tiny:
 
 
 def narrow(name: str, **changes: Any) -> Strategy:
-    """A strategy with the narrowest networks."""
-    kind = strategy(name)
-    known = {f.name for f in dataclasses.fields(kind)}
-    return kind(**{k: v for k, v in {**NARROW, **changes}.items() if k in known})
+    """A strategy with the narrowest networks, and some steps for every stage."""
+    return shared.narrow(name, **{**shared.SHARES, **changes})
 
 
 @pytest.fixture(scope="session")
