@@ -138,13 +138,14 @@ def test_reconstructions_are_held_to_the_features_of_their_images() -> None:
     nets = chosen.build(spec)
     x = torch.rand(4, 3, 64, 64) * 2 - 1
 
-    def terms(fake: torch.Tensor, anchor: float) -> dict[str, torch.Tensor]:
+    def terms(fake: torch.Tensor, anchor: float, back: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
-        return chosen.generator_losses(nets, fake, x, None, of=x[:2], anchor=anchor)
+        return chosen.generator_losses(nets, fake, x, None, of=x[:2], back=back, anchor=anchor)
 
     assert "anchor X" not in terms(x, 0.0)
     same, other = terms(x, 2.0)["anchor X"], terms(x.flip(0), 2.0)["anchor X"]
     assert float(same.max()) < 1e-5 < 0.1 < float(other.min())
+    assert float(terms(x.flip(0), 2.0, back=x[:2])["anchor X"].max()) < 1e-5, "others than critics see"
     twice = terms(x.flip(0), 4.0)["anchor X"]
     assert torch.allclose(twice, 2 * other, rtol=1e-4)
     fake = x.flip(0).requires_grad_()
