@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from narrow import SHARES, narrow
+from narrow import small
 
 import aegan
 from aegan.data import Data
@@ -47,7 +47,7 @@ def test_it_trains_in_every_precision(
 
     Norms of gradients may be infinite in fp16 at first: the scaler then takes a smaller factor, and the step is not taken.
     """
-    engine = make_engine(narrow(name, **SHARES), pictures, device="cuda", precision=precision)
+    engine = make_engine(small(name), pictures, device="cuda", precision=precision)
     networks = engine.run().networks
     lines = [line for line in read_log(tmp_path / "run" / "log.jsonl") if "terms" in line]
     assert lines
@@ -63,12 +63,12 @@ def test_stopped_and_resumed(
     name: str, repeatable: None, pictures: Data, vectors: Data, make_engine: Any, weights_of: Any, stop_after: Any
 ) -> None:
     data = vectors if strategy(name).vectors else pictures
-    whole = weights_of(make_engine(narrow(name, **SHARES), data, "whole", device="cuda").run())
+    whole = weights_of(make_engine(small(name), data, "whole", device="cuda").run())
     stop_after(5)
     with pytest.raises(Interrupted):
-        make_engine(narrow(name, **SHARES), data, device="cuda").run()
+        make_engine(small(name), data, device="cuda").run()
     stop_after(None)
-    resumed = weights_of(make_engine(narrow(name, **SHARES), data, device="cuda").run(resume=True))
+    resumed = weights_of(make_engine(small(name), data, device="cuda").run(resume=True))
     differ = [k for k in whole if not torch.equal(whole[k], resumed[k])]
     assert not differ, differ
 

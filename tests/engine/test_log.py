@@ -53,7 +53,7 @@ def test_means_between_lines() -> None:
 
 
 def test_lines_of_a_run(pictures: Data, make_engine: Any, tmp_path: Path) -> None:
-    chosen = strategy("latent")(width=8, critic_width=8, play_width=8, components=(1, 2), batch_size=16)
+    chosen = narrow("latent")
     engine = make_engine(chosen, pictures, steps=40)
     outcome = engine.run()
     lines = [strict(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
@@ -99,7 +99,7 @@ def test_pictures_are_written(
 def test_previews_do_not_change_the_run(
     vectors: Data, make_engine: Any, weights_of: Any, assert_equal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = strategy("latent")(width=8, critic_width=8, play_width=8, components=(1, 2), batch_size=16)
+    chosen = narrow("latent")
     one = make_engine(chosen, vectors, "one").run()
     monkeypatch.setattr("aegan.engine.previews.Previews.draw", lambda *args: Path("none"))
     two = make_engine(chosen, vectors, "two").run()

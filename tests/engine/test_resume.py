@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from narrow import SHARES, narrow
+from narrow import small
 from safetensors.torch import load_file
 
 from aegan.data import Data, open_data
@@ -22,12 +22,7 @@ from aegan.engine import Engine
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
 from aegan.jsonl import read_log
-from aegan.strategies import Fit, Strategy, strategies, strategy
-
-
-def small(name: str, **changes: Any) -> Strategy:
-    """The narrowest networks, and some steps for every stage."""
-    return narrow(name, **{**SHARES, **changes})
+from aegan.strategies import Fit, strategies, strategy
 
 
 def interrupted_everywhere(make: Callable[[], Engine], set_stop: Callable[[int | None], None]) -> tuple[Engine, int]:

@@ -19,3 +19,8 @@ def narrow(name: str, **options: Any) -> Strategy:
     kind = strategy(name)
     known = {f.name for f in dataclasses.fields(kind)}
     return kind(**{k: v for k, v in {**NARROW, **options}.items() if k in known})
+
+
+def small(name: str, **options: Any) -> Strategy:
+    """`narrow`, and some steps for every stage."""
+    return narrow(name, **{**SHARES, **options})

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import narrow as shared
 import numpy as np
 import pytest
 import torch
+from narrow import small
 
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec, open_data
@@ -55,14 +55,9 @@ class Tiny:
         return Model(self.strategy, self.spec, self.copies(), mean=mean, scale=scale, device="cpu")
 
 
-def narrow(name: str, **changes: Any) -> Strategy:
-    """A strategy with the narrowest networks, and some steps for every stage."""
-    return shared.narrow(name, **{**shared.SHARES, **changes})
-
-
 @pytest.fixture(scope="session")
 def make_narrow() -> Callable[..., Strategy]:
-    return narrow
+    return small
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +99,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, data_of: Callable[[str], Data
             states.append({f"{n}.{k}": v.clone() for n, net in networks.items() for k, v in net.state_dict().items()})
 
         config = RunConfig(steps=12, device="cpu", precision="fp32", checkpoint_every=1e9)
-        engine = Engine(narrow(name), data, config, folder, save_model=snapshot)
+        engine = Engine(small(name), data, config, folder, save_model=snapshot)
         snapshot(engine.networks)
         outcome = engine.run()
         return Tiny(engine.strategy, data, engine.spec, outcome.networks, states)

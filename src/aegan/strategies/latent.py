@@ -128,7 +128,10 @@ class Latent(WithPrior, WithEyes, FromComponents):
         return torch.cat((real, made)), batch.x[:n], y
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_D = sp(D(G(z)) − D(x)) + γ/2 (|∇D(x)|² + |∇D(G(z))|²), some of the z codes E(x), the others from the prior."""
+        """L_D = sp(D(G(z)) − D(x)) + γ/2 (|∇D(x)|² + |∇D(G(z))|²), some of the z codes E(x), the others from the prior.
+
+        D sees x and G(z) `blurred`.
+        """
         z, _, y = self.fakes(nets, batch)
         with torch.no_grad():
             fake = self.decode(nets, z)
