@@ -103,6 +103,8 @@ def train(place: str, attempt: str, given: argparse.Namespace) -> tuple[Path, np
     budget = ["--steps", str(given.steps)] if given.steps else ["--minutes", str(given.minutes)]
     command = [*aegan, "train", place, "--strategy", strategy, *budget, "--out", str(folder), "--seed", str(given.seed),
                "--device", given.device, "--no-evaluate", "--logger", "none"]  # fmt: skip
+    if given.size:
+        command += ["--size", str(given.size)]
     for option in options:
         command += option.split("=") if option.startswith("--") else ["--set", option]
     began = time.monotonic()
@@ -133,6 +135,7 @@ def main() -> None:
     parser.add_argument("--try", dest="tries", action="append", help='"STRATEGY option=value …"; several times')
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--size", type=int, help="of the images in pixels; judges see them at their own sizes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once")
@@ -148,7 +151,7 @@ def main() -> None:
         parser.error("--jobs shares the machine, and needs --steps")
     given.runs.mkdir(parents=True, exist_ok=True)
     for place in given.sets:
-        data = open_data(place)
+        data = open_data(place, size=given.size)
         held = np.asarray(data.held_out.items)
         judges = {}
         for name in given.judges.split(","):

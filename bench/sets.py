@@ -1,10 +1,11 @@
 """Makes sets of colour pictures from Debian packages, to train and measure on; nothing of them is in this repository.
 
     python bench/sets.py units textures stamps --out sets      PNGs of 64×64 in sets/units, sets/textures, sets/stamps
+    python bench/sets.py textures --side 128 --out sets        of 128×128 in sets/textures-128
 
     set        package                   what
-    units      wesnoth-1.16-data         sprites of 72×72 with transparency, the middle 64×64
-    textures   openarena-081-textures    tiles of 64×64, at most 16 a texture, evenly spread
+    units      wesnoth-1.16-data         sprites of 72×72 with transparency, the middle 64×64; no other size
+    textures   openarena-081-textures    tiles of 64×64, at most 16 a texture, evenly spread (larger ones: at most 4)
     stamps     tuxpaint-stamps-default   photographs and drawings cut out, with transparency, reduced to 64×64
 
 The packages say under which licences their pictures are (GPL and others); see /usr/share/doc/PACKAGE/copyright.
@@ -22,16 +23,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 64
-TILES = 16  # of one texture, lest a few large ones be most of the set
+SIDE = 64  # unless asked otherwise
+TILES = 16  # of this side of one texture, lest a few large ones be most of the set
 UNITS = Path("/usr/share/games/wesnoth/1.16")
 TEXTURES = Path("/usr/share/games/openarena/baseoa/pak4-textures.pk3")
 STAMPS = Path("/usr/share/tuxpaint/stamps")
 Named = Iterator[tuple[str, Image.Image]]
 
 
-def units() -> Named:
+def units(side: int) -> Named:
     """The unit sprites of 72×72, of all campaigns; animation frames are among them."""
+    if side != SIDE:
+        raise SystemExit(f"The sprites of units are made in {SIDE} pixels only.")
     for path in sorted(UNITS.rglob("*.png")):
         if "units" not in path.parts:
             continue
@@ -41,31 +44,32 @@ def units() -> Named:
                 yield path.stem, image.convert("RGBA").crop((margin, margin, margin + SIDE, margin + SIDE))
 
 
-def textures() -> Named:
-    """Tiles of every texture of at least 64×64; those of one colour are left out."""
+def textures(side: int) -> Named:
+    """Tiles of every texture that is large enough; those of one colour are left out."""
+    most = max(TILES * SIDE**2 // side**2, 4)
     with zipfile.ZipFile(TEXTURES) as archive:
         for name in sorted(archive.namelist()):
             if not name.lower().endswith((".jpg", ".tga")):
                 continue
             image = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
             places = [
-                (x, y) for y in range(0, image.height - SIDE + 1, SIDE) for x in range(0, image.width - SIDE + 1, SIDE)
+                (x, y) for y in range(0, image.height - side + 1, side) for x in range(0, image.width - side + 1, side)
             ]
-            for i in range(min(TILES, len(places))):
-                x, y = places[i * len(places) // min(TILES, len(places))]
-                tile = image.crop((x, y, x + SIDE, y + SIDE))
+            for i in range(min(most, len(places))):
+                x, y = places[i * len(places) // min(most, len(places))]
+                tile = image.crop((x, y, x + side, y + side))
                 if np.asarray(tile).std(axis=(0, 1)).max() > 2:
                     yield f"{Path(name).stem}-{x}-{y}", tile
 
 
-def stamps() -> Named:
+def stamps(side: int) -> Named:
     """The stamps, on a transparent square."""
     for path in sorted(STAMPS.rglob("*.png")):
         with Image.open(path) as image:
             small = image.convert("RGBA")
-            small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-            square = Image.new("RGBA", (SIDE, SIDE), (255, 255, 255, 0))
-            square.paste(small, ((SIDE - small.width) // 2, (SIDE - small.height) // 2))
+            small.thumbnail((side, side), Image.Resampling.LANCZOS)
+            square = Image.new("RGBA", (side, side), (255, 255, 255, 0))
+            square.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
             yield path.stem, square
 
 
@@ -74,14 +78,14 @@ SOURCES = {"units": (UNITS, "wesnoth-1.16-data"), "textures": (TEXTURES, "openar
            "stamps": (STAMPS, "tuxpaint-stamps-default")}  # fmt: skip
 
 
-def make(name: str, out: Path) -> int:
+def make(name: str, side: int, folder: Path) -> int:
     """Writes a set, each picture once; returns how many there are."""
     source, package = SOURCES[name]
     if not source.exists():
         raise SystemExit(f"{source} is not there. On Debian: apt-get install {package}")
-    folder, seen = out / name, set()
+    seen = set()
     folder.mkdir(parents=True, exist_ok=True)
-    for stem, image in SETS[name]():
+    for stem, image in SETS[name](side):
         digest = hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()
         if digest not in seen:
             image.save(folder / f"{len(seen):05d}-{stem}.png")
@@ -93,9 +97,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", choices=sorted(SETS))
     parser.add_argument("--out", type=Path, default=Path("sets"))
+    parser.add_argument("--side", type=int, default=SIDE, help="of the pictures, in pixels")
     given = parser.parse_args()
     for name in given.sets:
-        print(f"{name}: {make(name, given.out):,} pictures in {given.out / name}")
+        folder = given.out / (name if given.side == SIDE else f"{name}-{given.side}")
+        print(f"{name}: {make(name, given.side, folder):,} pictures in {folder}")
 
 
 if __name__ == "__main__":
