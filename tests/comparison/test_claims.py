@@ -69,6 +69,21 @@ def test_cost_is_counted_without_chance(make_trial: Make) -> None:
     assert answers(both(make_trial, 3, 100.0, 100.0))["cost"].verdict == "supported"
 
 
+def test_the_flagship_answers_where_it_takes_part(make_trial: Make) -> None:
+    others = [make_trial("vae", s, 300.0 + s) for s in range(6)]
+    found = answers([*both(make_trial, 6, 100.0, 200.0), *others])["quality"]
+    assert found.verdict == "supported" and "'latent' did better than 'gan' in 6 of 6 seeds" in found.text
+    without = answers([*others, *(make_trial("gan", s, 200.0 + 2 * s) for s in range(6))])["quality"]
+    assert without.verdict == "not supported" and "The median autoencoder-based strategy" in without.text
+
+
+def test_others_are_corrected_for_their_number(make_trial: Make) -> None:
+    others = [make_trial(n, s, 120.0 + s) for n in ("vae", "aae") for s in range(6)]
+    found = {c.name: c for c in answers([*both(make_trial, 6, 100.0, 200.0), *others])["quality"].comparisons}
+    assert (found["latent"].p, found["latent"].verdict) == (1 / 32, "supported")
+    assert {(found[n].p, found[n].verdict) for n in ("vae", "aae")} == {(2 / 32, "undecided")}
+
+
 def test_no_control_no_claims(make_trial: Make) -> None:
     assert claims([make_trial("latent", 0)], Quality()) == []
 

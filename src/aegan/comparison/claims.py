@@ -1,15 +1,19 @@
-"""The project's claims, each answered in a plain sentence from paired trials: autoencoder-based against the control."""
+"""The project's claims, each answered in a plain sentence from paired trials: autoencoder-based against the control.
+
+The flagship answers for all, where it takes part; the other strategies are compared beside it, their p-values corrected
+for their number. Without it the median of all strategies that use an autoencoder answers.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from aegan.comparison.settings import CONTROL
-from aegan.comparison.statistics import difference, least_p, median, rounded, signed_rank
+from aegan.comparison.settings import CONTROL, FLAGSHIP
+from aegan.comparison.statistics import difference, holm, least_p, median, rounded, signed_rank
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import Trial
 from aegan.strategies import strategies
@@ -28,7 +32,8 @@ class PairedComparison:
         name: the strategy, or "" for the median of all that use an autoencoder.
         pairs: seeds that both have.
         wins, losses: seeds in which it was better, or worse.
-        p: of the exact signed-rank test; None without pairs, or where nothing is left to chance.
+        p: of the exact signed-rank test, corrected where there are several others (Holm); None without pairs, or where
+            nothing is left to chance.
         verdict: supported if p ≤ 0.05 and better; not supported if p ≤ 0.05 and worse, or if no seed was better.
     """
 
@@ -47,7 +52,7 @@ class Claim:
     Attributes:
         name: stability, speed, quality, over-fitting, cost.
         claim: what would have to hold.
-        verdict, p: of the median strategy.
+        verdict, p: of the flagship, or without it of the median strategy.
         found: what was seen, in words.
         comparisons: of each strategy.
     """
@@ -96,6 +101,18 @@ def paired_comparison(trials: Sequence[Trial], names: Sequence[str], cost: Cost)
     return paired_verdict(differences, names[0] if len(names) == 1 else "")
 
 
+def corrected(comparisons: Sequence[PairedComparison]) -> tuple[PairedComparison, ...]:
+    """The same with p-values corrected by Holm for all of them but the flagship, which was asked about first; what is
+    no longer below 0.05 is undecided."""
+    others = [c for c in comparisons if c.p is not None and c.name != FLAGSHIP]
+    p = dict(zip((c.name for c in others), holm([c.p for c in others if c.p is not None]), strict=True))
+
+    def verdict(c: PairedComparison) -> Verdict:
+        return c.verdict if p[c.name] <= LEVEL or not c.wins else "undecided"
+
+    return tuple(replace(c, p=p[c.name], verdict=verdict(c)) if c.name in p else c for c in comparisons)
+
+
 def paired_verdict(differences: Sequence[float], name: str = "") -> PairedComparison:
     """The verdict on paired differences, below 0 where the claim held.
 
@@ -114,22 +131,34 @@ def paired_verdict(differences: Sequence[float], name: str = "") -> PairedCompar
     return PairedComparison(name, len(differences), wins, losses, p, verdict)
 
 
+def subject(mine: Sequence[str]) -> list[str]:
+    """Who answers the claims: the flagship if it takes part, else all strategies that use an autoencoder."""
+    return [FLAGSHIP] if FLAGSHIP in mine else list(mine)
+
+
+def named(mine: Sequence[str]) -> str:
+    """The subject in words."""
+    return f"'{FLAGSHIP}'" if FLAGSHIP in mine else "the median autoencoder-based strategy"
+
+
 def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str], cost: Cost, seen: str) -> Claim:
-    d = paired_comparison(trials, mine, cost)
-    each = tuple(paired_comparison(trials, [n], cost) for n in mine)
+    d = paired_comparison(trials, subject(mine), cost)
+    each = corrected([paired_comparison(trials, [n], cost) for n in mine])
     if not d.pairs:
         return Claim(name, claim, "undecided", None, seen, each)
     chance = (
         f" (p = {d.p:.2g}; {d.pairs} seed{'s' if d.pairs > 1 else ''} cannot give less than {least_p(d.pairs):.2g})"
     )
-    better = f"The median autoencoder-based strategy did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
+    who = named(mine)
+    better = f"{who[0].upper()}{who[1:]} did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
     worse = f" and worse in {d.losses}" if d.losses else ""
     return Claim(name, claim, d.verdict, d.p, f"{seen} {better}{worse}{chance}.", each)
 
 
 def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> Claim:
-    ours, theirs = [t for t in trials if t.strategy in mine], [t for t in trials if t.strategy == CONTROL]
-    bad = f"{sum(bool(t.bad) for t in ours)} of {len(ours)} trials failed or collapsed, of '{CONTROL}' "
+    ours, theirs = [t for t in trials if t.strategy in subject(mine)], [t for t in trials if t.strategy == CONTROL]
+    of = f" of '{FLAGSHIP}'" if FLAGSHIP in mine else ""
+    bad = f"{sum(bool(t.bad) for t in ours)} of {len(ours)} trials{of} failed or collapsed, of '{CONTROL}' "
     bad += f"{sum(bool(t.bad) for t in theirs)} of {len(theirs)}."
     centres = {
         n: median([quality.cost(quality.value(t)) for t in trials if t.strategy == n])
@@ -160,11 +189,11 @@ def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     if not target:
         return Claim("speed", claim, "undecided", None, f"No samples of '{CONTROL}' were scored while it trained.")
     theirs = [s for t in trials if t.strategy == CONTROL and (s := seconds(t)) is not None]
-    ours = median([s for t in trials if t.strategy in mine and (s := seconds(t)) is not None])
+    ours = median([s for t in trials if t.strategy in subject(mine) and (s := seconds(t)) is not None])
     reached = f"after {ours:.0f} s" if math.isfinite(ours) else "not within the budget"
     seen = (
-        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {median(theirs):.0f} s; the median trial "
-        f"with an autoencoder was as good {reached}."
+        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {median(theirs):.0f} s; {named(mine)} "
+        f"was as good {reached}."
     )
     return _answer("speed", claim, trials, mine, seconds, seen)
 
@@ -182,8 +211,8 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
 
     best = min(mine, key=lambda n: centre[n])
     seen = (
-        f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, the median autoencoder-based strategy "
-        f"{words(median([centre[n] for n in mine]))}, the best of them, '{best}', {words(centre[best])}."
+        f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, {named(mine)} "
+        f"{words(median([centre[n] for n in subject(mine)]))}, the best with an autoencoder, '{best}', {words(centre[best])}."
     )
     return _answer("quality", "better samples at the end of the budget", trials, mine, final, seen)
 
@@ -203,7 +232,7 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
     seen = (
         "Fréchet distance to training data less that to held-out data (far below 0: the training set is repeated), in "
-        f"the median trial: {centre(mine)}, of '{CONTROL}' {centre([CONTROL])}."
+        f"the median trial: {centre(subject(mine))}, of '{CONTROL}' {centre([CONTROL])}."
     )
     return _answer("over-fitting", claim, trials, mine, repeats, seen)
 
@@ -213,14 +242,14 @@ def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
         known = [v for t in trials if t.strategy in names and not t.failed and (v := what(t))]
         return median(known) if known else None
 
-    claim = "no more operations for each training example"
-    ours, theirs = (median_of(n, lambda t: t.operations) for n in (mine, [CONTROL]))
+    claim, asked, who = "no more operations for each training example", subject(mine), named(mine)
+    ours, theirs = (median_of(n, lambda t: t.operations) for n in (asked, [CONTROL]))
     if ours is None or theirs is None:
         return Claim("cost", claim, "undecided", None, "Operations could not be counted.")
-    memory = [median_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (mine, [CONTROL])]
-    weights = [median_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (mine, [CONTROL])]
+    memory = [median_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (asked, [CONTROL])]
+    weights = [median_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (asked, [CONTROL])]
     seen = (
-        f"The median autoencoder-based trial takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
+        f"{who[0].upper()}{who[1:]} takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
         f"{memory[0] / max(memory[1], 1):.2f} times its memory and {weights[0] / max(weights[1], 1):.2f} times its weights "
         "(counted, not left to chance: no p-value)."
     )

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from aegan.comparison.results import Results
-from aegan.comparison.settings import CONTROL
+from aegan.comparison.settings import CONTROL, FLAGSHIP
 from aegan.comparison.statistics import least_p, median
 from aegan.comparison.summary import Summary, failures, percent, scaled, spread
 from aegan.files import write_text
@@ -40,6 +40,8 @@ def page(results: Results) -> str:
         title=f"{plural(len(s.strategies), 'strategy').replace('strategys', 'strategies')} on {d.get('name', s.data)}",
         source=f"{results.folder.name}/",
         control=CONTROL,
+        flagship=FLAGSHIP,
+        subject=f"“{FLAGSHIP}”" if FLAGSHIP in s.strategies else "the median of all strategies that use an autoencoder",
         lead=_lead(results),
         warnings=_warnings(results),
         claims=results.claims,

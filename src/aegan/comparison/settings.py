@@ -22,6 +22,7 @@ from aegan.seeds import check_seed
 from aegan.strategies import strategies, strategy
 
 CONTROL = "gan"
+FLAGSHIP = "latent"  # the strategy that the claims are about, where it takes part
 SIZES = ("width", "blocks", "critic_width")  # options that decide how large the networks are
 GROWS = ("strategies", "seeds")  # more of these may be asked for when a comparison is continued
 
