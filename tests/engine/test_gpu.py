@@ -70,6 +70,10 @@ def test_stopped_and_resumed(
     stop_after(None)
     resumed = weights_of(make_engine(small(name), data, device="cuda").run(resume=True))
     differ = [k for k in whole if not torch.equal(whole[k], resumed[k])]
+    if differ:  # the gradient of a bilinear enlargement, for one, has no repeatable algorithm in CUDA
+        again = weights_of(make_engine(small(name), data, "again", device="cuda").run())
+        if any(not torch.equal(whole[k], again[k]) for k in whole):
+            pytest.skip("two whole runs differ, too")
     assert not differ, differ
 
 

@@ -212,7 +212,8 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
     best = min(mine, key=lambda n: centre[n])
     seen = (
         f"{quality.title}: '{CONTROL}' {words(centre[CONTROL])}, {named(mine)} "
-        f"{words(median([centre[n] for n in subject(mine)]))}, the best with an autoencoder, '{best}', {words(centre[best])}."
+        f"{words(median([centre[n] for n in subject(mine)]))}, the best with an autoencoder, '{best}', "
+        f"{words(centre[best])}."
     )
     return _answer("quality", "better samples at the end of the budget", trials, mine, final, seen)
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from aegan.config import RunConfig, as_plain, preset_files, read_preset, with_options
 from aegan.cores import asked_threads
-from aegan.data import Data, DataSpec, open_data
+from aegan.data import Data, open_data
+from aegan.data.background import fill_their_frames
 from aegan.data.format import size_text
 from aegan.engine.extend import Extension
 from aegan.engine.loggers import chosen as chosen_loggers
@@ -33,6 +34,7 @@ Array = NDArray[Any]
 FORMAT = 1  # of config.yaml
 IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
 MINUTES = 3.0  # the budget when none is given
+LARGER, SURFACES = "64", "textures"  # presets of images above 32 pixels
 SHORT = 5.0  # minutes up to which a preset made for short budgets is taken
 
 
@@ -226,7 +228,9 @@ def resolve(
             f"Strategy '{kind.name}' works on images, and this data is vectors.", f"These take vectors: {able}."
         )
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
-    name = config.preset or fitting_preset(kind(), spec, minutes)
+    name = config.preset or fitting_preset(kind(), data, minutes)
+    if config.preset is None and name == SURFACES:
+        say(f"preset  {name}, as most images fill their frames; for objects: --preset {LARGER}")
     chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
     chosen = with_options(chosen, options, f"strategy '{kind.name}'")
     if config.batch_size is not None:
@@ -247,16 +251,21 @@ def resolve(
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
 
 
-def fitting_preset(chosen: Strategy, spec: DataSpec, minutes: float | None) -> str:
-    """The preset for the size of the data; its variant `NAME_short`, where there is one, for a budget of few minutes.
+def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
+    """The preset for the size of the data, or its variant, where there is one.
+
+    `NAME_short` is for a budget of few minutes; `textures`, above 32 pixels, for colour images that fill their frames.
 
     Args:
         minutes: None: the budget is in steps.
     """
-    name = chosen.preset(spec)
-    short = f"{name}_short"
-    fits = minutes is not None and minutes <= SHORT and (chosen.name, short) in preset_files()
-    return short if fits else name
+    name = chosen.preset(data.spec)
+    variants = {preset for strategy, preset in preset_files() if strategy == chosen.name}
+    if minutes is not None and minutes <= SHORT and f"{name}_short" in variants:
+        return f"{name}_short"
+    if name == LARGER and SURFACES in variants and data.spec.channels >= 3 and fill_their_frames(data.train.items):
+        return SURFACES
+    return name
 
 
 def _largest_batch(examples: int, grain: int) -> int:
