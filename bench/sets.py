@@ -7,6 +7,7 @@
     units      wesnoth-1.16-data         sprites of 72×72 with transparency, the middle 64×64; no other size
     textures   openarena-081-textures    tiles of 64×64, at most 16 a texture, evenly spread (larger ones: at most 4)
     stamps     tuxpaint-stamps-default   photographs and drawings cut out, with transparency, reduced to 64×64
+    photos     (several, below)          wallpapers, photographs and patterns: 20 crops of each at each of three scales
 
 The packages say under which licences their pictures are (GPL and others); see /usr/share/doc/PACKAGE/copyright.
 """
@@ -28,6 +29,9 @@ TILES = 16  # of this side of one texture, lest a few large ones be most of the 
 UNITS = Path("/usr/share/games/wesnoth/1.16")
 TEXTURES = Path("/usr/share/games/openarena/baseoa/pak4-textures.pk3")
 STAMPS = Path("/usr/share/tuxpaint/stamps")
+WALLPAPERS = Path("/usr/share/wallpapers")  # a folder for each, with the same picture in several sizes
+BACKGROUNDS = Path("/usr/share/backgrounds")
+SCALES, CROPS = (2.5, 4.0, 6.0), 20  # shorter sides, in sides of a crop; crops at each
 Named = Iterator[tuple[str, Image.Image]]
 
 
@@ -73,9 +77,39 @@ def stamps(side: int) -> Named:
             yield path.stem, square
 
 
-SETS = {"units": units, "textures": textures, "stamps": stamps}
+def photos(side: int) -> Named:
+    """Crops at random places; those of nearly one colour are left out."""
+    sizes = [
+        sorted(
+            (p for p in folder.glob("contents/images/*") if int(p.stem.partition("x")[0]) >= 1024),
+            key=lambda p: int(p.stem.partition("x")[0]),
+        )
+        for folder in sorted(WALLPAPERS.iterdir())
+    ]
+    single = [p for p in sorted(BACKGROUNDS.rglob("*")) if p.suffix in (".jpg", ".png", ".webp")]
+    for path in [found[0] for found in sizes if found] + single:
+        rng = np.random.default_rng(0)
+        with Image.open(path) as image:
+            whole = image.convert("RGB")
+        for scale in SCALES:
+            by = scale * side / min(whole.size)
+            small = whole.resize(
+                (round(whole.width * by), round(whole.height * by)), Image.Resampling.LANCZOS, reducing_gap=2
+            )
+            for i in range(CROPS):
+                x, y = (int(rng.integers(length - side + 1)) for length in small.size)
+                crop = small.crop((x, y, x + side, y + side))
+                if np.asarray(crop).std(axis=(0, 1)).max() > 20:
+                    yield f"{path.parent.parent.parent.name if path.stem[0].isdigit() else path.stem}-{scale}-{i}", crop
+
+
+SETS = {"units": units, "textures": textures, "stamps": stamps, "photos": photos}
+PACKAGES = [
+    "plasma-workspace-wallpapers", "lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04", "ukui-wallpapers",
+    "mate-backgrounds", "gnome-backgrounds",
+]  # fmt: skip
 SOURCES = {"units": (UNITS, "wesnoth-1.16-data"), "textures": (TEXTURES, "openarena-081-textures"),
-           "stamps": (STAMPS, "tuxpaint-stamps-default")}  # fmt: skip
+           "stamps": (STAMPS, "tuxpaint-stamps-default"), "photos": (WALLPAPERS, " ".join(PACKAGES))}  # fmt: skip
 
 
 def make(name: str, side: int, folder: Path) -> int:
