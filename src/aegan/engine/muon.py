@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -56,38 +56,50 @@ class Muon(torch.optim.Optimizer):
         self.adam.found_inf = skip  # type: ignore[attr-defined]
         self.adam.step()
         taken = 1.0 if skip is None else 1 - skip.reshape(())
-        for p in matrices["params"]:
-            if p.grad is None:
-                continue
+        weights = [p for p in matrices["params"] if p.grad is not None]
+        directions = []
+        for p in weights:
             if "momentum" not in self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
             M, g = self.state[p]["momentum"], p.grad
             if skip is not None:
                 g = torch.where(skip == 0, g, M)  # numbers that are not finite would stay so even times zero
             M.lerp_(g, (1 - MOMENTUM) * taken)
-            update = orthogonal(g.lerp(M, MOMENTUM).flatten(1))
+            directions.append(g.lerp(M, MOMENTUM).flatten(1))
+        for p, update in zip(weights, orthogonal(directions), strict=True):
             scale = RMS * max(update.shape) ** 0.5 * matrices["lr"]
             p.sub_(update.view_as(p) * (scale * taken))
 
 
-def orthogonal(M: Tensor) -> Tensor:
-    """About U Vᵀ of M = U S Vᵀ, (m, n), for each block of rows (or columns, whichever are fewer) by itself."""
-    if len(M) > M.shape[1]:
-        return orthogonal(M.T).T
-    return torch.cat([newton_schulz(rows) for rows in M.float().split(BLOCK)]).to(M.dtype)
+def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """About U Vᵀ of each M = U S Vᵀ, (m, n), for each block of rows (or columns, whichever are fewer) by itself.
+
+    Blocks of one shape are computed together: one by one they are too small for several threads, or for a GPU.
+    """
+    wide = [M.T if len(M) > M.shape[1] else M for M in matrices]
+    blocks = [rows for W in wide for rows in W.float().split(BLOCK)]
+    for shape in dict.fromkeys(rows.shape for rows in blocks):
+        same = [i for i, rows in enumerate(blocks) if rows.shape == shape]
+        for i, X in zip(same, newton_schulz(torch.stack([blocks[i] for i in same])), strict=True):
+            blocks[i] = X
+    done, out = iter(blocks), []
+    for M, W in zip(matrices, wide, strict=True):
+        U = torch.cat([next(done) for _ in W.split(BLOCK)]).to(M.dtype)
+        out.append(U if W is M else U.T)
+    return out
 
 
 def newton_schulz(X: Tensor) -> Tensor:
-    """Singular values of X (m, n), m ≤ n, brought to 0.7 … 1.2 by X ← (a + b XXᵀ + c (XXᵀ)²) X, five times.
+    """Singular values of each X (k, m, n), m ≤ n, brought to 0.7 … 1.2 by X ← (a + b XXᵀ + c (XXᵀ)²) X, five times.
 
     The polynomials are multiplied as m × m matrices, and X is touched twice only.
     """
     a, b, c = COEFFICIENTS
-    X = X / X.norm().clamp_min(1e-7)
-    A, P = X @ X.T, None
+    X = X / X.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
+    A, P = X @ X.mT, None
     for i in range(ITERATIONS):
-        Q = torch.addmm(A, A, A, beta=b, alpha=c)
-        Q.diagonal().add_(a)
+        Q = torch.baddbmm(A, A, A, beta=b, alpha=c)
+        Q.diagonal(dim1=-2, dim2=-1).add_(a)
         P = Q if P is None else Q @ P
         if i + 1 < ITERATIONS:
             A = Q @ A @ Q
