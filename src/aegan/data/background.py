@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 LOOKED_AT = 500  # images, evenly spaced
-FLAT = (
-    0.05  # the border's deviation from its median colour, over that of the whole image, up to which it is a background
-)
+FLAT = 0.05  # the border's deviation from its median colour, over that of the whole image: a background up to this
 
 
 def on_flat_background(images: Array) -> Array:
-    """For each image whether its border is of one colour while its inside is not, (N,) of bool.
+    """For each image whether its border is of one colour, measured by how much the whole image varies, (N,) of bool.
 
     At least half of the border's pixels must lie near the median colour, so a shape may touch the edges. What is
     transparent counts as one colour.
