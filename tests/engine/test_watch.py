@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from aegan.data import Data
+from aegan.data import Data, open_data
 from aegan.engine import Engine
 from aegan.engine.watch import LOOK_IMAGES, TICKS, Best, Watch, due
 from aegan.jsonl import read_log
@@ -64,6 +64,22 @@ def test_what_a_look_tells(vectors: Data) -> None:
     assert heaped.diversity < 0.1 and heaped.coverage < 0.1 and heaped.kernel > 5 * heaped.kernel_error
     assert copied.novelty < 0.05 < 0.5 < well.novelty
     assert len(held) and well.r2 is None, "nothing is encoded here"
+
+
+def test_large_images_are_made_a_part_at_a_time() -> None:
+    counts = []
+
+    class Noting:
+        capabilities = frozenset({"sample"})
+
+        def sample(self, nets: Any, n: int, y: Any, truncation: float, rng: torch.Generator) -> torch.Tensor:
+            counts.append(n)
+            return torch.rand((n, 1, 128, 128), generator=rng)
+
+    data = open_data(np.random.default_rng(0).integers(0, 256, (60, 128, 128), np.uint8), size=128)
+    watch = Watch(Noting(), data, torch.device("cpu"))  # type: ignore[arg-type]
+    assert watch.look({}, 1)[0].fd_pixels is not None
+    assert counts == [125] * 4
 
 
 def test_looking_changes_nothing_and_is_resumed(

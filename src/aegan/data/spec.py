@@ -17,6 +17,8 @@ from aegan.data.inspection import Inspection
 
 Array = NDArray[Any]
 
+AT_ONCE = 500  # examples; of images up to 64×64
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -67,6 +69,15 @@ class DataSpec:
     def size(self) -> int:
         """The longer side of an image; 1 for a vector."""
         return max(self.height, self.width)
+
+    @property
+    def at_once(self) -> int:
+        """Examples computed at once where nothing is learnt: 500, of images above 64×64 fewer, of as many pixels.
+
+        >>> DataSpec((3, 64, 64)).at_once, DataSpec((3, 128, 128)).at_once, DataSpec((2,)).at_once
+        (500, 125, 500)
+        """
+        return max(1, min(AT_ONCE, AT_ONCE * 64 * 64 // (self.height * self.width)))
 
     @property
     def format(self) -> ImageFormat:

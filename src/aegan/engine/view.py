@@ -31,7 +31,7 @@ class DataView:
         if limit is not None and limit < len(whole):
             index = np.linspace(0, len(whole) - 1, limit).astype(np.int64)
             whole = take(whole, index)
-        for batch in read_batches(whole, 500):
+        for batch in read_batches(whole, self.spec.at_once):
             yield to_device(batch, self._device)
 
 

@@ -94,13 +94,16 @@ class Watch:
 
     def _of_samples(self, networks: Networks) -> dict[str, float]:
         rng = torch.Generator(self.device).manual_seed(0)
-        made = self.strategy.sample(networks, SAMPLES, None, 1.0, rng)
-        if not bool(made.isfinite().all()):
-            return {"fd_pixels": math.inf}
+        parts, most = [], self.data.spec.at_once
+        for start in range(0, SAMPLES, most):
+            made = self.strategy.sample(networks, min(most, SAMPLES - start), None, 1.0, rng)
+            if not bool(made.isfinite().all()):
+                return {"fd_pixels": math.inf}
+            parts.append(_flat(to_items(made, self.data.mean, self.data.scale)))
         if self._sides is None:
             self._sides = _Sides(self.data)
         s = self._sides
-        x = _flat(to_items(made, self.data.mean, self.data.scale))
+        x = torch.cat(parts)
         found = {"fd_pixels": frechet_between(statistics(x), s.statistics)}
         few = min(len(x), len(s.train))  # equal counts: the distance to a neighbour depends on them
         if few > LEAST:
