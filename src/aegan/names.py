@@ -83,13 +83,13 @@ def shortened(name: str, room: int = LONGEST) -> str:
 def safe(name: str) -> str:
     """A name without its suffix, as a path under a folder on any system; stray bytes are kept on Linux alone, else `_`.
 
-    >>> safe("../../etc/passwd.png"), safe("cats/a:b.jpg"), safe("/abs"), safe(".."), safe("con.png")
-    ('etc/passwd', 'cats/a_b', 'abs', 'image', '_con')
+    >>> safe("../../etc/passwd.png"), safe("cats/a:b.jpg"), safe("/abs"), safe("//abs"), safe(".."), safe("con.png")
+    ('etc/passwd', 'cats/a_b', 'abs', 'abs', 'image', '_con')
     """
     parts = []
     for part in PurePosixPath(name.replace("\\", "/")).parts:
         clean = "".join("_" if c in FORBIDDEN or _unwritable(c) else c for c in part).strip(" .")
-        if clean and clean != "/":
+        if clean.strip("/"):  # POSIX has two roots, / and //
             parts.append(f"_{clean}" if clean.partition(".")[0].lower() in DEVICES else clean)
     if not parts:
         return "image"
