@@ -77,30 +77,36 @@ def stamps(side: int) -> Named:
             yield path.stem, square
 
 
+def wallpapers() -> Iterator[tuple[str, Path]]:
+    """Of each wallpaper the least size that is at least 1,024 pixels wide."""
+
+    def width(path: Path) -> int:
+        return int(path.stem.partition("x")[0])
+
+    for folder in sorted(WALLPAPERS.iterdir()):
+        wide = [path for path in folder.glob("contents/images/*") if width(path) >= 1024]
+        if wide:
+            yield folder.name, min(wide, key=width)
+    for path in sorted(BACKGROUNDS.rglob("*")):
+        if path.suffix in (".jpg", ".png", ".webp"):
+            yield path.stem, path
+
+
 def photos(side: int) -> Named:
     """Crops at random places; those of nearly one colour are left out."""
-    sizes = [
-        sorted(
-            (p for p in folder.glob("contents/images/*") if int(p.stem.partition("x")[0]) >= 1024),
-            key=lambda p: int(p.stem.partition("x")[0]),
-        )
-        for folder in sorted(WALLPAPERS.iterdir())
-    ]
-    single = [p for p in sorted(BACKGROUNDS.rglob("*")) if p.suffix in (".jpg", ".png", ".webp")]
-    for path in [found[0] for found in sizes if found] + single:
+    for name, path in wallpapers():
         rng = np.random.default_rng(0)
         with Image.open(path) as image:
             whole = image.convert("RGB")
         for scale in SCALES:
             by = scale * side / min(whole.size)
-            small = whole.resize(
-                (round(whole.width * by), round(whole.height * by)), Image.Resampling.LANCZOS, reducing_gap=2
-            )
+            size = (round(whole.width * by), round(whole.height * by))
+            small = whole.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
             for i in range(CROPS):
                 x, y = (int(rng.integers(length - side + 1)) for length in small.size)
                 crop = small.crop((x, y, x + side, y + side))
                 if np.asarray(crop).std(axis=(0, 1)).max() > 20:
-                    yield f"{path.parent.parent.parent.name if path.stem[0].isdigit() else path.stem}-{scale}-{i}", crop
+                    yield f"{name}-{scale}-{i}", crop
 
 
 SETS = {"units": units, "textures": textures, "stamps": stamps, "photos": photos}

@@ -137,8 +137,9 @@ class Model:
     def reconstruct(self, items: Array, *, batch_size: int | None = None) -> Array:
         """Examples through their codes and back."""
         self._can("encode", "decode")
-        size = batch_size or self.spec.at_once
-        parts = [self.decode(self.encode(items[i : i + size]), batch_size=size) for i in range(0, len(items), size)]
+        parts = [
+            self.decode(self.encode(items[part]), batch_size=batch_size) for part in self._parts(len(items), batch_size)
+        ]
         return np.concatenate(parts) if parts else self.decode(self.encode(items))
 
     def score(self, items: Array, *, batch_size: int | None = None) -> dict[str, Array]:
@@ -155,11 +156,10 @@ class Model:
             return {k: v[:0] for k, v in self.score(np.zeros((1, *items.shape[1:]), items.dtype)).items()}
         parts = []
         with torch.inference_mode():
-            size = batch_size or self.spec.at_once
-            for i in range(0, len(items), size):
-                x = to_tensor(np.asarray(items[i : i + size]), self.mean, self.scale).to(self.device)
+            for part in self._parts(len(items), batch_size):
+                x = to_tensor(np.asarray(items[part]), self.mean, self.scale).to(self.device)
                 parts.append({k: v.float().cpu().numpy() for k, v in self.strategy.score(self.networks, x).items()})
-        return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+        return {k: np.concatenate([found[k] for found in parts]) for k in parts[0]}
 
     def interpolate(
         self,
@@ -311,13 +311,17 @@ class Model:
             )
         return y.long().to(self.device)
 
+    def _parts(self, n: int, batch_size: int | None) -> Iterator[slice]:
+        """The places of n examples, so many at once; None: as the memory of their pixels allows."""
+        size = self.spec.at_once if batch_size is None else batch_size
+        return (slice(i, min(i + size, n)) for i in range(0, n, size))
+
     def _batched(self, n: int, make: Callable[[int, int], Tensor], batch_size: int | None) -> Iterator[Tensor]:
         """One part after the other, so that floats of all examples are never held."""
-        size = batch_size or self.spec.at_once
-        for i in range(0, n, size):
+        for part in self._parts(n, batch_size):
             with torch.inference_mode():
-                part = make(i, min(i + size, n)).cpu()
-            yield part
+                made = make(part.start, part.stop).cpu()
+            yield made
 
     def _items(self, parts: Iterator[Tensor]) -> Array:
         none = to_items(torch.empty((0, *self.spec.shape)), self.mean, self.scale)

@@ -58,6 +58,15 @@ def plural(n: float, noun: str) -> str:
     return f"{n:,.0f} {noun}{'' if n == 1 else 's'}"
 
 
+def sentence(text: str) -> str:
+    """The same with a capital first; the rest stays as it is.
+
+    >>> sentence("the median of Adam")
+    'The median of Adam'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them.
 

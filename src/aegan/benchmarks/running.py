@@ -22,7 +22,7 @@ from aegan.comparison.statistics import rounded
 from aegan.config import read_preset
 from aegan.errors import unknown
 from aegan.files import write_text
-from aegan.text import plain
+from aegan.text import plain, sentence
 from aegan.version import __version__
 
 
@@ -75,7 +75,7 @@ class Benchmark:
             cells = [f"**{r.method}**" if r.source == "aegan" else r.method, *self._cells(r)[1:]]
             lines.append(f"| {' | '.join(cells)} |")
         ours = dict.fromkeys(r.differences for r in self.ours)
-        notes = [f"{p.about[0].upper()}{p.about[1:]}; {p.samples:,} samples.", self.perfect, *self.remarks]
+        notes = [f"{sentence(p.about)}; {p.samples:,} samples.", self.perfect, *self.remarks]
         for differences in ours:
             names = ", ".join(f"`{r.method}`" for r in self.ours if r.differences == differences)
             notes.append(f"{names} differ from PacGAN's protocol in: {'; '.join(differences)}.")

@@ -17,7 +17,7 @@ from aegan.comparison.statistics import difference, holm, least_p, median, round
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import Trial
 from aegan.strategies import strategies
-from aegan.text import show
+from aegan.text import sentence, show
 
 LEVEL = 0.05
 Verdict = Literal["supported", "not supported", "undecided"]
@@ -149,8 +149,7 @@ def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str],
     chance = (
         f" (p = {d.p:.2g}; {d.pairs} seed{'s' if d.pairs > 1 else ''} cannot give less than {least_p(d.pairs):.2g})"
     )
-    who = named(mine)
-    better = f"{who[0].upper()}{who[1:]} did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
+    better = f"{sentence(named(mine))} did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
     worse = f" and worse in {d.losses}" if d.losses else ""
     return Claim(name, claim, d.verdict, d.p, f"{seen} {better}{worse}{chance}.", each)
 
@@ -243,14 +242,14 @@ def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
         known = [v for t in trials if t.strategy in names and not t.failed and (v := what(t))]
         return median(known) if known else None
 
-    claim, asked, who = "no more operations for each training example", subject(mine), named(mine)
+    claim, asked = "no more operations for each training example", subject(mine)
     ours, theirs = (median_of(n, lambda t: t.operations) for n in (asked, [CONTROL]))
     if ours is None or theirs is None:
         return Claim("cost", claim, "undecided", None, "Operations could not be counted.")
     memory = [median_of(n, lambda t: float(t.peak_bytes)) or 0.0 for n in (asked, [CONTROL])]
     weights = [median_of(n, lambda t: float(sum(t.parameters.values()))) or 0.0 for n in (asked, [CONTROL])]
     seen = (
-        f"{who[0].upper()}{who[1:]} takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
+        f"{sentence(named(mine))} takes {ours / theirs:.2f} times the operations of '{CONTROL}', "
         f"{memory[0] / max(memory[1], 1):.2f} times its memory and {weights[0] / max(weights[1], 1):.2f} times its weights "
         "(counted, not left to chance: no p-value)."
     )
