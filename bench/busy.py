@@ -28,7 +28,7 @@ import torch
 
 from aegan.cores import usable
 from aegan.engine.device import describe_machine
-from aegan.engine.load import Cores
+from aegan.engine.threads import Cores
 from aegan.jsonl import read_log
 from aegan.runs.reading import RunFolder, RunHistory
 

@@ -29,17 +29,19 @@ from aegan.config import RunConfig
 from aegan.data import open_data
 from aegan.engine import Engine
 from aegan.engine.device import describe_machine
-from aegan.engine.guard import Guard
+from aegan.engine.finite import FiniteCheck
 from aegan.jsonl import read_log
 from aegan.runs.settings import resolve
 
 BLOCK = 8  # steps between changes of the guard
 
 
-class Unguarded(Guard):
+class Unguarded(FiniteCheck):
     """Counts nothing and looks at nothing: clips, where a phase asks for it, as any training would."""
 
-    def admit(self, phase: str, optimizer: Any, loss: Any, parameters: Any, clip: float | None) -> Any:
+    def clip_and_skip_nonfinite(
+        self, phase: str, optimizer: Any, loss: Any, parameters: Any, clip: float | None
+    ) -> Any:
         if clip is None:
             return loss
         return torch.nn.utils.clip_grad_norm_(parameters, clip)
@@ -82,7 +84,7 @@ def guard(data: str, seconds: float, folder: Path) -> dict[str, Any]:
     engine = engine_of(config, folder)
     times: dict[str, dict[bool, list[float]]] = {}
     state: dict[str, Any] = {"stage": None, "count": 0, "mark": 0.0}
-    real_next, guarded = engine.loader.next, Guard.admit
+    real_next, guarded = engine.loader.next, FiniteCheck.clip_and_skip_nonfinite
 
     def timed() -> Any:
         now, stage = time.perf_counter(), engine.stages[engine.counters.stage].name
@@ -93,7 +95,7 @@ def guard(data: str, seconds: float, folder: Path) -> dict[str, Any]:
         # the block's first step holds the change, the last one the report and the look at the counters
         if 1 < place < BLOCK:
             times.setdefault(stage, {True: [], False: []})[on].append(now - state["mark"])
-        Guard.admit = guarded if on else Unguarded.admit  # type: ignore[method-assign]
+        FiniteCheck.clip_and_skip_nonfinite = guarded if on else Unguarded.clip_and_skip_nonfinite  # type: ignore[method-assign]
         state["count"] += 1
         batch = real_next()
         state["mark"] = time.perf_counter()
@@ -103,8 +105,8 @@ def guard(data: str, seconds: float, folder: Path) -> dict[str, Any]:
     try:
         engine.run()
     finally:
-        Guard.admit = guarded  # type: ignore[method-assign]
-    spent = engine.watch.spent
+        FiniteCheck.clip_and_skip_nonfinite = guarded  # type: ignore[method-assign]
+    spent = engine.monitor.spent
     found: dict[str, Any] = {
         "looks": {"seconds": round(spent, 2), "share_percent": round(100 * spent / engine.counters.seconds, 2)}
     }

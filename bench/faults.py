@@ -50,7 +50,7 @@ import aegan.pictures
 from aegan.cli.main import run as command
 from aegan.data.loader import Loader
 from aegan.engine.device import describe_machine
-from aegan.engine.guard import Guard
+from aegan.engine.finite import FiniteCheck
 from aegan.engine.lock import LOCK
 from aegan.engine.loop import Engine
 from aegan.engine.state import Checkpoints
@@ -645,14 +645,14 @@ def not_finite(where: str, value: float, at: int, row: int) -> None:
         real_total = Loss.total
         Loss.total = lambda self: real_total(self) * value if due() else real_total(self)
     else:
-        real_admit = Guard.admit
+        real_admit = FiniteCheck.clip_and_skip_nonfinite
 
-        def admit(self: Guard, phase: str, optimizer: Any, loss: Any, parameters: Any, clip: Any) -> Any:
+        def admit(self: FiniteCheck, phase: str, optimizer: Any, loss: Any, parameters: Any, clip: Any) -> Any:
             if due():
                 parameters[0].grad.fill_(value)
             return real_admit(self, phase, optimizer, loss, parameters, clip)
 
-        Guard.admit = admit
+        FiniteCheck.clip_and_skip_nonfinite = admit
 
 
 def little_memory(error: BaseException, room: int) -> None:

@@ -63,8 +63,9 @@ class Judge:
         found, real = prdc(self.train[: self.count], made), prdc(self.train[: self.count], self.held)
         return {
             "fd": round(fd, 3), "real": round(self.baseline, 3), "above": round(fd - self.baseline, 3),
-            "precision": round(found.precision, 3), "recall": round(found.recall, 3),
-            "real_precision": round(real.precision, 3), "real_recall": round(real.recall, 3), "count": self.count,
+            "precision": round(found["precision"].value, 3), "recall": round(found["recall"].value, 3),
+            "real_precision": round(real["precision"].value, 3), "real_recall": round(real["recall"].value, 3),
+            "count": self.count,
             "authentic": round(authenticity(self.train, made).share.value, 3),
             "real_authentic": round(authenticity(self.train, self.held).share.value, 3),
         }  # fmt: skip
@@ -173,7 +174,7 @@ def main() -> None:
                     "steps": given.steps, "seed": given.seed, "seconds": round(seconds),
                     "images": [line["images"] for line in log if "images" in line][-1],
                     **{name: judge.score(samples) for name, judge in judges.items()},
-                    "copies": copying(samples, held[: len(samples)], np.asarray(data.train.items)).share,
+                    "copies": copying(samples, held[: len(samples)], np.asarray(data.train.items)).share.value,
                     "machine": describe_machine(torch.device(given.device)),
                 }  # fmt: skip
                 if given.out:

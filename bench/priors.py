@@ -32,7 +32,7 @@ def main() -> None:
     items = items[np.random.default_rng(0).permutation(len(items))[:MOST]]
 
     def show(what: str, images: np.ndarray[Any, Any]) -> None:
-        copied = copying(images[: len(held)], held, items).share
+        copied = copying(images[: len(held)], held, items).share.value
         given.show(what, images, "copies", round(copied, 3), keys=("above", "precision", "recall", "authentic"))
 
     for run in given.runs:

@@ -125,15 +125,15 @@ class Side:
         out = {
             "Fréchet distance": m.frechet_between(m.statistics(f), self.reference),
             "kernel distance": to_train,
-            "precision": cloud.precision,
-            "recall": cloud.recall,
-            "density": cloud.density,
-            "coverage": cloud.coverage,
+            "precision": cloud["precision"].value,
+            "recall": cloud["recall"].value,
+            "density": cloud["density"].value,
+            "coverage": cloud["coverage"].value,
             "held-out − train gap": m.kernel_distance(f, self.f_held_out, subsets=2).value - to_train,
             "authenticity": m.authenticity(self.f_train, f).share.value,
             "data copying C_T": m.data_copying(self.f_train, self.f_held_out, f, cells=5).c_t,
-            "copies, pixels": m.copying(images, self.held_out, self.train).share,
-            "copies, features": m.copying(f.numpy(), self.f_held_out.numpy(), self.f_train.numpy()).share,
+            "copies, pixels": m.copying(images, self.held_out, self.train).share.value,
+            "copies, features": m.copying(f.numpy(), self.f_held_out.numpy(), self.f_train.numpy()).share.value,
         }
         if self.classify is not None:
             out["Inception-style score"] = m.inception_score(self.classify.probabilities(images), splits=5).value

@@ -50,9 +50,9 @@ def judged(run: aegan.Run, unseen: Array, features: torch.Tensor, seen: Array) -
     return {
         "fd": round(frechet_distance(made, features), 1),
         "kd": round(kernel_distance(made, features).value, 4),
-        "coverage": round(neighbours.coverage, 4),
-        "precision": round(neighbours.precision, 4),
-        "copies": round(copying(samples[:500], unseen[:500], seen).share, 4),
+        "coverage": round(neighbours["coverage"].value, 4),
+        "precision": round(neighbours["precision"].value, 4),
+        "copies": round(copying(samples[:500], unseen[:500], seen).share.value, 4),
         "p": lines[-1]["watch"]["p"] if lines else 0.0,
         "looks": len(ticks),
         "stopped_early": [x["stage"] for x in run.log if x.get("event") == "stop"],

@@ -13,7 +13,7 @@ from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
-from aegan.hugging_face import hub_name
+from aegan.hugging_face import fetch, hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
 from aegan.notebook import NotebookDisplay, in_notebook
@@ -120,8 +120,6 @@ def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | N
     """
     name = hub_name(path)
     if name is not None:
-        from aegan.hugging_face import fetch
-
         return Model.read(fetch(name), device, networks)
     path = Path(path)
     if not path.exists():

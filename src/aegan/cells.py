@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from aegan.names import printable
+from aegan.pictures import encoded
 
 WIDEST = 480  # pixels of a picture in a notebook
 
@@ -50,10 +50,8 @@ def embedded(image: Image.Image, alt: str, widest: int) -> str:
     if image.width > widest:
         height = max(1, round(image.height * widest / image.width))
         image = image.resize((widest, height), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    size = image.size
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(encoded(image, optimize=True)).decode()
     return (
-        f'<img alt="{escape(alt, quote=True)}" width="{size[0]}" height="{size[1]}" src="data:image/png;base64,{data}">'
+        f'<img alt="{escape(alt, quote=True)}" width="{image.width}" height="{image.height}" '
+        f'src="data:image/png;base64,{data}">'
     )

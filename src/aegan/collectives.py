@@ -2,7 +2,7 @@
 
 Most losses are means over examples, and so need nothing of this: the mean over ranks of the means over their rows is the
 mean. What needs it is what looks at more than one example (`all_gather_rows`, `all_reduce_mean`, batch normalisation) and
-noise, which must be the whole batch's (`Draws`). With one process, and outside of a ranked run's losses, all of it does
+noise, which must be the whole batch's (`BatchDraws`). With one process, and outside of a ranked run's losses, all of it does
 nothing.
 
 A rank's rows are every `size`-th of the batch, not a stretch of it. So the first half of a rank's rows are rows of the
@@ -30,17 +30,13 @@ from aegan.errors import LostRank
 class Share:
     """Which rows of a batch are this rank's.
 
-    Args:
-        rank, size: this rank, of so many.
-        grain: rows that stay together, such as those that a critic judges as one pack.
-
     >>> Share(1, 2).rows(torch.arange(6)).tolist(), Share(1, 2, grain=2).rows(torch.arange(8)).tolist()
     ([1, 3, 5], [2, 3, 6, 7])
     """
 
     rank: int
     size: int
-    grain: int = 1
+    grain: int = 1  # rows that stay together, such as those that a critic judges as one pack
 
     def rows(self, whole: Any) -> Any:
         """This rank's rows of a tensor or an array (N, ...), (N / size, ...)."""
@@ -86,9 +82,12 @@ def all_reduce_mean(x: Tensor) -> Tensor:
 def computing(share: Share) -> Iterator[None]:
     """Within the context a loss is computed on this rank's rows."""
     global _share
+    if share.size == 1:
+        yield
+        return
     _share = share
     try:
-        with Draws(share):
+        with BatchDraws():
             yield
     finally:
         _share = None
@@ -154,7 +153,7 @@ class _Averaged(torch.autograd.Function):
 # --- noise ------------------------------------------------------------------------------------------------------------
 
 
-class Draws(TorchFunctionMode):
+class BatchDraws(TorchFunctionMode):
     """Every draw of numbers is the whole batch's, of which this rank keeps its rows.
 
     All ranks' generators are in the same state, and stay so. What is drawn with a first axis is taken to have a row for
@@ -167,15 +166,11 @@ class Draws(TorchFunctionMode):
     would give wrong losses without a word.
     """
 
-    def __init__(self, share: Share) -> None:
-        super().__init__()
-        self.share = share
-
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         special = SPECIAL.get(func)
         if special is None or _share is None:
             return func(*args, **(kwargs or {}))
-        return special(self.share, func, *args, **(kwargs or {}))
+        return special(_share, func, *args, **(kwargs or {}))
 
 
 def _sized(share: Share, func: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -195,9 +190,7 @@ def _sized(share: Share, func: Callable[..., Tensor], *args: Any, **kwargs: Any)
 def _wide(share: Share, x: Tensor) -> Tensor:
     """An empty tensor for the whole batch, that lies in memory as x does: values are drawn in that order."""
     order = sorted(range(x.ndim), key=lambda d: -x.stride()[d])
-    shape = (share.size * len(x), *x.shape[1:])
-    back = sorted(range(x.ndim), key=lambda d: order[d])
-    return x.detach().new_empty([shape[d] for d in order]).permute(back)
+    return torch.empty_permuted((share.size * len(x), *x.shape[1:]), order, dtype=x.dtype, device=x.device)
 
 
 def _like(share: Share, func: Callable[..., Tensor], x: Tensor, **kwargs: Any) -> Tensor:

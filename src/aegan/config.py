@@ -16,7 +16,6 @@ from aegan.errors import UserError, unknown
 T = TypeVar("T")
 
 SMALL = 1000  # training images, below which `early_stop` and `augment` are on unless set otherwise
-Device = str
 Fit = Literal["crop", "pad", "stretch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -25,7 +24,6 @@ def option(default: Any, help: str, *, source: str = "", searchable: bool = Fals
     """A dataclass field that carries its own documentation.
 
     Args:
-        default: its value.
         help: what it means, and its unit.
         source: where the default is from.
         searchable: whether `--tune` looks for a better value: rates, and weights of which papers give ranges.
@@ -65,7 +63,7 @@ class RunConfig:
         None, "named numbers for the strategy; see `aegan presets`; default: by the data's size"
     )
     batch_size: int | None = option(None, "examples per step; default: the strategy's")
-    device: Device = option("auto", "cpu, cuda, cuda:1, mps, or auto")
+    device: str = option("auto", "cpu, cuda, cuda:1, mps, or auto")
     devices: int = option(1, "processes on this machine, one a device; more machines: see docs/scale.md")
     precision: Precision = option("auto", "fp32, bf16, fp16, or auto: bf16 where the device gains from it")
     threads: str | None = option(
@@ -98,15 +96,6 @@ class RunConfig:
         None,
         "networks of your own, FILE.py:FUNCTION: from a data spec to {'E': module, 'G': ..., 'D': ...}, any of them",
     )
-
-    @property
-    def channels(self) -> int | None:
-        """Of the training images: 4, 1, or None: as the data suggests.
-
-        Raises:
-            UserError: alpha and grey at once.
-        """
-        return channels_of(self.transparent, self.grey)
 
 
 def channels_of(transparent: bool, grey: bool) -> int | None:
@@ -152,26 +141,14 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
             raise UserError(f"'{key}' wants {len(kinds)} values, got {value!r}.", f"Write it as {key}=a,b.")
         return tuple(coerce(k, v, key) for k, v in zip(kinds, items, strict=True))
     if kind is bool:
-        words = {
-            "true": True,
-            "yes": True,
-            "1": True,
-            "on": True,
-            "false": False,
-            "no": False,
-            "0": False,
-            "off": False,
-        }
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() in words:
-            return words[str(value).lower()]
+        word = str(value).lower()
+        if word in ("true", "yes", "1", "on"):
+            return True
+        if word in ("false", "no", "0", "off"):
+            return False
     elif kind in (int, float, str):
-        try:
+        with contextlib.suppress(TypeError, ValueError):
             number = kind(value)
-        except (TypeError, ValueError):
-            pass
-        else:
             if kind is not int or isinstance(value, str) or number == value:
                 return number
     raise UserError(f"'{key}' wants {getattr(kind, '__name__', kind)}, got {value!r}.", f"Write it as {key}=VALUE.")
@@ -217,9 +194,8 @@ def as_plain(value: Any) -> Any:
 
 def preset_files() -> dict[tuple[str, str], Path]:
     """All shipped presets by (strategy, preset name)."""
-    folder = Path(__file__).parent / "presets"
     found = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted((Path(__file__).parent / "presets").glob("*.yaml")):
         strategy, _, name = path.stem.rpartition("-")
         found[strategy, name] = path
     return found

@@ -18,14 +18,14 @@ strategy has to be written twice, and what is exported can be compared with what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-Shape = tuple[int, ...]
+Sides = tuple[Any, ...]  # a shape, whose sides are symbols while a graph is traced
 
 _refused = {
     torch.bernoulli, torch.normal, torch.poisson, torch.randperm, torch.randn_like, torch.rand_like, torch.randint_like,
@@ -36,11 +36,6 @@ _refused = {
 
 class UnknownDraw(Exception):
     """A sampler draws in a way that is not in the table above."""
-
-
-def shape_of(args: Sequence[Any]) -> tuple[Any, ...]:
-    """The shape that a factory was called with, as one argument or as many."""
-    return tuple(args[0]) if isinstance(args[0], (tuple, list, torch.Size)) else tuple(args)
 
 
 def by_weight(weights: Tensor, u: Tensor) -> Tensor:
@@ -57,12 +52,18 @@ def by_weight(weights: Tensor, u: Tensor) -> Tensor:
 class Draws(TorchFunctionMode):
     """Hands each draw to one of four methods; `other` gets those that are not in the table above."""
 
+    normal: Callable[[Sides, dict[str, Any]], Tensor]
+    uniform: Callable[[Sides, dict[str, Any]], Tensor]
+    index: Callable[[int, Sides, dict[str, Any]], Tensor]
+    choice: Callable[[Tensor, int, dict[str, Any]], Tensor]
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in (torch.randn, torch.rand):
-            shape = shape_of(args or (kwargs["size"],))
+            size = args[0] if args else kwargs["size"]
+            shape = tuple(size) if isinstance(size, (tuple, list, torch.Size)) else args
             return self.normal(shape, kwargs) if func is torch.randn else self.uniform(shape, kwargs)
         if func is torch.randint:
             high, shape = args  # the only form in use
@@ -76,29 +77,13 @@ class Draws(TorchFunctionMode):
     def other(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise UnknownDraw(getattr(func, "__name__", str(func)))
 
-    def normal(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        raise NotImplementedError
-
-    def uniform(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        raise NotImplementedError
-
-    def index(self, high: int, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        raise NotImplementedError
-
-    def choice(self, weights: Tensor, n: int, kwargs: dict[str, Any]) -> Tensor:
-        raise NotImplementedError
-
 
 class Recording(Draws):
-    """Draws as asked for, and keeps the numbers that lead to the same draws.
-
-    Args:
-        n: how many examples are sampled: the first axis of every draw.
-    """
+    """Draws as asked for, and keeps the numbers that lead to the same draws."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
-        self.n = n
+        self.n = n  # examples: the first axis of every draw
         self._noise: list[Tensor] = []
         self._uniform: list[Tensor] = []
 
@@ -122,15 +107,15 @@ class Recording(Draws):
         """The middle of the interval of u that leads to a choice."""
         self._keep(self._uniform, (low.double() + high.double()) / 2)
 
-    def normal(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def normal(self, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         return self._keep(self._noise, torch.randn(shape, **kwargs))
 
-    def uniform(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def uniform(self, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         drawn = torch.rand(shape, **kwargs)
         self._keep(self._uniform, drawn.double().clamp_max(1 - 2**-24))  # float32 must not round it to 1
         return drawn
 
-    def index(self, high: int, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def index(self, high: int, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         drawn = torch.randint(high, shape, **kwargs)
         self._between(drawn / high, (drawn + 1) / high)
         return drawn
@@ -146,30 +131,25 @@ class Recording(Draws):
 
 
 class Replaying(Draws):
-    """Takes draws from given numbers, in their order.
-
-    Args:
-        noise: (N, A), standard normal.
-        uniform: (N, B), in [0, 1).
-    """
+    """Takes draws from given numbers, in their order: noise (N, A), standard normal, and uniform (N, B), in [0, 1)."""
 
     def __init__(self, noise: Tensor, uniform: Tensor) -> None:
         super().__init__()
         self.given_noise, self.given_uniform = noise, uniform
         self._noise_at = self._uniform_at = 0
 
-    def normal(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def normal(self, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         rest = tuple(int(side) for side in shape[1:])
         start, self._noise_at = self._noise_at, self._noise_at + math.prod(rest)
         return self.given_noise[:, start : self._noise_at].reshape(-1, *rest)
 
-    def uniform(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def uniform(self, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         rest = tuple(int(side) for side in shape[1:])
         start, self._uniform_at = self._uniform_at, self._uniform_at + math.prod(rest)
         u = self.given_uniform[:, start : self._uniform_at].reshape(-1, *rest)
         return u.to(kwargs.get("dtype") or u.dtype)
 
-    def index(self, high: int, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def index(self, high: int, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         return (self.uniform(shape, {}) * high).long().clamp_max(high - 1)
 
     def choice(self, weights: Tensor, n: int, kwargs: dict[str, Any]) -> Tensor:

@@ -52,6 +52,12 @@ class TooFew(UserError):
         self.found = found
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says that is not empty, or its kind."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist; it names the nearest one.
 

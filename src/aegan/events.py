@@ -183,19 +183,12 @@ class Tick(Look, Looked, kind="tick"):
 
 @dataclass(frozen=True)
 class Finding:
-    """One diagnosis.
+    """One diagnosis."""
 
-    Attributes:
-        name: of the failure mode.
-        stage: where, if the log names stages.
-        evidence: the numbers it is read from.
-        remedy: what to change first.
-    """
-
-    name: str
-    stage: str
-    evidence: str
-    remedy: str
+    name: str  # of the failure mode
+    stage: str  # empty where the log names no stages
+    evidence: str  # the numbers it is read from
+    remedy: str  # what to change first
 
     def __str__(self) -> str:
         where = f" in stage '{self.stage}'" if self.stage else ""

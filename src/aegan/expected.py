@@ -13,25 +13,16 @@ NEAR = 2.0  # budgets and numbers of pixels that differ by no more than this fac
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """A training with the numbers of its preset.
-
-    Args:
-        strategy, set: what was trained, on what.
-        shape: (C, H, W).
-        minutes: its budget.
-        images: seen in that time, with repeats.
-        cpu, cores: the machine.
-        page: where its pictures and figures are.
-    """
+    """A training with the numbers of its preset."""
 
     strategy: str
-    set: str
-    shape: tuple[int, int, int]
-    minutes: float
-    images: int
+    set: str  # of images
+    shape: tuple[int, int, int]  # (C, H, W)
+    minutes: float  # its budget
+    images: int  # seen in that time, with repeats
     cpu: str
     cores: int
-    page: str
+    page: str  # where its pictures and figures are
 
     def line(self) -> str:
         """One line for a terminal."""
@@ -49,10 +40,7 @@ def measured() -> list[MeasuredRun]:
 def expected(strategy: str, shape: Sequence[int], minutes: float | None, device: str) -> list[str]:
     """Lines on the measured runs nearest to this one in minutes; none where nothing like it was measured.
 
-    Args:
-        shape: of the data, (C, H, W) or (D,).
-        minutes: the budget; None where it is in steps.
-        device: that trains; only processors were measured.
+    That is vectors, budgets in steps, and devices other than processors.
     """
     if minutes is None or len(shape) != 3 or device != "cpu":
         return []

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from rich.table import Table
 
+from aegan import cells
 from aegan.errors import UserError
 from aegan.files import write_text
 from aegan.jsonl import number
@@ -23,35 +24,21 @@ FORMAT = 3  # 3 says "baseline" for what 2 calls "floor"
 
 @dataclass(frozen=True)
 class Figure:
-    """One number and what is needed to read it.
+    """One number and what is needed to read it."""
 
-    Attributes:
-        name: short, unique: fd, fd_reconstructions, psnr, ...
-        title: for people.
-        value: None where it could not be had; `why` says the reason.
-        baseline: what a perfect model would get under the same counts; None where there is no such number.
-        better: which way is good; "near" is near to the baseline.
-        unit: "", "dB", "%" (then value and baseline are shares in [0, 1]), ...
-        count, against: how many items were measured, and against how many.
-        meaning: one sentence.
-        why: the reason where there is no value.
-        low, high: the 95 % interval; None where none is known.
-        standard_error: of the value.
-    """
-
-    name: str
-    title: str
+    name: str  # short, unique: fd, fd_reconstructions, psnr, ...
+    title: str  # for people
     value: float | None
-    baseline: float | None = None
-    better: Literal["lower", "higher", "near"] = "lower"
-    unit: str = ""
-    count: int = 0
-    against: int = 0
-    meaning: str = ""
-    why: str = ""
-    low: float | None = None
+    baseline: float | None = None  # what a perfect model would get under the same counts, where there is such a number
+    better: Literal["lower", "higher", "near"] = "lower"  # which way is good; near to the baseline
+    unit: str = ""  # "", "dB", "%" (then value and baseline are shares in [0, 1]), ...
+    count: int = 0  # items measured
+    against: int = 0  # and against how many
+    meaning: str = ""  # one sentence
+    why: str = ""  # the reason where there is no value
+    low: float | None = None  # of the 95 % interval, where one is known
     high: float | None = None
-    standard_error: float | None = None
+    standard_error: float | None = None  # of the value
 
     @property
     def text(self) -> str:
@@ -117,10 +104,7 @@ class Evaluation:
         return any(figure.name == name for figure in self.figures)
 
     def __getitem__(self, name: str) -> Figure:
-        for figure in self.figures:
-            if figure.name == name:
-                return figure
-        raise KeyError(name)
+        return {figure.name: figure for figure in self.figures}[name]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as evaluation.json holds them: figures by name, no NaN or infinity."""
@@ -172,21 +156,18 @@ class Evaluation:
             title_justify="left",
             caption_justify="left",
         )
-        table.add_column("figure")
-        for head in ("value [95 %]", "baseline"):
-            table.add_column(head, justify="right")
-        table.add_column("better")
-        table.add_column("on", justify="right")
+        for head in ("figure", "value [95 %]", "baseline", "better", "on"):
+            table.add_column(head, justify="left" if head in ("figure", "better") else "right")
         for f in self.figures:
             table.add_row(*f.cells, f.better, f.measured_on)
         return table
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from aegan.cells import lines, table
-
-        figures = table([(*f.cells, f.better) for f in self.figures], ("figure", "value [95 %]", "baseline", "better"))
-        return f"<b>{escape(printable(self._title))}</b>{figures}{lines(self.remarks)}"
+        figures = cells.table(
+            [(*f.cells, f.better) for f in self.figures], ("figure", "value [95 %]", "baseline", "better")
+        )
+        return f"<b>{escape(printable(self._title))}</b>{figures}{cells.lines(self.remarks)}"
 
     def __str__(self) -> str:
         return plain(self, 100)

@@ -6,10 +6,11 @@ import contextlib
 import errno
 import io
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from aegan.errors import UserError
 from aegan.names import LONGEST, shortened
@@ -32,28 +33,60 @@ def explained(path: Path) -> Iterator[None]:
         raise UserError(f"{path} could not be written: {why}.", "Choose another place with --out.") from error
 
 
+def need_empty(folder: Path, fix: str) -> None:
+    """Refuses a folder that holds something, and a file of that name."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UserError(f"{folder} is not an empty folder; nothing was written.", fix)
+
+
+def need_suffix(path: Path | None, suffixes: Collection[str], what: str, fix: str) -> None:
+    """Refuses a file of another kind before the work, not after it."""
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise UserError(f"{what}, not {path.suffix or 'a folder'}.", fix)
+
+
 def part_of(path: Path) -> Path:
     """Where a file is written before it gets its name; `sweep` finds it."""
     mine = f".{os.getpid()}.part"
     return path.with_name(f".{shortened(path.name, LONGEST - len(mine) - 1)}{mine}")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a whole file or nothing: beside its place first, flushed to disk, then renamed over it."""
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to, which gets its name at the end: all of it or nothing. An empty one of that name is replaced."""
     part = part_of(path)
-    with explained(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-            _settle(path.parent)
-        except BaseException:  # Ctrl-C too
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.is_dir():
+            path.rmdir()
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, whole or not there: beside its place first, flushed to disk, then renamed over it."""
+    part = part_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _settle(path.parent)
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a whole file or nothing."""
+    with explained(path), whole_file(path) as file:
+        file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -64,13 +97,18 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 
-def write_arrays(path: Path, **arrays: Any) -> None:
-    """A compressed .npz, whole or not at all, of what is not None."""
+def npz_bytes(**arrays: Any) -> bytes:
+    """A compressed .npz of what is not None."""
     import numpy as np
 
     with io.BytesIO() as buffer:
         np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})
-        write_atomically(path, buffer.getvalue())
+        return buffer.getvalue()
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """The same as a file, whole or not at all."""
+    write_atomically(path, npz_bytes(**arrays))
 
 
 def _settle(folder: Path) -> None:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from aegan.errors import UserError
 
-NAME_ONE = "Name a folder for it: the environment variable AEGAN_CACHE."
-
 
 def expanded(path: str | os.PathLike[str]) -> Path:
     """A path with `~` replaced; as it is where there is no such home, and then perhaps a name that begins so.
@@ -65,20 +63,16 @@ def _temporary() -> Path:
         base = Path(tempfile.gettempdir())
         folder = base / f"aegan-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        if not _mine(folder):  # somebody else's, put there to be trusted
+        found, posix = folder.lstat(), hasattr(os, "getuid")
+        open_to_others = posix and (found.st_uid != os.getuid() or found.st_mode & 0o077)
+        if not stat.S_ISDIR(found.st_mode) or open_to_others:  # somebody else's, put there to be trusted
             folder = Path(tempfile.mkdtemp(prefix="aegan-", dir=base))
     except OSError as why:
         raise UserError(
-            "There is no folder to keep decoded images in: no home, no temporary folder.", NAME_ONE
+            "There is no folder to keep decoded images in: no home, no temporary folder.",
+            "Name a folder for it: the environment variable AEGAN_CACHE.",
         ) from why
     print(
         f"The home folder can't be written: caches are kept in {folder} (AEGAN_CACHE names another).", file=sys.stderr
     )
     return folder
-
-
-def _mine(folder: Path) -> bool:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        return False
-    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)

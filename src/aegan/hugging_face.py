@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aegan.errors import UserError
+from aegan.errors import UserError, first_line
 
 FILES = ("*.safetensors", "*.json", "*.png", "*.md")  # all that is ever asked for: nothing here executes
 _part = r"[A-Za-z0-9][\w.-]{0,95}"
@@ -44,10 +44,8 @@ def hub_name(path: str | Path) -> HubName | None:
     text = str(path)
     marked = _marked.fullmatch(text)
     repo, _, revision = (marked.group(1) if marked else text).partition("@")
-    if marked or (is_name(repo) and not Path(text).exists()):
-        owner = Path(repo.split("/")[0])
-        if marked or not owner.is_dir():
-            return HubName(repo, revision or None)
+    if marked or (is_name(repo) and not Path(text).exists() and not Path(repo).parent.is_dir()):
+        return HubName(repo, revision or None)
     return None
 
 
@@ -86,14 +84,18 @@ def hub_package() -> Any:
 
 def why_not(hub: Any, error: Exception) -> str:
     """One line: what was in the way."""
-    known = hub.errors
-    if isinstance(error, known.GatedRepoError):
-        return "its owner gives it only to those who ask."
-    if isinstance(error, known.RepositoryNotFoundError):
-        return "there is no such model, or it is private and you are not logged in."
-    if isinstance(error, known.RevisionNotFoundError):
-        return "there is no such revision."
-    if isinstance(error, known.LocalEntryNotFoundError | known.OfflineModeIsEnabled | ConnectionError | TimeoutError):
-        return "there is no connection, and it was not downloaded before."
-    lines = str(error).strip().splitlines()
-    return f"{lines[0] if lines else type(error).__name__}"
+    match error:
+        case hub.errors.GatedRepoError():
+            return "its owner gives it only to those who ask."
+        case hub.errors.RepositoryNotFoundError():
+            return "there is no such model, or it is private and you are not logged in."
+        case hub.errors.RevisionNotFoundError():
+            return "there is no such revision."
+        case (
+            hub.errors.LocalEntryNotFoundError()
+            | hub.errors.OfflineModeIsEnabled()
+            | ConnectionError()
+            | TimeoutError()
+        ):
+            return "there is no connection, and it was not downloaded before."
+    return first_line(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ from torch import Tensor
 from aegan.bundle import read_bundle
 from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
+from aegan.engine.state import under
 from aegan.errors import UserError
 from aegan.hugging_face import hub_name
 from aegan.model import Model
@@ -19,49 +19,27 @@ from aegan.strategies import Networks, Stage, Strategy
 from aegan.tensor_files import digest
 
 Init: TypeAlias = "str | Path | Model"
-MATRIX = 2  # axes of a tensor that holds what was learnt; biases and norms of equal length fit by chance
 
 
 @dataclass(frozen=True)
 class InitSource:
-    """Another model's weights.
+    """Another model's weights."""
 
-    Args:
-        name: what it was called.
-        strategy: its own.
-        shape, classes: of the data that it was trained on.
-        tensors: `network/key` to values.
-    """
-
-    name: str
+    name: str  # what it was called
     strategy: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of the data that it was trained on
     classes: tuple[str, ...]
-    tensors: Mapping[str, Tensor]
-
-    @property
-    def hash(self) -> str:
-        """Of the weights."""
-        return digest(dict(self.tensors))
+    tensors: dict[str, Tensor]  # by `network/key`
 
     def described(self) -> dict[str, str]:
         """For the configuration."""
-        return {"source": self.name, "strategy": self.strategy, "hash": self.hash}
-
-    def networks(self) -> dict[str, dict[str, Tensor]]:
-        """Tensors by network and key."""
-        found: dict[str, dict[str, Tensor]] = {}
-        for name, tensor in self.tensors.items():
-            network, _, key = name.partition("/")
-            found.setdefault(network, {})[key] = tensor
-        return found
+        return {"source": self.name, "strategy": self.strategy, "hash": digest(self.tensors)}
 
 
 def open_init(init: Init, name: str | None = None) -> InitSource:
     """The weights of a run, of a model's folder, of a model of the Hub, or of a model in memory.
 
     Args:
-        init: the model, or where it is.
         name: in messages; default: the path.
 
     Raises:
@@ -69,15 +47,11 @@ def open_init(init: Init, name: str | None = None) -> InitSource:
     """
     if isinstance(init, Model):
         tensors = {f"{k}/{key}": v.cpu() for k, net in init.networks.items() for key, v in net.state_dict().items()}
-        return InitSource(
-            name or "the given model", init.strategy.name, init.spec.shape, tuple(init.spec.classes), tensors
-        )
+        return InitSource(name or "the given model", init.strategy.name, init.spec.shape, init.spec.classes, tensors)
     tensors, config = read_bundle(_folder(init))
     try:
-        spec = config["spec"]
-        return InitSource(
-            name or str(init), str(config["strategy"]), tuple(spec["shape"]), tuple(spec["classes"]), tensors
-        )
+        shape, classes = tuple(config["spec"]["shape"]), tuple(config["spec"]["classes"])
+        return InitSource(name or str(init), str(config["strategy"]), shape, classes, tensors)
     except (KeyError, TypeError) as error:
         raise UserError(f"--init {init}: its config.json is not one of aegan's.", "Give a run or a model.") from error
 
@@ -104,12 +78,7 @@ def _folder(init: str | Path) -> Path:
 
 
 def take(source: InitSource, networks: Networks, spec: DataSpec, strategy: Strategy) -> dict[str, Any]:
-    """Gives networks the weights that fit: those of equal network, name and shape; what is fitted is left to be fitted.
-
-    Args:
-        networks: of the new run, fresh; changed in place.
-        spec: of its data.
-        strategy: its own.
+    """Gives fresh networks, in place, the weights that fit: those of equal network, name and shape; not what is fitted.
 
     Returns:
         for log and configuration: where from, its hash, and by network what was taken (`taken`), what has no counterpart
@@ -118,17 +87,17 @@ def take(source: InitSource, networks: Networks, spec: DataSpec, strategy: Strat
     Raises:
         UserError: nothing fits.
     """
-    given, taken, fresh, lines = source.networks(), {}, {}, []
+    given = list(dict.fromkeys(name.partition("/")[0] for name in source.tensors))
+    taken, fresh, lines = {}, {}, []
     phases = [phase for stage in strategy.stages(spec) if isinstance(stage, Stage) for phase in stage.phases]
     trained = {name for phase in phases for name in phase.trains}
     for name, net in networks.items():
-        if name not in trained or isinstance(
-            net, Prior
-        ):  # how often classes are, the density of codes: of the new data
+        # how often classes are, the density of codes: of the new data
+        if name not in trained or isinstance(net, Prior):
             continue
-        theirs, own = given.get(name, {}), net.state_dict()
+        theirs, own = under(source.tensors, f"{name}/"), net.state_dict()
         fitting = {k: v for k, v in theirs.items() if k in own and own[k].shape == v.shape}
-        if any(v.ndim >= MATRIX for v in fitting.values()):
+        if any(v.ndim >= 2 for v in fitting.values()):  # biases and norms of equal length fit by chance
             net.load_state_dict({**own, **fitting})
             taken[name] = sorted(fitting)
         fresh[name] = [k for k in own if k not in taken.get(name, ())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -16,12 +17,10 @@ def json_objects(text: str | bytes) -> list[dict[str, Any]]:
     """
     out: list[dict[str, Any]] = []
     for line in text.splitlines():
-        try:
+        with contextlib.suppress(ValueError):
             content = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            out.append(content)
+            if isinstance(content, dict):
+                out.append(content)
     return out
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from types import FrameType
 
-from aegan.signals import stopping
+from aegan.signals import handling
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 GRACE = 20.0  # seconds that the others have to end by themselves when one has ended badly
@@ -56,18 +55,16 @@ def launch(count: int) -> int:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signum)
 
-    kept = {signum: signal.signal(signum, pass_on) for signum in stopping()}
-    try:
-        for i in range(count):
-            own = {k: str(v) for k, v in {**shared, "RANK": i, "LOCAL_RANK": i}.items()}
-            processes.append(subprocess.Popen(command, env={**os.environ, **own}, start_new_session=True))
-        return _wait(processes)
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-        for signum, handler in kept.items():
-            signal.signal(signum, handler)
+    with handling(pass_on):
+        try:
+            for i in range(count):
+                own = {k: str(v) for k, v in {**shared, "RANK": i, "LOCAL_RANK": i}.items()}
+                processes.append(subprocess.Popen(command, env={**os.environ, **own}, start_new_session=True))
+            return _wait(processes)
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    process.kill()
 
 
 def _wait(processes: list[subprocess.Popen[bytes]]) -> int:

@@ -25,22 +25,15 @@ Config = dict[str, Any]
 Tensors = dict[str, Tensor]
 
 STRATEGIES: dict[str, str] = {}  # old name: new name
-OPTIONS: dict[str, dict[str, str | None]] = {
-    "latent": {"trips": "walkback_steps"},
-}  # strategy: {old option: its new name, or None if it is no more}
-BEFORE: dict[str, dict[str, Any]] = {
-    "latent": {"eyes": "pixels"}
-}  # strategy: {new option: the value that does what was done before it}
+# strategy: {old option: its new name, or None if it is no more}
+OPTIONS: dict[str, dict[str, str | None]] = {"latent": {"trips": "walkback_steps"}}
+# strategy: {new option: the value that does what was done before it}
+BEFORE: dict[str, dict[str, Any]] = {"latent": {"eyes": "pixels"}}
 STEPS: dict[int, Callable[[Tensors, Config], tuple[Tensors, Config]]] = {}  # format: what leads to the next
 
 
 def migrated_options(name: str, options: Mapping[str, Any], source: str, version: object = None) -> tuple[str, Config]:
-    """A strategy's name and options as this version calls them.
-
-    Args:
-        name, options: as they were written.
-        source: where, for messages.
-        version: of aegan that wrote them, if known.
+    """A strategy's name and options as this version calls them, of those that `version` of aegan wrote, if known.
 
     Raises:
         UserError: an option is left that this version has never known.
@@ -48,12 +41,8 @@ def migrated_options(name: str, options: Mapping[str, Any], source: str, version
     from aegan.strategies import strategy
 
     name = STRATEGIES.get(name, name)
-    renamed = OPTIONS.get(name, {})
-    out = dict(BEFORE.get(name, {}))
-    for key, value in options.items():
-        new = renamed.get(key, key)
-        if new is not None:
-            out[new] = value
+    renamed = {OPTIONS.get(name, {}).get(key, key): value for key, value in options.items()}
+    out = {**BEFORE.get(name, {}), **{key: value for key, value in renamed.items() if key is not None}}
     extra = sorted(set(out) - {f.name for f in dataclasses.fields(strategy(name))})
     if extra and version not in (None, __version__):
         raise UserError(

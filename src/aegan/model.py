@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aegan.bundle import read_bundle, write_bundle
+from aegan.cells import table
 from aegan.config import as_plain, with_options
 from aegan.data import DataSpec
 from aegan.data.depth import Depth
 from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
+from aegan.engine.state import under
 from aegan.errors import UserError, unknown
 from aegan.migrate import migrated_options
 from aegan.names import printable
@@ -102,10 +104,10 @@ class Model:
         labels = self._labels(len(chosen), label)
         rng = torch.Generator(self.device).manual_seed(0)  # asked for by the contract; `Seeded` draws in its place
 
-        def make(start: int, stop: int) -> Tensor:
-            y = None if labels is None else labels[start:stop]
-            with Seeded(chosen[start:stop]):
-                return self.strategy.sample(self.networks, stop - start, y, truncation, rng)
+        def make(part: slice) -> Tensor:
+            y = None if labels is None else labels[part]
+            with Seeded(chosen[part]):
+                return self.strategy.sample(self.networks, part.stop - part.start, y, truncation, rng)
 
         # In 16 bits where the device gains from it: pixels have 8. Codes and reconstructions stay in 32.
         with autocast(self.device, "fp32" if self.spec.is_vector else pick_precision("auto", self.device)):
@@ -118,18 +120,17 @@ class Model:
         if not len(items):
             return self.encode(np.zeros((1, *items.shape[1:]), items.dtype))[:0]
 
-        def make(start: int, stop: int) -> Tensor:
-            x = to_tensor(np.asarray(items[start:stop]), self.mean, self.scale).to(self.device)
-            return self.strategy.encode(self.networks, x)
+        def make(part: slice) -> Tensor:
+            return self.strategy.encode(self.networks, self._tensor(items[part]))
 
-        return np.concatenate([t.float().cpu().numpy() for t in self._batched(len(items), make, batch_size)])
+        return np.concatenate([t.float().numpy() for t in self._batched(len(items), make, batch_size)])
 
     def decode(self, codes: Array, *, batch_size: int | None = None) -> Array:
         """Examples of codes as `encode` returns them."""
         self._can("decode")
 
-        def make(start: int, stop: int) -> Tensor:
-            z = torch.as_tensor(np.asarray(codes[start:stop], np.float32), device=self.device)
+        def make(part: slice) -> Tensor:
+            z = torch.as_tensor(np.asarray(codes[part], np.float32), device=self.device)
             return self.strategy.decode(self.networks, z)
 
         return self._items(self._batched(len(codes), make, batch_size))
@@ -157,9 +158,9 @@ class Model:
         parts = []
         with torch.inference_mode():
             for part in self._parts(len(items), batch_size):
-                x = to_tensor(np.asarray(items[part]), self.mean, self.scale).to(self.device)
-                parts.append({k: v.float().cpu().numpy() for k, v in self.strategy.score(self.networks, x).items()})
-        return {k: np.concatenate([found[k] for found in parts]) for k in parts[0]}
+                found = self.strategy.score(self.networks, self._tensor(items[part]))
+                parts.append({k: v.float().cpu().numpy() for k, v in found.items()})
+        return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
 
     def interpolate(
         self,
@@ -199,17 +200,13 @@ class Model:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from aegan.cells import table
-
         spec = self.spec
         weights = {name: sum(p.numel() for p in net.parameters()) for name, net in self.networks.items()}
-        makes = (
-            f"images {spec.size}×{spec.size}, {spec.channels} channels" if spec.is_image else f"vectors {spec.shape}"
-        )
+        images = f"images {spec.size}×{spec.size}, {spec.channels} channels"
         return table(
             [
                 ("model", f"{self.strategy.name}: {self.strategy.summary}"),
-                ("makes", makes),
+                ("makes", images if spec.is_image else f"vectors {spec.shape}"),
                 ("trained on", f"{spec.count:,} examples"),
                 ("classes", ", ".join(spec.classes) or "none"),
                 ("can", ", ".join(sorted(self.capabilities))),
@@ -250,9 +247,8 @@ class Model:
             if own:
                 nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
             for name, net in nets.items():
-                weights = {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")}
                 try:
-                    net.load_state_dict(weights)
+                    net.load_state_dict(under(tensors, f"{name}/"))
                 except RuntimeError as error:
                     if name not in own:
                         raise
@@ -294,9 +290,8 @@ class Model:
         if not self.spec.classes:
             raise UserError("This model was trained without classes, so it cannot sample one.", "Leave the class out.")
         if isinstance(label, str):
-            label = (
-                label if label in self.spec.classes else printable(label)
-            )  # as stray bytes of folders' names are kept
+            # as stray bytes of folders' names are kept
+            label = label if label in self.spec.classes else printable(label)
             if label not in self.spec.classes:
                 raise unknown("class", label, self.spec.classes)
             label = self.spec.classes.index(label)
@@ -316,12 +311,15 @@ class Model:
         size = self.spec.at_once if batch_size is None else batch_size
         return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
-    def _batched(self, n: int, make: Callable[[int, int], Tensor], batch_size: int | None) -> Iterator[Tensor]:
+    def _batched(self, n: int, make: Callable[[slice], Tensor], batch_size: int | None) -> Iterator[Tensor]:
         """One part after the other, so that floats of all examples are never held."""
         for part in self._parts(n, batch_size):
             with torch.inference_mode():
-                made = make(part.start, part.stop).cpu()
+                made = make(part).cpu()
             yield made
+
+    def _tensor(self, items: Array) -> Tensor:
+        return to_tensor(np.asarray(items), self.mean, self.scale).to(self.device)
 
     def _items(self, parts: Iterator[Tensor]) -> Array:
         none = to_items(torch.empty((0, *self.spec.shape)), self.mean, self.scale)
@@ -332,9 +330,8 @@ def _chosen(n: int | None, seed: int, seeds: Sequence[int] | None) -> Sequence[i
     """The seed of each example."""
     if seeds is None:
         if n is None or n < 0:
-            raise UserError(
-                "How many examples to draw was not said." if n is None else f"{n} examples cannot be drawn."
-            )
+            what = "How many examples to draw was not said." if n is None else f"{n} examples cannot be drawn."
+            raise UserError(what)
         check_seed(seed, n)
         return range(seed, seed + n)
     if n is not None and n != len(seeds):

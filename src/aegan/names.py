@@ -14,7 +14,9 @@ import sys
 from pathlib import PurePosixPath
 
 LONGEST = 255  # bytes of one name in the usual file systems
-FORBIDDEN = set('<>:"|?*') | {chr(c) for c in range(32)} | {"\x7f"}
+# lone surrogates too, unless they stand for a byte and the system's names are bytes
+_lone = {*range(0xD800, 0xE000)} - ({*range(0xDC80, 0xDD00)} if sys.platform == "linux" else set())
+FORBIDDEN = set('<>:"|?*') | {chr(c) for c in (*range(32), 0x7F, *_lone)}
 # of devices on Windows, with any suffix
 DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
@@ -88,7 +90,7 @@ def safe(name: str) -> str:
     """
     parts = []
     for part in PurePosixPath(name.replace("\\", "/")).parts:
-        clean = "".join("_" if c in FORBIDDEN or _unwritable(c) else c for c in part).strip(" .")
+        clean = "".join("_" if c in FORBIDDEN else c for c in part).strip(" .")
         if clean.strip("/"):  # POSIX has two roots, / and //
             parts.append(f"_{clean}" if clean.partition(".")[0].lower() in DEVICES else clean)
     if not parts:
@@ -96,11 +98,6 @@ def safe(name: str) -> str:
     stem, dot, _ = parts[-1].rpartition(".")
     parts[-1] = (stem if dot and stem else parts[-1]).rstrip(" .")
     return "/".join(shortened(part, 200) for part in parts)
-
-
-def _unwritable(c: str) -> bool:
-    """A lone surrogate, unless it stands for a byte and the system's names are bytes."""
-    return 0xD800 <= ord(c) < 0xE000 and not (sys.platform == "linux" and 0xDC80 <= ord(c) < 0xDD00)
 
 
 class FreshNames:

@@ -8,10 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from aegan.cells import WIDEST, picture
 from aegan.data.inspection import printable
 from aegan.engine.log import Display
-
-WIDEST = 480  # pixels of the picture that is shown
 
 
 def in_notebook() -> bool:
@@ -71,8 +70,6 @@ class NotebookDisplay(Display):
             self._handle.update(content)
 
     def _html(self) -> str:
-        from aegan.cells import picture
-
         out = ""
         if self._lines:
             lines = "\n".join(escape(printable(line)) for line in self._lines)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,8 +18,21 @@ CHECKS = (255, 208)  # greys of the board behind transparent images
 INK = (31, 111, 235)  # samples in a scatter plot
 SHADE = (176, 176, 176)  # reference points
 STRAY = (209, 36, 47)  # samples outside the frame
+MOST = 5000  # points of a scatter plot, of samples and of the reference
 
 Alpha: TypeAlias = Literal["checked", "kept"] | tuple[int, int, int]
+
+
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """Of uint8 (H, W, C); of one channel a grey one."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **how: Any) -> bytes:
+    """The file of an image; `kind` and `how` are Pillow's."""
+    with io.BytesIO() as buffer:
+        image.save(buffer, kind, **how)
+        return buffer.getvalue()
 
 
 def composite(colour: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
@@ -52,8 +67,7 @@ def grid(
         a picture of mode RGB, or RGBA where alpha is kept, at least one pixel a side.
     """
     items = np.asarray(images)
-    if items.ndim == 3:
-        items = items[..., None]
+    items = items[..., None] if items.ndim == 3 else items
     if items.ndim != 4 or items.dtype != np.uint8:
         raise UserError(
             f"A grid needs uint8 images (N, H, W, C), got {items.dtype} {items.shape}.",
@@ -89,11 +103,8 @@ def on_checks(images: np.ndarray, check: int = 8) -> np.ndarray:
 
 def _starts(n: int, extent: int, pad: int, group: int) -> list[int]:
     """Where each of n tiles starts, and one more: where the next would."""
-    at, out = 0, [0]
-    for i in range(1, n + 1):
-        at += extent + (3 * pad if i % group == 0 and group > 1 and i < n else pad)
-        out.append(at)
-    return out
+    wide = (3 * pad if i % group == 0 and group > 1 and i < n else pad for i in range(1, n + 1))
+    return list(itertools.accumulate((extent + gap for gap in wide), initial=0))
 
 
 def scatter(
@@ -101,7 +112,6 @@ def scatter(
     reference: np.ndarray | None = None,
     *,
     size: int = 480,
-    limit: int = 5000,
 ) -> Image.Image:
     """Generated vectors in blue over reference vectors in grey, on equal axes.
 
@@ -109,8 +119,7 @@ def scatter(
         points: float (N, D). D = 1 is drawn against an even spread, D > 2 on the first two principal axes of the
             reference.
         reference: float (M, D): it sets the frame. None: the points themselves do.
-        size: pixels a side.
-        limit: at most so many of either are drawn, evenly spaced.
+        size: pixels a side. At most 5,000 of either are drawn, evenly spaced.
 
     Returns:
         an RGB picture. A point outside the frame sits on its edge in red; one that is not a number is left out.
@@ -119,8 +128,8 @@ def scatter(
     back = points if reference is None else np.asarray(reference, np.float64)
     if points.ndim != 2 or back.ndim != 2 or points.shape[1] != back.shape[1] or points.shape[1] < 1:
         raise UserError(f"A scatter plot needs vectors (N, D) on both sides, got {points.shape} and {back.shape}.")
-    back = _thin(back[np.isfinite(back).all(1)], limit)
-    points = _thin(points[np.isfinite(points).all(1)], limit)
+    points, back = (p[np.isfinite(p).all(1)] for p in (points, back))
+    points, back = (p if len(p) <= MOST else p[np.linspace(0, len(p) - 1, MOST).astype(int)] for p in (points, back))
     frame = back if len(back) else points
     if not len(frame):
         return Image.new("RGB", (size, size), "white")
@@ -146,13 +155,6 @@ def scatter(
     dots(points, INK, crowd)
     draw.rectangle((0, 0, fine - 1, fine - 1), outline=GAP, width=4)
     return image.resize((size, size), Image.Resampling.BOX)
-
-
-def _thin(points: np.ndarray, limit: int) -> np.ndarray:
-    """At most `limit` rows, evenly spaced."""
-    if len(points) <= limit:
-        return points
-    return np.asarray(points[np.linspace(0, len(points) - 1, limit).astype(int)])
 
 
 def _plane(points: np.ndarray, frame: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aegan.draws import Draws, by_weight
+from aegan.draws import Draws, Sides, by_weight
 from aegan.errors import UserError
 
 LARGEST = 2**63 - 1
@@ -57,9 +57,6 @@ class Seeded(Draws):
     Numbers are numpy's Philox (counter-based, so that a row can begin anywhere at no cost): its key is the row's seed, the
     highest word of its counter numbers the draws. They are drawn on the CPU, so that all devices get the same.
 
-    Args:
-        seeds: one for each example that is sampled.
-
     >>> with Seeded([5]):
     ...     alone = torch.randn(1, 3)
     >>> with Seeded([4, 5, 6]):
@@ -70,23 +67,21 @@ class Seeded(Draws):
 
     def __init__(self, seeds: Sequence[int]) -> None:
         super().__init__()
-        self.seeds = seeds
+        self.seeds = seeds  # one for each example that is sampled
         self._draws = 0
         self._philox = np.random.Philox(key=0)
         self._generator = np.random.Generator(self._philox)
         self._state: Any = self._philox.state
 
-    def normal(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        if not self._has_rows(shape):
-            return torch.randn(shape, **kwargs)
-        return self._rows(self._generator.standard_normal, shape, kwargs)
+    def normal(self, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
+        draw = self._generator.standard_normal
+        return self._rows(draw, shape, kwargs) if self._has_rows(shape) else torch.randn(shape, **kwargs)
 
-    def uniform(self, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        if not self._has_rows(shape):
-            return torch.rand(shape, **kwargs)
-        return self._rows(self._generator.random, shape, kwargs)
+    def uniform(self, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
+        draw = self._generator.random
+        return self._rows(draw, shape, kwargs) if self._has_rows(shape) else torch.rand(shape, **kwargs)
 
-    def index(self, high: int, shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def index(self, high: int, shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         if not self._has_rows(shape):
             return torch.randint(high, shape, **kwargs)
         u = self._rows(self._generator.random, shape, {"dtype": torch.float64})
@@ -102,16 +97,15 @@ class Seeded(Draws):
 
     def other(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Networks of one's own may draw in other ways: as the example given, by seed; else as they always did."""
-        if func in (torch.randn_like, torch.rand_like):
-            like: Tensor = args[0]
-            shaped = {"dtype": like.dtype, "device": like.device, **kwargs}
-            return (self.normal if func is torch.randn_like else self.uniform)(tuple(like.shape), shaped)
-        return func(*args, **kwargs)
+        if func not in (torch.randn_like, torch.rand_like):
+            return func(*args, **kwargs)
+        draw = self.normal if func is torch.randn_like else self.uniform
+        return draw(tuple(args[0].shape), {"dtype": args[0].dtype, "device": args[0].device, **kwargs})
 
     def _has_rows(self, shape: Sequence[int]) -> bool:
         return len(shape) > 0 and shape[0] == len(self.seeds)
 
-    def _rows(self, draw: Callable[..., Any], shape: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    def _rows(self, draw: Callable[..., Any], shape: Sides, kwargs: dict[str, Any]) -> Tensor:
         """Draws (N, ...), each row from its own seed."""
         dtype = kwargs.get("dtype") or torch.get_default_dtype()
         out = np.empty((len(self.seeds), math.prod(shape[1:])), np.float64 if dtype == torch.float64 else np.float32)

@@ -1,14 +1,57 @@
-"""The signals by which a run is asked to stop. Imports no torch."""
+"""The signals by which a run is asked to stop behind its step, with a checkpoint. Imports no torch."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 # What terminals, schedulers and service managers send before they kill; Windows has the first two only
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
-def stopping() -> tuple[signal.Signals, ...]:
-    """Those that this platform has; SIGHUP only where it is not ignored: `nohup` asks to go on without a terminal."""
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within the context `handler` gets the signals; SIGHUP only where it is not ignored, as `nohup` has it."""
     known = [signal.Signals[name] for name in NAMES if name in signal.Signals.__members__]
-    return tuple(s for s in known if s.name != "SIGHUP" or signal.getsignal(s) != signal.SIG_IGN)
+    kept = {}
+    with suppress(ValueError):  # not in the main thread, where Python allows no handlers
+        for signum in known:
+            if signum.name != "SIGHUP" or signal.getsignal(signum) != signal.SIG_IGN:
+                kept[signum] = signal.signal(signum, handler)
+    try:
+        yield
+    finally:
+        for signum, before in kept.items():
+            signal.signal(signum, before)
+
+
+class Interrupted(Exception):
+    """The run was stopped by a signal, after writing a checkpoint at this step."""
+
+    def __init__(self, signum: int, step: int) -> None:
+        super().__init__(f"stopped at step {step}")
+        self.signum, self.step = signum, step
+
+
+class Stop:
+    """Whether a signal has come."""
+
+    signum: int | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """A signal asks the loop to stop after its step; a Ctrl-C behind another one stops at once.
+
+        Only that: schedulers send SIGUSR1 and, a little later, SIGTERM, and the checkpoint may be under way.
+        """
+
+        def ask(signum: int, frame: FrameType | None) -> None:
+            if self.signum is None:
+                self.signum = signum
+            elif signum == signal.SIGINT:
+                raise KeyboardInterrupt
+
+        with handling(ask):
+            yield

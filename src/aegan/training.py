@@ -10,26 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 
 from aegan.config import RunConfig
 from aegan.cores import asked_threads, at_most
-from aegan.data import Data, DataSpec
+from aegan.data import DataSpec
 from aegan.data.record import NAME as DATA_JSON
 from aegan.data.record import as_text
 from aegan.engine import Engine
 from aegan.engine.log import Display
 from aegan.engine.ranks import Ranks, start
 from aegan.engine.stage_state import Counters
-from aegan.engine.thread_record import computing_with
 from aegan.errors import UserError
 from aegan.expected import expected
 from aegan.files import write_text
-from aegan.initial import Init, InitSource, open_init, take
+from aegan.initial import Init, take
 from aegan.model import write_model
 from aegan.networks import Own
 from aegan.networks.custom import made
-from aegan.runs.begin import TrainingRequest, hold_folder, initial_weights, own_networks, settle
+from aegan.runs.begin import Begun, TrainingRequest, hold_folder, own_networks, settle
 from aegan.runs.folder import Run, run_folder
 from aegan.runs.places import find_data
 from aegan.runs.resuming import given_settings
@@ -60,8 +60,6 @@ def train(
         source: data in Python, or where the data is now, in place of `config.data`.
         resume: go on from the newest whole checkpoint of `config.out`.
         repeat: the configuration of an earlier run, to be repeated with its recorded steps.
-        evaluate: score the model and write the report afterwards.
-        display: shows progress.
         networks: of your own, by name; modules are trained in place.
         init: a model in place of `config.init`.
         given: names of the settings in `config` that were asked for; default: those that are not at their defaults.
@@ -84,10 +82,13 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
     """`train`, while `held` holds the run's lock."""
     ranks = start(asked.config.device)
     begun = _decide_together(asked, ranks, display, held)
-    settings, folder, data, go_on = begun.settings, begun.folder, begun.data, begun.go_on
+    settings, data, go_on = begun.settings, begun.data, begun.go_on
+    folder = Path(settings.run.out or "")
     threads = asked_threads(settings.run.threads)
     held.enter_context(at_most(threads))
-    held.enter_context(computing_with(threads))  # the evaluation too
+    if threads is not None:
+        held.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(threads)  # for the evaluation too
     chosen = settings.strategy()
     own = own_networks(settings, asked.networks, data.spec, folder)
 
@@ -98,7 +99,8 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
             write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
 
     def begin_with(networks: Networks, spec: DataSpec) -> dict[str, Any]:
-        found = take(begun.initial[0], networks, spec, chosen)
+        assert begun.initial is not None  # only the first process is asked, which has it
+        found = take(begun.initial, networks, spec, chosen)
         for line in found["notes"]:
             display.say(f"init: {line}")
         return found
@@ -121,8 +123,8 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
         begin=begin,
     )  # fmt: skip
     outcome = engine.run(go_on)
-    for line in begun.said:
-        display.say(line)
+    if begun.said:
+        display.say(begun.said)
     if not ranks.first:
         return Run(folder, asked.config.device, own, elsewhere=True)
     dataclasses.replace(settings, plans=outcome.plans, threads=outcome.threads).write(folder / "config.yaml")
@@ -136,61 +138,25 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
     return run
 
 
-@dataclasses.dataclass(frozen=True)
-class _Begun:
-    """What all processes of a run agree on before it trains.
-
-    Args:
-        settings: of the run.
-        data: opened by this process.
-        go_on: whether it is resumed.
-        initial: where its first weights are from; empty: from nowhere.
-        said: what is to be said when all is done.
-    """
-
-    settings: RunSettings
-    data: Data
-    go_on: bool
-    initial: list[InitSource]
-    said: list[str]
-
-    @property
-    def folder(self) -> Path:
-        """RUN."""
-        return Path(self.settings.run.out or "")
-
-
-def _decide_together(asked: TrainingRequest, ranks: Ranks, display: Display, held: contextlib.ExitStack) -> _Begun:
+def _decide_together(asked: TrainingRequest, ranks: Ranks, display: Display, held: contextlib.ExitStack) -> Begun:
     """The first process takes the folder, opens the data and decides; the others follow it, in turn."""
-    opened: list[Data] = []
-    initial: list[InitSource] = []
-    said: list[str] = []
+    begun: list[Begun] = []  # of the first process
 
     def decide() -> tuple[dict[str, Any], bool]:
         hold_folder(run_folder(asked.config), asked.resume, held)
-        config = asked.config
-        if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
-            initial.append(open_init(config.init if asked.init is None else asked.init, config.init))
-        settings, data, go_on = settle(asked, ranks.size, display.say, said)
-        opened.append(data)
-        if settings.run.init is not None and not go_on:
-            initial[:] = initial or [initial_weights(settings, asked.init)]
-            settings = dataclasses.replace(settings, init=initial[0].described())
-        return settings.to_dict(), go_on
+        begun.append(settle(asked, ranks.size, display.say))
+        return begun[0].settings.to_dict(), begun[0].go_on
 
     plain, go_on = ranks.broadcast_object(decide)
     settings = RunSettings.from_plain(plain, Path("config.yaml"))
     folder = Path(settings.run.out or "")
     array = None if isinstance(asked.source, str) else asked.source
-    data = ranks.in_turn(lambda: opened[0] if opened else find_data(settings, folder, source=array, checked=False)[0])
-    _check_same(data, ranks)
-    return _Begun(settings, data, go_on, initial, said)
-
-
-def _check_same(data: Data, ranks: Ranks) -> None:
-    """Refuses other data than the first process has: another folder on another machine, say."""
-    if ranks.broadcast_object(lambda: data.fingerprint) != data.fingerprint:
+    data = ranks.in_turn(
+        lambda: begun[0].data if begun else find_data(settings, folder, source=array, checked=False)[0]
+    )
+    if ranks.broadcast_object(lambda: data.fingerprint) != data.fingerprint:  # another folder on another machine, say
         raise UserError(
             f"{data.source} on {socket.gethostname()} is not the data of the run's first process.",
             "Give every machine the same files under the same path.",
         )
+    return dataclasses.replace(begun[0], settings=settings) if begun else Begun(settings, data, go_on)

@@ -17,8 +17,9 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from aegan.data import inspect_data, open_data
+from aegan.data import open_data
 from aegan.data.decode import read_image
+from aegan.data.format import ImageFormat
 from aegan.data.formats import jxl_size, special
 from aegan.errors import UserError
 
@@ -110,7 +111,7 @@ def test_megabytes_of_text_or_profile_in_a_png_leave_its_pixels_alone(root: Path
         expected[f"{i}.png"] = noise(i)
     items = by_name(root)
     assert all((items[name] == pixels).all() for name, pixels in expected.items()) and len(items) == 12
-    found = inspect_data(root)
+    found = open_data(root).inspection
     assert not found.skipped
     assert "4 images are of a colour profile that can't be used: their colours are taken as sRGB" in found.notes
 
@@ -120,7 +121,7 @@ def test_an_orientation_told_in_a_text_is_followed_still(root: Path) -> None:
     info.add_itxt("XML:com.adobe.xmp", '<x:xmpmeta><rdf:Description tiff:Orientation="3"/></x:xmpmeta>')
     info.add_text("much", "x" * 3_000_000, zip=True)
     Image.fromarray(noise(1)).save(root / "x.png", pnginfo=info)
-    assert (read_image(root / "x.png", 16, 3) == noise(1)[::-1, ::-1]).all()
+    assert (read_image(root / "x.png", ImageFormat.of(16, 3)) == noise(1)[::-1, ::-1]).all()
 
 
 # --- damaged Exif -----------------------------------------------------------------------------------------------------
@@ -137,7 +138,9 @@ def test_damaged_exif_costs_no_pixels(root: Path, kind: str, exif: bytes) -> Non
     Image.fromarray(noise(1)).save(damaged, kind, exif=exif, **options)
     (root / "a.bin").write_bytes(plain.getvalue())
     (root / "b.bin").write_bytes(damaged.getvalue())
-    assert (read_image(root / "a.bin", 16, 3) == read_image(root / "b.bin", 16, 3)).all()
+    assert (
+        read_image(root / "a.bin", ImageFormat.of(16, 3)) == read_image(root / "b.bin", ImageFormat.of(16, 3))
+    ).all()
 
 
 def test_an_orientation_that_says_nothing_is_counted(root: Path) -> None:
@@ -145,13 +148,13 @@ def test_an_orientation_that_says_nothing_is_counted(root: Path) -> None:
         exif = Image.Exif()
         exif[ORIENTATION] = 99 if i < 3 else 1
         Image.fromarray(noise(i)).save(root / f"{i}.png", exif=exif)
-    assert "3 images are of a damaged Exif orientation: used as they lie" in inspect_data(root).notes
+    assert "3 images are of a damaged Exif orientation: used as they lie" in open_data(root).inspection.notes
     assert (by_name(root)["0.png"] == noise(0)).all()
 
 
 def test_a_tiff_whose_links_lead_nowhere_is_used(root: Path) -> None:
     Image.fromarray(noise(1)).save(root / "x.tif", tiffinfo={0xA005: 2**31, 0x8769: 10**8, 0x8825: 10**9})
-    assert (read_image(root / "x.tif", 16, 3) == noise(1)).all()
+    assert (read_image(root / "x.tif", ImageFormat.of(16, 3)) == noise(1)).all()
 
 
 # --- colours ----------------------------------------------------------------------------------------------------------
@@ -166,7 +169,7 @@ def test_colours_of_another_profile_become_srgb(root: Path, mode: str) -> None:
     assert managed is not None
     stored = image.quantize(4) if mode == "P" else image.convert(mode)
     stored.save(root / "x.png", icc_profile=WIDE)
-    assert (read_image(root / "x.png", 16, 3) == np.asarray(managed)).all()
+    assert (read_image(root / "x.png", ImageFormat.of(16, 3)) == np.asarray(managed)).all()
     assert np.abs(np.asarray(managed).astype(int) - (200, 60, 60)).max() > 30  # a dull red is not what was meant
 
 
@@ -174,7 +177,7 @@ def test_converted_images_are_counted_and_srgb_ones_untouched(root: Path) -> Non
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for i in range(20):
         Image.fromarray(noise(i)).save(root / f"{i}.png", icc_profile=WIDE if i < 12 else srgb)
-    assert "12 images are converted from another colour profile to sRGB" in inspect_data(root).notes
+    assert "12 images are converted from another colour profile to sRGB" in open_data(root).inspection.notes
     items = by_name(root)
     assert all((items[f"{i}.png"] == noise(i)).all() for i in range(12, 20))
     assert not (items["0.png"] == noise(0)).all()
@@ -182,7 +185,7 @@ def test_converted_images_are_counted_and_srgb_ones_untouched(root: Path) -> Non
 
 def test_a_grey_curve_is_followed_and_grey_stays_grey(root: Path) -> None:
     Image.new("L", (16, 16), 64).save(root / "x.png", icc_profile=LINEAR_GREY)
-    pixel = int(read_image(root / "x.png", 16, 1)[0, 0, 0])
+    pixel = int(read_image(root / "x.png", ImageFormat.of(16, 1))[0, 0, 0])
     linear = 64 / 255
     assert abs(pixel - 255 * (1.055 * linear ** (1 / 2.4) - 0.055)) < 3  # sRGB's own curve, IEC 61966-2-1
 
@@ -190,19 +193,19 @@ def test_a_grey_curve_is_followed_and_grey_stays_grey(root: Path) -> None:
 def test_a_profile_of_another_kind_of_image_is_not_used(root: Path) -> None:
     for i in range(9):
         Image.fromarray(noise(i)).save(root / f"{i}.png", icc_profile=LINEAR_GREY if i else b"no profile")
-    assert "all images are of a colour profile that can't be used" in " ".join(inspect_data(root).notes)
+    assert "all images are of a colour profile that can't be used" in " ".join(open_data(root).inspection.notes)
     assert (by_name(root)["3.png"] == noise(3)).all()
 
 
 def test_cmyk_and_lab_become_the_colours_they_mean(root: Path) -> None:
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(root / "a.tif")
-    red = read_image(root / "a.tif", 16, 3)[0, 0]
+    red = read_image(root / "a.tif", ImageFormat.of(16, 3))[0, 0]
     assert red[0] > 200 and red[1:].max() < 60
     Image.new("LAB", (16, 16), (255, 128, 128)).save(root / "b.tif")  # a and b of 0: white
-    assert read_image(root / "b.tif", 16, 3).min() > 250
+    assert read_image(root / "b.tif", ImageFormat.of(16, 3)).min() > 250
     for i in range(9):
         Image.fromarray(noise(i)).convert("CMYK").save(root / f"{i}.jpg", quality=95)
-    assert any("CMYK or Lab without a colour profile" in note for note in inspect_data(root).notes)
+    assert any("CMYK or Lab without a colour profile" in note for note in open_data(root).inspection.notes)
 
 
 # --- depths -----------------------------------------------------------------------------------------------------------
@@ -249,7 +252,7 @@ def test_a_set_of_deep_images_has_one_scale_which_is_told(
         items = by_name(source, stream=stream)
         for name, array in zip(names, arrays, strict=True):
             assert (items[name][..., 0] == eighth(array, range_)).all(), name
-        found = inspect_data(source, stream=stream)
+        found = open_data(source, stream=stream).inspection
         assert found.depth == {"integers": [0, range_]}
         assert any(f"[0, {range_:,}]" in note for note in found.notes)
 
@@ -287,7 +290,7 @@ def test_grey_with_alpha_of_sixteen_bits(root: Path) -> None:
     values = np.zeros((16, 16, 2), np.uint16)
     values[..., 0], values[8:, :, 1] = ramp(0, 4_095), 65_535
     (root / "x.png").write_bytes(png16(values, 4))
-    pixels = read_image(root / "x.png", 16, 3)
+    pixels = read_image(root / "x.png", ImageFormat.of(16, 3))
     assert (pixels[:8] == 255).all() and (
         pixels[8:, :, 0] == eighth(values[8:, :, 0], values[8:, :, 0].max() and 4_095)
     ).all()
@@ -297,12 +300,12 @@ def test_the_colour_that_means_see_through_is_composited_on_the_background(root:
     grey = np.full((16, 16), 40_000, np.uint16)
     grey[:8] = 7
     (root / "grey.png").write_bytes(png16(grey, 0, chunk(b"tRNS", struct.pack(">H", 7))))
-    pixels = read_image(root / "grey.png", 16, 3)
+    pixels = read_image(root / "grey.png", ImageFormat.of(16, 3))
     assert (pixels[:8] == 255).all() and (pixels[8:] == round(40_000 / 257)).all()
     colour = np.full((16, 16, 3), (60_000, 1_000, 300), np.uint16)
     colour[:8] = (60_000, 1_000, 301)  # of equal high bytes
     (root / "colour.png").write_bytes(png16(colour, 2, chunk(b"tRNS", struct.pack(">HHH", 60_000, 1_000, 301))))
-    pixels = read_image(root / "colour.png", 16, 3)
+    pixels = read_image(root / "colour.png", ImageFormat.of(16, 3))
     assert (pixels[:8] == 255).all() and (pixels[8:] == (round(60_000 / 257), 4, 1)).all()
 
 
@@ -319,7 +322,7 @@ def test_floats_have_one_scale_for_the_set(root: Path, low: float, high: float, 
         values = low + (high - low) * top * np.random.default_rng(i).random((16, 16))
         values[0, 0], values[0, 1] = (low, high) if i == 9 else values[1, :2]
         Image.fromarray(values.astype(np.float32)).save(root / f"{i}.tif")
-    found = inspect_data(root)
+    found = open_data(root).inspection
     assert found.depth["floats"] == pytest.approx(taken, rel=1e-6)
     items = by_name(root)
     means = [float(items[f"{i}.tif"].mean()) for i in range(10)]
@@ -332,7 +335,7 @@ def test_a_single_float_image_is_never_darker_for_larger_values(root: Path) -> N
     seen = []
     for top in (0.2, 0.9, 1.1, 255, 256, 300, 5_000):
         Image.fromarray(np.full((16, 16), top, np.float32)).save(root / "x.tif")
-        seen.append(int(read_image(root / "x.tif", 16, 1)[0, 0, 0]))
+        seen.append(int(read_image(root / "x.tif", ImageFormat.of(16, 1))[0, 0, 0]))
     assert seen[0] == 51 and min(seen[2:]) == 255 and 220 < seen[1] < 235
 
 
@@ -347,7 +350,7 @@ def test_what_has_no_value_is_see_through_and_counted(root: Path) -> None:
             values[8:] = -9_999
         Image.fromarray(values).save(root / f"{i}.tif", tiffinfo=tags)
     Image.fromarray(np.full((16, 16), np.nan, np.float32)).save(root / "none.tif")
-    found, items = inspect_data(root), by_name(root)
+    found, items = open_data(root).inspection, by_name(root)
     assert found.depth == {"floats": [0, 1]}
     assert all((items[f"{i}.tif"][8:] == 255).all() and items[f"{i}.tif"][:8].min() < 50 for i in range(4))
     assert any(note.startswith("4 images are without a value in some pixels") for note in found.notes)
@@ -359,7 +362,7 @@ def test_signed_and_wide_integers_use_their_own_range(root: Path) -> None:
         values = np.random.default_rng(i).integers(-1_000, 3_001, (16, 16)).astype(np.int32)
         values[0, :2] = (-1_000, 3_000)
         Image.fromarray(values).save(root / f"{i}.tif")
-    assert inspect_data(root).depth == {"integers": [-1_000, 3_000]}
+    assert open_data(root).inspection.depth == {"integers": [-1_000, 3_000]}
     assert tuple(by_name(root)["3.tif"][0, :2, 0]) == (0, 255)
 
 
@@ -410,7 +413,7 @@ def wide_set(root: Path) -> None:
 def test_floats_in_colour_and_many_bands_are_used(root: Path) -> None:
     pytest.importorskip("tifffile", reason="tifffile is not installed: pip install tifffile")
     wide_set(root)
-    found, items = inspect_data(root), by_name(root)
+    found, items = open_data(root).inspection, by_name(root)
     assert found.count == 20 and not found.skipped
     assert (items["five3.tif"] == noise(103)).all() and (items["float4.tif"] == noise(4)).all()
     assert "10 images are of more bands than colours: the first three are used" in found.notes
@@ -432,7 +435,7 @@ def test_tiffs_that_are_easily_misread(root: Path, kind: str, caplog: pytest.Log
         "seven bands": (np.concatenate([pixels, more], -1), {"photometric": "rgb"}),
     }[kind]
     tifffile.imwrite(root / "x.tif", values, **options)
-    seen = read_image(root / "x.tif", 16, 3)
+    seen = read_image(root / "x.tif", ImageFormat.of(16, 3))
     assert (seen == (pixels if seen.std(axis=2).any() else grey[..., None])).all() and not caplog.records
 
 
@@ -441,7 +444,7 @@ def test_without_tifffile_the_true_reason_is_named(root: Path, monkeypatch: pyte
     wide_set(root)
     for i in range(10):
         Image.fromarray(noise(i)).save(root / f"{i}.png")
-    why = {reason: each.count for reason, each in inspect_data(root).skipped.items()}
+    why = {reason: each.count for reason, each in open_data(root).inspection.skipped.items()}
     assert why == {
         "a TIFF of 3 bands of 32-bit floats: pip install tifffile": 10,
         "a TIFF of 5 bands of 8-bit whole numbers: pip install tifffile": 10,
@@ -489,7 +492,7 @@ def test_foreign_formats_are_named_by_their_content(tmp_path: Path, root: Path, 
         with zipfile.ZipFile(source, "w") as archive:
             for path in root.iterdir():
                 archive.write(path, path.name)
-    why = {name: reason for reason, each in inspect_data(source).skipped.items() for name in each.names}
+    why = {name: reason for reason, each in open_data(source).inspection.skipped.items() for name in each.names}
     assert set(why) == set(TOLD) and all(TOLD[name] in reason for name, reason in why.items()), why
 
 
@@ -508,7 +511,7 @@ def test_a_missing_package_is_named(
     for i in range(10):
         Image.fromarray(noise(i)).save(root / f"{i}.png")
         (root / f"phone{i}.jpg").write_bytes(raw.ljust(400, b"\0"))  # whatever its name says
-    assert inspect_data(root).skipped[line].count == 10
+    assert open_data(root).inspection.skipped[line].count == 10
     for i in range(10):
         (root / f"{i}.png").unlink()
     aegan_cli("check", root).refused(line.partition(": ")[2])
@@ -521,18 +524,18 @@ def test_heic_is_read_where_its_package_is_installed(root: Path) -> None:
     file = io.BytesIO()
     heif.from_pillow(smooth).save(file, quality=95, chroma=444)
     (root / "x.heic").write_bytes(file.getvalue())
-    pixels = read_image(root / "x.heic", 64, 3)
+    pixels = read_image(root / "x.heic", ImageFormat.of(64, 3))
     assert np.abs(pixels.astype(int) - np.asarray(smooth)).mean() < 6
     assert "HEIF" not in Image.OPEN or "HEIF" in before  # nothing is registered for the rest of the process
     (root / "cut.heic").write_bytes(file.getvalue()[:200])
     with pytest.raises(UserError, match="damaged HEIC"):
-        read_image(root / "cut.heic", 64, 3)
+        read_image(root / "cut.heic", ImageFormat.of(64, 3))
 
 
 def test_jpeg_xl_is_read_where_its_package_is_installed(root: Path) -> None:
     pytest.importorskip("pillow_jxl", reason="pillow-jxl-plugin is not installed: pip install pillow-jxl-plugin")
     Image.fromarray(noise(1, 24)).save(root / "x.jxl", lossless=True)
-    assert (read_image(root / "x.jxl", 24, 3) == noise(1, 24)).all()
+    assert (read_image(root / "x.jxl", ImageFormat.of(24, 3)) == noise(1, 24)).all()
     assert jxl_size((root / "x.jxl").read_bytes()) == (24, 24)
     Image.fromarray(noise(1, 300)[:, :123]).save(root / "y.jxl", lossless=True)
     assert jxl_size((root / "y.jxl").read_bytes()) == (123, 300)

@@ -269,7 +269,7 @@ def test_a_comparison_trains_all_on_one_form(wide_folder: Path, tmp_path: Path) 
     asked = Settings(str(wide_folder), ("vae", "gan"), steps=3, size="24x16", fit="pad", transparent=True, mirror=True)
     for name in asked.strategies:
         config = asked.config(name, 0, tmp_path)
-        assert (config.size, config.fit, config.channels, config.mirror) == ("24x16", "pad", 4, True)
+        assert (config.size, config.fit, config.transparent, config.mirror) == ("24x16", "pad", True, True)
     assert asked.open_data().spec.shape == (4, 16, 24)
     words = command(Results(asked, (), {}))
     assert "--size 24x16 --fit pad --transparent --mirror" in words

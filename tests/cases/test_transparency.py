@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,20 +211,21 @@ def test_it_is_judged_on_its_background(clear_run: Path) -> None:
 
 
 def test_the_report_and_the_page_show_it(clear_run: Path) -> None:
+    from aegan.pictures import as_image, encoded
     from aegan.report import write_report
-    from aegan.serve.play import Play, png
+    from aegan.serve.play import Play
 
     assert "16×16, colour with alpha" in write_report(clear_run).read_text()
     play = Play(aegan.load(clear_run, device="cpu"), None)
     seen = play.read(stored(disc(40, (250, 0, 0), (0, 255, 0))))
     assert seen.shape == (1, 16, 16, 4) and play.about()["shape"] == [4, 16, 16]
-    assert Image.open(io.BytesIO(png(seen[0]))).mode == "RGBA"
+    assert Image.open(io.BytesIO(encoded(as_image(seen[0])))).mode == "RGBA"
 
 
 def test_an_export_says_what_its_channels_are(clear_run: Path) -> None:
     from aegan.hub.export import contract
 
-    told = json.loads(contract(aegan.load(clear_run, device="cpu"), [], "onnx"))["data"]
+    told = contract(aegan.load(clear_run, device="cpu"), [], "onnx")["data"]
     assert told["channels"] == "RGBA" and told["shape"] == [4, 16, 16]
 
 

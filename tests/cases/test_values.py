@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import typing
 from collections.abc import Callable, Iterator
@@ -23,8 +24,8 @@ ZERO = {"--seed", "--port", "--tune"}  # may be 0
 
 def numeric() -> Iterator[tuple[str, str]]:
     """Every option that takes a number: its command and its name."""
-    for module in COMMANDS:
-        command = module.__name__.rpartition(".")[2].replace("_", "-")
+    for command in COMMANDS:
+        module = importlib.import_module(f"aegan.cli.{command.replace('-', '_')}")
         for name, parameter in inspect.signature(module.command, eval_str=True).parameters.items():
             kind, *marks = typing.get_args(parameter.annotation) or (parameter.annotation,)
             kinds = {kind, *typing.get_args(kind)}

@@ -47,6 +47,12 @@ def test_failures_decide_stability_and_quality(make_trial: Make) -> None:
     assert found["speed"].verdict == "undecided"
 
 
+def test_speed_is_undecided_while_no_seed_of_both_was_scored(make_trial: Make) -> None:
+    """The control's first seed diverged, and its second ended before the second of the others."""
+    found = answers([make_trial("latent", 0, 100.0), make_trial("gan", 0, None), make_trial("gan", 1, 200.0)])["speed"]
+    assert found.verdict == "undecided" and "no trial of a seed" in found.text
+
+
 def test_without_failures_spread_decides_stability(make_trial: Make) -> None:
     trials = [make_trial("latent", s, 100.0) for s in range(6)]
     trials += [make_trial("gan", s, 100.0 * 2 ** (s - 2.5)) for s in range(6)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aegan.data import arrays, inspect_data, open_data
+from aegan.data import arrays, open_data
 from aegan.data import open as open_module
 from aegan.errors import UserError
 
@@ -83,7 +83,9 @@ def test_grey_and_boolean_and_transparent_arrays() -> None:
     clear[:12, ..., 3] = 255
     items = all_items(open_data(clear))
     assert (items[:12] == IMAGES[:12]).all() and (items[12:] == 255).all()
-    assert any("8 images are partly transparent: composited on white" in note for note in inspect_data(clear).notes)
+    assert any(
+        "8 images are partly transparent: composited on white" in note for note in open_data(clear).inspection.notes
+    )
 
 
 def test_28_pixels_are_padded_to_32_and_others_resampled() -> None:
@@ -92,8 +94,8 @@ def test_28_pixels_are_padded_to_32_and_others_resampled() -> None:
     assert (items[:, 2:30, 2:30] == small).all() and (items[:, 0, 2:30] == small[:, 0]).all()
     assert open_data(IMAGES, size=16).spec.shape == (3, 16, 16)
     assert open_data(IMAGES, size=64, channels=1).spec.shape == (1, 64, 64)
-    assert any("enlarged" in note for note in inspect_data(IMAGES, size=64).notes)
-    wide = inspect_data(RNG.integers(0, 256, (9, 32, 48), dtype=np.uint8))
+    assert any("enlarged" in note for note in open_data(IMAGES, size=64).inspection.notes)
+    wide = open_data(RNG.integers(0, 256, (9, 32, 48), dtype=np.uint8)).inspection
     assert wide.size == 32 and any("not square (48×32)" in n or "not square" in n for n in wide.notes)
 
 
@@ -134,7 +136,7 @@ def test_vectors_are_standardised_by_one_sd_and_can_be_inverted(given: Callable[
 
 
 def test_vectors_that_may_be_flattened_images_are_told() -> None:
-    assert "reshape them to (N, 28, 28)" in inspect_data(RNG.normal(size=(20, 784))).notes[0]
+    assert "reshape them to (N, 28, 28)" in open_data(RNG.normal(size=(20, 784))).inspection.notes[0]
 
 
 def test_a_large_array_goes_through_the_cache(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:

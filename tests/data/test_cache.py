@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aegan.data import build, inspect_data, open_data
+from aegan.data import build, open_data
 from aegan.data import cache as cache_module
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
@@ -42,7 +42,7 @@ def only(folder: Path) -> Path:
 
 def test_decoding_runs_once(pictures: MakeFolder, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     decoded, root = count_decodes(monkeypatch), pictures(12)
-    found = inspect_data(root)
+    found = open_data(root).inspection
     data = open_data(root)
     assert len(decoded) == 12 and data.inspection == found
     assert json.loads(json.dumps(found.as_dict())) == found.as_dict()
@@ -99,7 +99,7 @@ def test_a_damaged_cache_is_rebuilt(
     assert only(cache).name == folder.name
 
 
-@pytest.mark.parametrize("where", ["append", "write_manifest", "mkdtemp"])
+@pytest.mark.parametrize("where", ["write_rows", "write_manifest", "mkdtemp"])
 def test_a_full_disk_is_told_and_leaves_nothing(
     pictures: MakeFolder, cache: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -107,12 +107,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        if where == "append":
-            patch.setattr(cache_module.NpyWriter, "append", full)
-        elif where == "write_manifest":
-            patch.setattr(cache_module, "write_manifest", full)
-        else:
-            patch.setattr(cache_module.tempfile, "mkdtemp", full)
+        patch.setattr(cache_module.tempfile if where == "mkdtemp" else cache_module, where, full)
         with pytest.raises(UserError, match=r"can't be kept in .*cache: No space left on device.\nMake room"):
             open_data(pictures(12))
     assert not list(cache.iterdir())

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from aegan.data import files as files_module
-from aegan.data import inspect_data, open_data
+from aegan.data import open_data
 from aegan.errors import UserError
 
 from .conftest import MakeFolder, picture
@@ -101,7 +101,7 @@ def test_what_cannot_be_used_is_skipped_by_name(pictures: MakeFolder, tmp_path: 
     if hasattr(os, "mkfifo"):
         os.mkfifo(root / "pipe.png")
     os.link(root / "001.png", root / "copy.png")
-    found = inspect_data(root)
+    found = open_data(root).inspection
     assert found.count == 14 and found.duplicates == 2  # 12, and two that repeat
     why = {name: reason for reason, each in found.skipped.items() for name in each.names}
     assert why.pop("pipe.png", "not a file") == "not a file"
@@ -134,7 +134,7 @@ def test_mixed_sizes_are_told(pictures: MakeFolder) -> None:
     Image.fromarray(picture(50, 20, 300)).save(root / "tall.png")
     Image.fromarray(picture(51, 30)).save(root / "small.png")
     Image.new("RGB", (64, 64), "red").save(root / "red.png")
-    found = inspect_data(root, size=64)
+    found = open_data(root, size=64).inspection
     assert (found.widths, found.heights) == ((20, 64, 64), (30, 64, 300))
     text = "\n".join(found.lines())
     for told in (
@@ -148,7 +148,7 @@ def test_mixed_sizes_are_told(pictures: MakeFolder) -> None:
 
 @pytest.mark.parametrize(("width", "size"), [(9, 8), (28, 32), (33, 32), (50, 48), (200, 64)])
 def test_the_suggested_size(pictures: MakeFolder, width: int, size: int) -> None:
-    found = inspect_data(pictures(9, width=width))
+    found = open_data(pictures(9, width=width)).inspection
     assert found.size == found.suggested_size == size
 
 
@@ -180,7 +180,7 @@ def test_a_zip_cannot_write_or_read_outside_itself(pictures: MakeFolder, tmp_pat
         archive.writestr(link, "/etc/passwd")
         archive.writestr("__MACOSX/._a.png", b"x")
     before = sorted(tmp_path.rglob("*.png"))
-    found = inspect_data(path)
+    found = open_data(path).inspection
     assert found.count == 9
     assert {why: each.count for why, each in found.skipped.items()} == {
         "path that leads out of the archive": 3,
@@ -195,7 +195,7 @@ def test_a_member_damaged_in_its_archive_is_skipped(pictures: MakeFolder, tmp_pa
     raw = bytearray(path.read_bytes())
     raw[2_000] ^= 255
     path.write_bytes(raw)
-    found = inspect_data(path)
+    found = open_data(path).inspection
     assert found.count == 9 and list(found.skipped) == ["damaged in the archive"]
 
 
@@ -205,11 +205,11 @@ def test_a_bomb_of_bytes_is_not_read_whole(
     path = zipped(tmp_path / "x.zip", pictures(9))
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.png", bytes(200 << 20))
-    found = inspect_data(path)
+    found = open_data(path).inspection
     assert found.count == 9 and found.skipped["more than 128 MB"].names == ("bomb.png",)
     # the same where the archive's directory lies about the size
-    monkeypatch.setattr(files_module, "unfit", lambda size, regular: "")
-    assert inspect_data(path, size=16).skipped["more than 128 MB"].names == ("bomb.png",)
+    monkeypatch.setattr(files_module, "unfit", lambda size: "")
+    assert open_data(path, size=16).inspection.skipped["more than 128 MB"].names == ("bomb.png",)
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:300], lambda raw: b"not a zip", lambda raw: b""])

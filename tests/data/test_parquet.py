@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aegan.data import inspect_data, open_data
+from aegan.data import open_data
 from aegan.errors import UserError
 
 from .conftest import picture
@@ -68,7 +68,7 @@ def test_the_hubs_own_cache_is_made_of_links(tmp_path: Path) -> None:
     link = tmp_path / "hub/datasets--a--b/snapshots/abcd/data/train-00000.parquet"
     link.parent.mkdir(parents=True)
     link.symlink_to(os.path.relpath(blob, link.parent))
-    assert inspect_data(link.parent.parent).count == 12
+    assert open_data(link.parent.parent).inspection.count == 12
 
 
 def test_rows_that_cannot_be_used(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def test_rows_that_cannot_be_used(tmp_path: Path) -> None:
     images += [{"bytes": None, "path": "x.png"}, {"bytes": b"damaged", "path": ""}, None]
     labels = [i % 2 for i in range(14)] + [None]
     pq.write_table(pa.table({"image": images, "label": labels}), tmp_path / "x.parquet")
-    found = inspect_data(tmp_path / "x.parquet")
+    found = open_data(tmp_path / "x.parquet").inspection
     assert found.count == 12 and found.skipped_count == 3 and found.classes == {"0": 6, "1": 6}
     labels[0] = None
     pq.write_table(pa.table({"image": images, "label": labels}), tmp_path / "y.parquet")
-    found = inspect_data(tmp_path / "y.parquet")
+    found = open_data(tmp_path / "y.parquet").inspection
     assert not found.classes and "labels are left out: 1 of 12 examples have none" in found.notes
 
 
@@ -178,7 +178,9 @@ def test_label_columns_of_other_names_and_types(
 
 def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
     images = [encoded(i) for i in range(12)]
-    found = inspect_data(table(tmp_path / "x.parquet", image=images, label=[[0.5, 0.5]] * 12, caption=["a"] * 12))
+    found = open_data(
+        table(tmp_path / "x.parquet", image=images, label=[[0.5, 0.5]] * 12, caption=["a"] * 12)
+    ).inspection
     assert not found.classes and "not used: the column caption" in found.notes
     assert any("12 of 12 are vectors or lists" in note for note in found.notes)
     assert found.labels_from.startswith("none: ")
@@ -186,5 +188,5 @@ def test_columns_that_are_not_used_are_named(tmp_path: Path) -> None:
 
 def test_minus_one_means_none_where_classes_have_names(tmp_path: Path) -> None:
     path = write(tmp_path / "x.parquet", range(12), lambda seed: seed % 2 or -1, ["cat", "dog"])
-    found = inspect_data(path)
+    found = open_data(path).inspection
     assert not found.classes and "labels are left out: 6 of 12 examples have none" in found.notes

@@ -66,13 +66,13 @@ def test_mixture_with_labels() -> None:
     assert m.classes.unique().tolist() == [0, 1, 2]
     assert float(m.weights.sum()) == pytest.approx(1)
     asked = torch.tensor([2] * 400)
-    drawn = m.sample(400, asked, generator=torch.Generator().manual_seed(0))
+    drawn = m.sample_with_classes(400, asked, generator=torch.Generator().manual_seed(0))[0]
     torch.testing.assert_close(drawn.mean(0), z[y == 2].mean(0), atol=0.25, rtol=0)
     # p(z) = sum_y p(y) p(z | y), classes being equally frequent
     parts = torch.stack([m.log_prob(z, torch.full((len(z),), c)) for c in range(3)])
     torch.testing.assert_close(m.log_prob(z), torch.logsumexp(parts, 0) - torch.tensor(3.0).double().log())
     with pytest.raises(UserError, match="no example"):
-        m.sample(1, torch.tensor([7]))
+        m.sample_with_classes(1, torch.tensor([7]))
 
 
 def test_mixture_with_a_missing_class() -> None:
@@ -81,16 +81,17 @@ def test_mixture_with_a_missing_class() -> None:
     m = Mixture(components=(1,)).fit(z[kept], y[kept])
     assert m.sample_with_classes(4, torch.tensor([0, 2, 0, 2]))[1].tolist() == [0, 2, 0, 2]
     with pytest.raises(UserError, match="no example"):
-        m.sample(1, torch.tensor([1]))
+        m.sample_with_classes(1, torch.tensor([1]))
 
 
 def test_mixture_samples_have_its_moments_and_truncation_narrows() -> None:
     z, _ = blobs()
     m = Mixture(components=(3,)).fit(z)
-    drawn = m.sample(20_000, generator=torch.Generator().manual_seed(0))
+    drawn = m.sample_with_classes(20_000, generator=torch.Generator().manual_seed(0))[0]
     torch.testing.assert_close(drawn.mean(0), z.mean(0), atol=0.1, rtol=0)
     torch.testing.assert_close(torch.cov(drawn.T), torch.cov(z.T), atol=0.3, rtol=0)
-    assert float(m.log_prob(m.sample(500, truncation=0.5)).mean()) > float(m.log_prob(m.sample(500)).mean())
+    narrow, wide = m.sample_with_classes(500, truncation=0.5)[0], m.sample_with_classes(500)[0]
+    assert float(m.log_prob(narrow).mean()) > float(m.log_prob(wide).mean())
 
 
 def test_fit_and_sample_are_deterministic() -> None:
@@ -101,14 +102,14 @@ def test_fit_and_sample_are_deterministic() -> None:
     b = Mixture(components=(1, 3)).fit(z, y)
     for p, q in zip(a.buffers(), b.buffers(), strict=True):
         assert torch.equal(p, q)
-    draws = [m.sample(5, generator=torch.Generator().manual_seed(3)) for m in (a, b)]
+    draws = [m.sample_with_classes(5, generator=torch.Generator().manual_seed(3))[0] for m in (a, b)]
     assert torch.equal(*draws)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_mixture_of_very_few_codes(n: int) -> None:
     z = torch.randn(n, 8, generator=torch.Generator().manual_seed(0))
-    assert Mixture().fit(z).sample(3).isfinite().all()
+    assert Mixture().fit(z).sample_with_classes(3)[0].isfinite().all()
 
 
 def test_state_fills_a_fresh_module() -> None:

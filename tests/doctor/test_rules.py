@@ -114,7 +114,7 @@ FAILING: dict[str, dict[str, Any]] = {
 def test_a_run_that_fails_on_purpose(
     name: str, make_circle: Any, make_shapes: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aegan.engine.watch.LOOK_IMAGES", 1000)
+    monkeypatch.setattr("aegan.engine.monitor.LOOK_IMAGES", 1000)
     case = FAILING[name]
     known = {f.name for f in dataclasses.fields(aegan.strategies.strategy(case["strategy"]))}
     narrow = {k: v for k, v in {"batch_size": 64, "width": 16, "critic_width": 32}.items() if k in known}
@@ -131,7 +131,7 @@ def test_a_run_that_fails_on_purpose(
 def test_runs_that_are_well(
     name: str, make_circle: Any, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aegan.engine.watch.LOOK_IMAGES", 1000)
+    monkeypatch.setattr("aegan.engine.monitor.LOOK_IMAGES", 1000)
     run = aegan.fit(
         make_circle(500), strategy=name, out=tmp_path / "run", steps=300, device="cpu", progress=False, seed=seed,
         options={"batch_size": 64, "width": 32},

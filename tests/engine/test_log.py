@@ -46,9 +46,9 @@ def test_a_cut_last_line_is_left_out(tmp_path: Path) -> None:
 def test_means_between_lines() -> None:
     means = Means()
     for value in (1.0, 2.0, 6.0):
-        means.add("terms", {"a": torch.tensor(value)})
-    means.add("terms", {"b": torch.tensor(5.0)})
-    assert means.flush() == {"terms": {"a": 3.0, "b": 5.0}}
+        means.add({"terms/a": torch.tensor(value)})
+    means.add({"terms/b": torch.tensor(5.0), "watch/c/d": torch.tensor(1.0)})
+    assert means.flush() == {"terms": {"a": 3.0, "b": 5.0}, "watch": {"c/d": 1.0}}
     assert means.flush() == {}
 
 

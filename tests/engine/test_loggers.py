@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 import aegan
+from aegan.engine import loggers as base
 from aegan.engine.loggers import LOGGERS, Loggers, chosen
-from aegan.engine.loggers import _base as base
 from aegan.errors import UserError
 
 CONFIG = {"data": "shapes", "steps": 5, "options": {"components": [1, 2], "lr": 0.001}}

@@ -16,12 +16,11 @@ import aegan.cores
 from aegan.config import RunConfig
 from aegan.data import Data
 from aegan.engine import Engine
-from aegan.engine.load import Cores
 from aegan.engine.thread_record import Record, ThreadChange, Threads, adapts
-from aegan.engine.threads import Controller, Load, Turn, ladder
+from aegan.engine.threads import Controller, Cores, Load, Turn, ladder
 from aegan.errors import UserError
 from aegan.jsonl import read_log
-from aegan.report.facts import read_facts
+from aegan.report.facts import Facts
 from aegan.report.words import processor
 from aegan.runs.reading import RunFolder, RunHistory
 from aegan.strategies import strategy
@@ -150,8 +149,7 @@ def test_no_step_is_tried_where_one_thread_is_all() -> None:
 
 def test_timings_take_whole_periods() -> None:
     """Every fourth step is dear, as of a critic that is penalised; a timing of other steps would find differences."""
-    controller = Controller(2, lambda: Load(0.0, 0.0))
-    controller.begin(period=4)
+    controller = Controller(2, lambda: Load(0.0, 0.0), period=4)
     kept = []
     for i in range(4000):
         took = controller.took((0.3 if i % 4 == 0 else 0.1) * (1 if controller.count == 2 else 1.02))
@@ -230,11 +228,8 @@ class Forced:
 
     at: dict[int, int]
 
-    def __init__(self, most: int, load: Any = None, count: int | None = None) -> None:
+    def __init__(self, most: int, load: Any = None, count: int | None = None, period: int = 1) -> None:
         self.count = count or most
-
-    def begin(self, period: int = 1) -> None:
-        pass
 
     def took(self, seconds: float) -> Turn | None:
         Forced.taken += 1
@@ -502,7 +497,7 @@ def test_the_report_tells_threads_not_cores(tmp_path: Path) -> None:
         {"event": "threads", "step": 104, "taken": 104, "from": 1, "to": 2, "trial": True},
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    assert "on 2 threads, 1 of 2 threads from step 300." in summary(read_facts(RunFolder(tmp_path)))
+    assert "on 2 threads, 1 of 2 threads from step 300." in summary(Facts(RunFolder(tmp_path)))
 
 
 def test_decoding_starts_no_more_threads() -> None:
@@ -520,5 +515,5 @@ def test_threads_of_a_run_that_was_told_another_number() -> None:
     threads.resume({"changes": ["2 from 0"], "until": 40}, [], taken=40, step=40)
     told = threads.start(40)
     threads.restore()
-    assert told == (ThreadChange(40, 1), Turn(2, 1, trial=False))
+    assert told == Turn(2, 1, trial=False)
     assert threads.record(40).changes == [ThreadChange(0, 2), ThreadChange(40, 1)]

@@ -24,7 +24,7 @@ KEPT = (None, "tick", "guard", "stop")
 
 @pytest.fixture(autouse=True)
 def looks_at_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aegan.engine.watch.LOOK_IMAGES", 0)
+    monkeypatch.setattr("aegan.engine.monitor.LOOK_IMAGES", 0)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from huggingface_hub import errors
 
 import aegan
 from aegan.errors import UserError
-from aegan.hub.remote import FILES, push
-from aegan.hugging_face import HubName, hub_name
+from aegan.hub import push
+from aegan.hugging_face import FILES, HubName, hub_name
 
 
 @pytest.fixture

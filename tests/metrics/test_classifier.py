@@ -28,7 +28,7 @@ def test_it_learns_is_kept_and_made_again_when_damaged(data: Data, tmp_path: Pat
     assert (made.labels(images) == data.held_out.labels).mean() == pytest.approx(made.accuracy)
     p = made.probabilities(images)
     assert p.shape == (len(images), 2) and np.allclose(p.sum(1), 1, atol=1e-5)
-    assert made.features(images).shape == (len(images), 128)
+    assert made(images).shape == (len(images), 128)
     steps.clear()
     again = extractor("classifier", data=data)
     assert again.describe() == made.describe() and not steps

@@ -11,7 +11,7 @@ from aegan.metrics import psnr
 def test_equals_torchmetrics(monkeypatch: pytest.MonkeyPatch) -> None:
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
-    monkeypatch.setattr("aegan.metrics.distortion.CHUNK", 3)
+    monkeypatch.setattr("aegan.metrics.similarity.PSNR_CHUNK", 3)
     a, b = np.random.default_rng(0).integers(0, 256, (2, 7, 9, 8, 3), dtype=np.uint8)
     want = peak_signal_noise_ratio(
         torch.from_numpy(a).float(), torch.from_numpy(b).float(), data_range=255.0, reduction="none", dim=(1, 2, 3)

@@ -58,10 +58,10 @@ def test_copies_are_told_from_new_images() -> None:
     noise = np.random.default_rng(3).integers(-6, 7, new.shape)
     noisy = np.clip(train[:200] + noise, 0, 255).astype(np.uint8)
     blurred = np.uint8(0.5 * new + 0.5 * new.mean((1, 2), keepdims=True))
-    assert copying(train[:200], held_out, train).share == 1
-    assert copying(noisy, held_out, train).share > 0.5
-    assert copying(new, held_out, train).share < 0.05
-    assert copying(blurred, held_out, train).share < 0.05
+    assert copying(train[:200], held_out, train).share.value == 1
+    assert copying(noisy, held_out, train).share.value > 0.5
+    assert copying(new, held_out, train).share.value < 0.05
+    assert copying(blurred, held_out, train).share.value < 0.05
 
 
 def test_too_few_items_are_refused() -> None:

@@ -57,3 +57,17 @@ def test_what_it_cannot_learn_from(
         module.own(open_data(make_shapes(100)[0], size=16))
     with pytest.raises(UserError, match=r"\(16, 16, 3\).*\(8, 8, 3\)"):
         module.own(data)(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+def test_transparent_images_are_learnt_as_they_are_judged(
+    make_shapes: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`evaluate` gives every extractor such images on their background, in three channels."""
+    monkeypatch.setenv("AEGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "STEPS", 3)
+    images = make_shapes(600)[0]
+    alpha = np.concatenate((images[..., :1].repeat(3, 3), np.full_like(images[..., :1], 255)), 3)
+    alpha[:, :4, :, 3] = 0
+    data = open_data(alpha, size=16, channels=4)
+    assert data.spec.channels == 4
+    assert module.own(data)(np.full((2, 16, 16, 3), 255, np.uint8)).shape == (2, 128)

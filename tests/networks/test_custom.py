@@ -121,14 +121,14 @@ def test_resumed_is_the_same(images: np.ndarray, tmp_path: Path, monkeypatch: py
     from aegan.engine.loop import Engine, Interrupted
 
     whole = fit(images, tmp_path / "whole", "gan", networks=all_of("gan"))
-    turn = Engine._turn
+    update = Engine._update
 
     def stop(self: Engine, run: Any, phase: Any, plan: Any, batch: Any, at: Any) -> None:
-        turn(self, run, phase, plan, batch, at)
+        update(self, run, phase, plan, batch, at)
         if at.step == 5 and phase.name == "G":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Engine, "_turn", stop)
+    monkeypatch.setattr(Engine, "_update", stop)
     with pytest.raises(Interrupted):
         fit(images, tmp_path / "cut", "gan", networks=all_of("gan"))
     monkeypatch.undo()

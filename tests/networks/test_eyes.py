@@ -70,7 +70,7 @@ def test_coarse_maps_are_mixed_into_fine_ones() -> None:
 
 @pytest.mark.parametrize("eyes", ["lite1", "lite1+pixels"])
 def test_without_the_package_it_is_a_line_or_the_next_best(eyes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import aegan.strategies._eyes as module
+    import aegan.networks.lite as module
 
     spec = DataSpec((3, 64, 64), (), 5000)
     monkeypatch.setattr(module, "find_spec", lambda name: None)

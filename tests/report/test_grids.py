@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from aegan.errors import UserError
-from aegan.pictures import GAP, INK, STRAY
-from aegan.report import grid, scatter
+from aegan.pictures import GAP, INK, STRAY, grid, scatter
 
 
 def test_images_stand_row_by_row_enlarged_without_blur() -> None:

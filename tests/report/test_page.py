@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from aegan.errors import UserError
-from aegan.report import grid, write_report
+from aegan.pictures import grid
+from aegan.report import write_report
 
 VOID = {"meta", "img", "line"}
 CONFIG = "aegan: 0.1.0\nrun:\n  data: photos/cats\n  strategy: latent\n  minutes: 3.0\noptions:\n  lr: 0.002\n"

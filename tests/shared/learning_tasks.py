@@ -35,7 +35,7 @@ CIRCLE: dict[str, tuple[int, dict[str, Any]]] = {
     "alae": (500, {**GAME, "lr_generator": 1e-3, "code_width": 32}),
     "alphagan": (600, {**GAME, "lr_generator": 2e-3, "code_width": 16, "gamma_codes": 0.1, "lam": 0.2}),
     "autoencoder": (200, {}),
-    "began": (200, {"batch_size": 256, "lr": 8e-3, "lr_generator": 4e-3}),
+    "began": (800, {}),
     "bigan": (500, {**PAIRED, "cycle": 0.0}),
     "deligan": (1000, PAIRED),
     "dfm": (500, PAIRED),
@@ -60,6 +60,7 @@ SHAPES: dict[str, tuple[int, dict[str, Any]]] = {
     "alphagan": (300, {"lam": 40.0, "lr": 4e-3, "lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
     "latent-flow": (300, {"flow_width": 128, "flow_matrix_lr": 0.0, "lr_flow": 3e-3}),
     "drifting": (300, {}),
+    "gat": (300, {"rate": 1e-4, "noise_dim": 16}),
     "latent-wgan": (400, {}),
     "mdgan": (300, {"critic_width": 16}),
     "veegan": (150, {"critic_width": 16}),
@@ -77,11 +78,6 @@ def names(task: str) -> list[str]:
 def pairs() -> list[tuple[str, str]]:
     """Every task with every strategy that it is for."""
     return [(task, name) for task in LEARN for name in names(task)]
-
-
-def stable() -> list[tuple[str, str]]:
-    """The same without those that do not learn from every seed."""
-    return [pair for pair in pairs() if pair not in UNSTABLE]
 
 
 def knows(name: str, option: str) -> bool:
@@ -124,11 +120,9 @@ FIGURES = {
     "back": Figure(0.75, failed=1.0),  # the mean image
     "gap": Figure(30.0, failed=0.0),  # both classes alike
 }
-# measured, and not asked: of 25 seeds in fp32 it ends beside the circle in 4 (docs/strategies/began.md)
-UNSTABLE = {("circle", "began")}
 # what is not asked: known weaknesses, told on the strategies' pages
 EXEMPT = {
-    ("began", "least"),  # as published, on two dimensions: good points, on a part of the circle
+    ("began", "least"),  # of eleven seeds one all but leaves an eighth of the circle out
     ("alae", "back"), ("veegan", "back"),  # nothing in their loss compares pixels, and so soon they do not rebuild them
     ("veegan", "gap"),  # its samples of images go to the ends of the range: a fault to mend
 }  # fmt: skip

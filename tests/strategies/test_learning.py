@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning_tasks import LEARN, ROOM, asked, on_circle, recipe, stable
+from learning_tasks import LEARN, ROOM, asked, on_circle, pairs, recipe
 
 RECORDS = json.loads((Path(__file__).parents[2] / "docs" / "results" / "learning.json").read_text())["records"]
 LONG = 6.0  # CPU seconds
@@ -24,7 +24,7 @@ def by_length() -> list[Any]:
     quickest = {name: min(took[t, n] for t, n in took if n == name) for _, name in took}
     return [
         pytest.param(*pair, marks=pytest.mark.slow if took.get(pair, 0) > max(LONG, quickest[pair[1]]) else ())
-        for pair in stable()
+        for pair in pairs()
     ]
 
 
@@ -35,7 +35,7 @@ def test_it_learns(task: str, name: str, seed: int, tmp_path: Path) -> None:
     assert not missed, found
 
 
-@pytest.mark.parametrize(("task", "name"), stable())
+@pytest.mark.parametrize(("task", "name"), pairs())
 def test_the_limits_have_room(task: str, name: str) -> None:
     records = [r for r in RECORDS if (r["task"], r["strategy"]) == (task, name)]
     again = f"measure it: python bench/learning.py --only {task}/{name}"

@@ -9,32 +9,18 @@ from aegan.benchmarks.published import ROWS, STACKED, TOY, Row
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a benchmark is run and counted.
-
-    Attributes:
-        name: ring, grid, stacked.
-        data: a built-in name.
-        modes: how many there are.
-        samples: counted.
-        steps: of ours, if none are asked for.
-        published_steps: of the papers, where they say.
-        about: data and threshold, in a sentence.
-        differences: of every row of ours from PacGAN's protocol, besides the number of steps.
-        published: preset of `gan` with the paper's own networks, optimiser and batch; empty: none.
-        published_batch: of the papers.
-        rows: of the papers.
-    """
+    """How a benchmark is run and counted."""
 
     name: str
-    data: str
+    data: str  # a built-in name
     modes: int
     samples: int
-    steps: int
-    published_steps: int
-    about: str
-    differences: tuple[str, ...]
-    rows: tuple[Row, ...]
-    published: str = ""
+    steps: int  # of ours, if none are asked for
+    published_steps: int  # of the papers, where they say
+    about: str  # data and threshold, in a sentence
+    differences: tuple[str, ...]  # of every row of ours from PacGAN's protocol, besides the number of steps
+    rows: tuple[Row, ...]  # of the papers
+    published: str = ""  # preset of `gan` with the paper's own networks, optimiser and batch; empty: none
     published_batch: int = 100
 
 

@@ -13,29 +13,18 @@ VEEGAN, PACGAN = "VEEGAN 2017, 1705.07761", "PacGAN 2018, 1712.04086"
 
 @dataclass(frozen=True)
 class Row:
-    """One method's figures; None where the paper prints none.
+    """One method's figures; None where the paper prints none."""
 
-    Attributes:
-        method: as the paper calls it, or the strategy's name.
-        source: the paper, or "aegan".
-        steps: updates of the generator; None where the paper does not say.
-        trials: that the means are over.
-        modes, quality, kl: means: modes covered, share of high-quality samples, reverse KL in nats.
-        errors: standard errors of these, in this order.
-        differences: from the paper's protocol, the number of steps first.
-        failed: trials that diverged, crashed or collapsed; they count, with no modes if they made no samples.
-    """
-
-    method: str
-    source: str
-    steps: int | None
-    trials: int
-    modes: float
-    quality: float | None = None
-    kl: float | None = None
-    errors: tuple[float | None, float | None, float | None] = (None, None, None)
-    differences: tuple[str, ...] = ()
-    failed: int = 0
+    method: str  # as the paper calls it, or the strategy's name
+    source: str  # the paper, or "aegan"
+    steps: int | None  # updates of the generator; None where the paper does not say
+    trials: int  # that the means are over
+    modes: float  # covered
+    quality: float | None = None  # share of high-quality samples
+    kl: float | None = None  # reverse KL in nats
+    errors: tuple[float | None, float | None, float | None] = (None, None, None)  # standard errors of these three
+    differences: tuple[str, ...] = ()  # from the paper's protocol, the number of steps first
+    failed: int = 0  # trials that diverged, crashed or collapsed; they count, with no modes if they made no samples
 
 
 def _veegan(method: str, modes: float, quality: float | None, kl: float | None = None) -> Row:

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from aegan.benchmarks.protocol import PROTOCOLS, Protocol
 from aegan.benchmarks.published import Row
-from aegan.benchmarks.stacked import Counted, count_stacked
-from aegan.comparison import Results, Trial, compare
+from aegan.benchmarks.stacked import Counts, count_stacked
+from aegan.comparison import Results, compare
 from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import rounded
 from aegan.config import read_preset
@@ -28,23 +28,14 @@ from aegan.version import __version__
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark's rows; prints as a table.
-
-    Attributes:
-        protocol: which.
-        ours: our rows.
-        perfect: what a perfect sampler gets, in words.
-        remarks: such as the classifier's accuracy.
-        command: what repeats it.
-        machine: hardware and versions.
-    """
+    """A benchmark's rows; prints as a table."""
 
     protocol: Protocol
     ours: tuple[Row, ...]
-    perfect: str
-    remarks: tuple[str, ...]
-    command: str
-    machine: dict[str, Any]
+    perfect: str  # what a perfect sampler gets, in words
+    remarks: tuple[str, ...]  # such as the classifier's accuracy
+    command: str  # what repeats it
+    machine: dict[str, Any]  # hardware and versions
 
     @property
     def rows(self) -> list[Row]:
@@ -67,23 +58,20 @@ class Benchmark:
     def markdown(self) -> str:
         """For the docs."""
         p = self.protocol
-        head, rule = f"| method | source | steps | trials | modes of {p.modes} |", "|---|---|---|---|---|"
-        if self._has_quality:
-            head, rule = head + " high quality |", rule + "---|"
-        lines = [head + " reverse KL |", rule + "---|"]
+        lines = [f"| {' | '.join(self._heads)} |", "|" + "---|" * len(self._heads)]
         for r in self.rows:
             cells = [f"**{r.method}**" if r.source == "aegan" else r.method, *self._cells(r)[1:]]
             lines.append(f"| {' | '.join(cells)} |")
-        ours = dict.fromkeys(r.differences for r in self.ours)
         notes = [f"{sentence(p.about)}; {p.samples:,} samples.", self.perfect, *self.remarks]
-        for differences in ours:
+        for differences in dict.fromkeys(r.differences for r in self.ours):
             names = ", ".join(f"`{r.method}`" for r in self.ours if r.differences == differences)
             notes.append(f"{names} differ from PacGAN's protocol in: {'; '.join(differences)}.")
         return "\n".join([*lines, "", *(f"- {n}" for n in notes), "", f"    {self.command}", ""])
 
     @property
-    def _has_quality(self) -> bool:
-        return self.protocol.name != "stacked"
+    def _heads(self) -> list[str]:
+        quality = [] if self.protocol.name == "stacked" else ["high quality"]
+        return ["method", "source", "steps", "trials", f"modes of {self.protocol.modes}", *quality, "reverse KL"]
 
     def _cells(self, row: Row) -> list[str]:
         a, b, c = row.errors
@@ -95,7 +83,7 @@ class Benchmark:
             f"{row.trials}{failed}",
             _with_error(row.modes, a, "{:.1f}"),
         ]
-        if self._has_quality:
+        if "high quality" in self._heads:
             share = None if row.quality is None else 100 * row.quality
             cells.append(_with_error(share, None if b is None else 100 * b, "{:.1f}", " %"))
         return [*cells, _with_error(row.kl, c, "{:.3f}" if row.source == "aegan" else "{:.2f}")]
@@ -105,17 +93,8 @@ class Benchmark:
         notes = [f"{p.about}; {p.samples:,} samples.", self.perfect, *self.remarks]
         notes += [f"Ours differ: {'; '.join(d)}." for d in dict.fromkeys(r.differences for r in self.ours)]
         table = Table(title=p.name, caption="\n".join(notes), title_justify="left", caption_justify="left")
-        table.add_column("method")
-        table.add_column("source")
-        heads = [
-            "steps",
-            "trials",
-            f"modes of {p.modes}",
-            *(["high quality"] if self._has_quality else []),
-            "reverse KL",
-        ]
-        for head in heads:
-            table.add_column(head, justify="right")
+        for head in self._heads:
+            table.add_column(head, justify="left" if head in ("method", "source") else "right")
         for row in self.rows:
             table.add_row(*self._cells(row), style="bold" if row.source == "aegan" else None)
         return table
@@ -159,15 +138,15 @@ def benchmark(
     found = compare(p.data, strategies, out=folder / "ours", **how)
     remarks: list[str] = []
     if p.name == "stacked":
-        counted = count_stacked(found, samples=p.samples, device=device, progress=progress)
-        rows = [_row(p, n, _stacked_values(found, counted, n), found, steps, p.differences) for n in strategies]
+        of, judge, real = count_stacked(found, samples=p.samples, device=device)
+        rows = [_row(p, n, _stacked_values(found, of, n), found, steps, p.differences) for n in strategies]
         perfect = (
-            f"A perfect sampler gets {counted.perfect_covered:.1f} modes and {counted.perfect_kl:.4f} nats from as many "
-            f"samples; the training images themselves get {counted.real_kl:.4f} by this classifier."
+            f"A perfect sampler gets {real.perfect_covered:.1f} modes and {real.perfect_reverse_kl:.4f} nats from as many "
+            f"samples; the training images themselves get {real.reverse_kl:.4f} by this classifier."
         )
         remarks.append(
-            f"The classifier is right on {counted.accuracy:.1%} of {counted.tested:,} held-out digits, so on "
-            f"{counted.accuracy**3:.1%} of triples."
+            f"The classifier is right on {judge.accuracy:.1%} of {judge.tested:,} held-out digits, so on "
+            f"{judge.accuracy**3:.1%} of triples."
         )
     else:
         rows = [_row(p, n, _toy_values(found, n, p.modes), found, steps, p.differences) for n in strategies]
@@ -204,22 +183,16 @@ Values = list[tuple[float, float | None, float]]  # modes, share of high quality
 def _toy_values(found: Results, name: str, of: int) -> Values:
     """A trial that made no samples has no modes, no quality, and the divergence of one mode alone."""
     out: Values = []
-    for t in _of(found, name):
+    for t in found.of(name):
         modes, quality, kl = (t.value(k) for k in ("modes", "quality", "reverse_kl"))
         out.append((modes or 0.0, quality or 0.0, math.log(of) if kl is None else kl))
     return out
 
 
-def _stacked_values(found: Results, counted: Counted, name: str) -> Values:
+def _stacked_values(found: Results, counts: Counts, name: str) -> Values:
     """Likewise."""
-    return [
-        (float(seen[0]), None, seen[1]) if (seen := counted.of.get((name, t.seed))) else (0.0, None, math.log(1000))
-        for t in _of(found, name)
-    ]
-
-
-def _of(found: Results, name: str) -> list[Trial]:
-    return sorted((t for t in found.trials if t.strategy == name), key=lambda t: t.seed)
+    seen = [counts.get((name, t.seed), (0, math.log(1000))) for t in found.of(name)]
+    return [(float(modes), None, kl) for modes, kl in seen]
 
 
 def _row(p: Protocol, name: str, values: Values, found: Results, steps: int, differences: tuple[str, ...]) -> Row:
@@ -238,7 +211,7 @@ def _row(p: Protocol, name: str, values: Values, found: Results, steps: int, dif
     return Row(
         name, "aegan", steps, count, means[0] or 0.0, rounded(means[1]), rounded(means[2]),
         (rounded(errors[0]), rounded(errors[1]), rounded(errors[2])), (*first, *differences),
-        sum(bool(t.failed) for t in _of(found, name)),
+        sum(bool(t.failed) for t in found.of(name)),
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,19 @@ import numpy as np
 from aegan.comparison import Results
 from aegan.data import open_data
 from aegan.files import write_text
-from aegan.metrics import stacked_report
+from aegan.metrics import StackedReport, stacked_report
 from aegan.metrics.features import Classifier, classifier
 from aegan.runs.folder import Run
 
 CHUNK = 2000  # samples at a time
+Counts = dict[tuple[str, int], tuple[int, float]]  # (modes covered, reverse KL) by (strategy, seed), of finished trials
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What the classifier saw.
-
-    Attributes:
-        of: (modes covered, reverse KL) by (strategy, seed), of trials that made samples.
-        accuracy, tested: of the classifier, on held-out digits.
-        perfect_covered, perfect_kl: what as many draws of uniform triples get.
-        real_kl: of as many training images, by this classifier.
-    """
-
-    of: dict[tuple[str, int], tuple[int, float]]
-    accuracy: float
-    tested: int
-    perfect_covered: float
-    perfect_kl: float
-    real_kl: float
-
-
-def count_stacked(found: Results, *, samples: int, device: str, progress: bool) -> Counted:
-    """Modes of every finished trial; kept in RUN/modes.json, since 26,000 samples take a while."""
-    digits = open_data("digits")
-    judge = classifier(digits, device="cpu")
-    of: dict[tuple[str, int], tuple[int, float]] = {}
+def count_stacked(found: Results, *, samples: int, device: str) -> tuple[Counts, Classifier, StackedReport]:
+    """Modes of every finished trial, kept in RUN/modes.json, since 26,000 samples take a while; the classifier that
+    named them, and what it sees in as many training images."""
+    judge = classifier(open_data("digits"), device="cpu")
+    of: Counts = {}
     for trial in found.trials:
         if trial.failed:
             continue
@@ -56,10 +37,8 @@ def count_stacked(found: Results, *, samples: int, device: str, progress: bool) 
             write_text(path, json.dumps(kept) + "\n")
         of[trial.strategy, trial.seed] = kept["covered"], kept["reverse_kl"]
     images = open_data("stacked").train.items[:samples]
-    real = stacked_report(
-        np.concatenate([triples(judge, images[i : i + CHUNK]) for i in range(0, samples, CHUNK)]), 1000
-    )
-    return Counted(of, judge.accuracy, judge.tested, real.perfect_covered, real.perfect_reverse_kl, real.reverse_kl)
+    real = np.concatenate([triples(judge, images[i : i + CHUNK]) for i in range(0, samples, CHUNK)])
+    return of, judge, stacked_report(real, 1000)
 
 
 def triples(judge: Classifier, images: np.ndarray) -> np.ndarray:

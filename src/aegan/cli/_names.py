@@ -6,7 +6,6 @@ Read from the source text, as importing a strategy imports torch, and a person w
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,42 +20,27 @@ Offer = list[tuple[str, str]]  # names, each with a few words of help
 @cache
 def strategy_options() -> dict[str, dict[str, str]]:
     """Every strategy's options with their help, its bases' too, by the strategy's name."""
-    classes = {node.name: node for path in sorted(STRATEGIES.glob("*.py")) for node in _classes(path)}
+    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in sorted(STRATEGIES.glob("*.py"))]
+    classes = {node.name: node for body in bodies for node in body if isinstance(node, ast.ClassDef)}
 
     def options(node: ast.ClassDef) -> dict[str, str]:
         found: dict[str, str] = {}
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id in classes:
                 found = {**options(classes[base.id]), **found}
-        return {**found, **dict(_own_options(node))}
+        for line in node.body:
+            match line:  # field: kind = option(default, help)
+                case ast.AnnAssign(ast.Name(key), _, ast.Call(ast.Name("option"), [_, help, *_])):
+                    found[key] = str(ast.literal_eval(help))
+        return found
 
-    named = {_name(node): node for node in classes.values() if _registered(node)}
-    return {name: options(node) for name, node in sorted(named.items())}
-
-
-def _classes(path: Path) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef))
-
-
-def _registered(node: ast.ClassDef) -> bool:
-    return any(isinstance(mark, ast.Name) and mark.id == "register" for mark in node.decorator_list)
-
-
-def _name(node: ast.ClassDef) -> str:
-    """The value of `name = "..."`, which every registered strategy has."""
-    for line in node.body:
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and line.targets[0].id == "name":
-            return str(ast.literal_eval(line.value))
-    return node.name.lower()
-
-
-def _own_options(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """`field: kind = option(default, help)`."""
-    for line in node.body:
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(line.value, ast.Call):
-            called, words = line.value.func, line.value.args[1:2]
-            if isinstance(called, ast.Name) and called.id == "option":
-                yield line.target.id, str(ast.literal_eval(words[0])) if words else ""
+    named = {}
+    for node in [node for node in classes.values() if "register" in map(ast.unparse, node.decorator_list)]:
+        for line in node.body:
+            match line:  # name = "...", which every registered strategy has
+                case ast.Assign([ast.Name("name")], ast.Constant(name)):
+                    named[str(name)] = options(node)
+    return dict(sorted(named.items()))
 
 
 # --- what typer asks, with what was typed so far ----------------------------------------------------------------------

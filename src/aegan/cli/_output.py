@@ -28,13 +28,7 @@ def say(text: str, *, aside: bool = False) -> None:
 
 
 def answer(facts: Any, text: Any, as_json: bool) -> None:
-    """Prints what a command found.
-
-    Args:
-        facts: of plain values, or anything that `plain` makes plain.
-        text: the same for people: text, or what rich prints; of several, each in turn.
-        as_json: facts rather than text.
-    """
+    """Prints what a command found: the facts as JSON, or the same for people: text, or what rich prints, one or several."""
     if as_json:
         # ASCII, so that no terminal's encoding matters; stray bytes of names are lone surrogates, from which
         # os.fsencode makes the name again

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import io
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aegan.cli._output import answer, say
-from aegan.config import coerce
 from aegan.errors import UserError
+from aegan.files import explained, need_empty, whole_folder, write_arrays, write_atomically
 from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from aegan.data.spec import Data, DataSpec
-    from aegan.model import Model
+    from aegan.data.spec import DataSpec
+    from aegan.model import Array, Model
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of a model.", show_default=False)]
 DataPath = Annotated[
@@ -71,53 +66,6 @@ PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
 
-def from_fields(
-    cls: type, *, argument: str, offers: Mapping[str, Callable[..., Any]]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command one option for each field of a dataclass, with the field's own default and help.
-
-    Args:
-        cls: the dataclass; the decorated function receives an instance as its first argument.
-        argument: the field that is positional.
-        offers: by field, what the shell offers after TAB.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(cls)
-        own = inspect.signature(command, eval_str=True).parameters
-        _, *others = own.values()
-        parameters = []
-        for f in dataclasses.fields(cls):
-            kind: Any = typer.Argument if f.name == argument else typer.Option
-            extra: dict[str, Any] = {"metavar": "DATA"} if f.name == argument else {}
-            if f.name in offers:
-                extra["autocompletion"] = offers[f.name]
-            hint = hints[f.name]
-            if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then reported in one line
-                extra["metavar"], hint = f"[{'|'.join(get_args(hint))}]", str
-            elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
-                hint = str | None
-            annotation = Annotated[hint, kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type]
-            parameters.append(
-                inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=annotation)
-            )
-        parameters += [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others]
-
-        def filled(**values: Any) -> None:
-            mine = {
-                f.name: coerce(hints[f.name], values.pop(f.name), "--" + f.name.replace("_", "-"))
-                for f in dataclasses.fields(cls)
-            }
-            command(cls(**mine), **values)
-
-        filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        filled.__annotations__ = {p.name: p.annotation for p in parameters}
-        filled.__name__, filled.__doc__ = command.__name__, command.__doc__
-        return filled
-
-    return decorate
-
-
 def answer_trials(run: Callable[[], Any], as_json: bool, **places: Path) -> None:
     """Runs trials, which the same command goes on with if they are stopped; prints what they found, and where it lies."""
     try:
@@ -129,43 +77,46 @@ def answer_trials(run: Callable[[], Any], as_json: bool, **places: Path) -> None
     answer({**found.as_dict(), "written": places}, lines, as_json)
 
 
-def open_for(model: Model, source: str) -> Data:
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """All examples of some data, of both splits: to a trained model, its split is a thing of the past."""
+
+    items: Array
+    labels: Array | None
+    names: list[str]
+    classes: tuple[str, ...]
+
+    def columns(self, order: Array) -> dict[str, list[Any]]:
+        """Of a table of some of them: `name`, and where there are any `label`."""
+        found: dict[str, list[Any]] = {"name": [self.names[i] for i in order]}
+        if self.labels is not None:
+            labels = self.labels[order].tolist()
+            found["label"] = [self.classes[label] for label in labels] if self.classes else labels
+        return found
+
+
+def open_for(model: Model, source: str) -> Examples:
     """Data in the shape that a model takes."""
-    from aegan.data import open_like
-
-    return open_like(source, model.spec, progress=True)
-
-
-def whole(data: Data) -> tuple[NDArray[Any], NDArray[Any] | None, list[str]]:
-    """Items, labels and names of both splits: to a trained model, its split is a thing of the past."""
     import numpy as np
 
+    from aegan.data import open_like
+
+    data = open_like(source, model.spec, progress=True)
     splits = [s for s in (data.train, data.held_out) if len(s)]
     items = np.concatenate([s.items for s in splits])
     labels = None if splits[0].labels is None else np.concatenate([s.labels for s in splits if s.labels is not None])
-    return items, labels, [name for s in splits for name in s.names]
+    return Examples(items, labels, [name for s in splits for name in s.names], data.spec.classes)
 
 
 def write_picture(path: Path, picture: Any, **how: Any) -> None:
     """An image file, whole or not at all; the suffix says which kind, `how` is Pillow's."""
-    from aegan.files import write_atomically
+    from aegan.pictures import encoded
 
-    with io.BytesIO() as buffer:
-        picture.save(buffer, format="GIF" if path.suffix.lower() == ".gif" else PICTURES[path.suffix.lower()], **how)
-        write_atomically(path, buffer.getvalue())
+    write_atomically(path, encoded(picture, {**PICTURES, ".gif": "GIF"}[path.suffix.lower()], **how))
 
 
 def check_out(out: Path, n: int, spec: DataSpec, *, columns: int | None = None) -> None:
-    """Refuses before the work what `write_items` would refuse after it.
-
-    Args:
-        out: where to.
-        n: examples; spec: of each.
-        columns: as for `write_items`.
-
-    Raises:
-        UserError: nothing can be written there, or not so many in one picture.
-    """
+    """Refuses before the work what `write_items` would refuse after it, with n examples."""
     from aegan.report.fitting import fitted
 
     there = next(p for p in (out, *out.absolute().parents) if p.exists())
@@ -183,35 +134,32 @@ def check_out(out: Path, n: int, spec: DataSpec, *, columns: int | None = None) 
         raise UserError(f"Cannot write {out.suffix} files.", f"Use {', '.join(PICTURES)}, .npz, or a folder.")
     elif not spec.is_image:
         raise UserError("Vectors cannot be written as a folder of pictures.", "Use --out points.npz or points.png")
-    elif out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UserError(f"{out} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
+    else:
+        need_empty(out, "Choose a new folder with --out.")
 
 
 def write_items(
     out: Path,
-    items: NDArray[Any],
+    items: Array,
     *,
     columns: int | None = None,
     names: list[str] | None = None,
     background: tuple[int, int, int] = (255, 255, 255),
 ) -> dict[str, Any]:
-    """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs.
-
-    Alpha is kept but in .jpg, which has none: there it is composited on the background, and said.
+    """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs; all or none.
 
     Args:
         out: where to, as `check_out` lets pass.
         items: images uint8 (N, H, W, C) or vectors (N, D).
         columns: images in a row of a picture; None: as suits.
         names: of files in a folder, without their own folders and suffixes; None: numbers.
-        background: what alpha is composited on.
+        background: what alpha is composited on in .jpg, which has none; elsewhere it is kept.
 
     Returns:
-        what was written: `wrote`, where, `count`, and `composited_on`, the background where there was alpha; else None.
+        what `wrote` says in words.
     """
     from aegan.data.format import colour_text
-    from aegan.files import write_arrays
-    from aegan.pictures import grid, scatter
+    from aegan.pictures import as_image, grid, scatter
     from aegan.report.fitting import fitted
 
     images, suffix = items.ndim == 4, out.suffix.lower()
@@ -224,7 +172,11 @@ def write_items(
     elif suffix in PICTURES:
         write_picture(out, scatter(items))
     else:
-        _write_folder(out, items, names)
+        fresh, width = FreshNames(), len(str(len(items) - 1))
+        with explained(out), whole_folder(out) as folder:
+            for i, item in enumerate(items):
+                stem = fresh.of(safe(names[i]).rpartition("/")[2]) if names else f"{i:0{width}d}"
+                as_image(item).save(folder / f"{stem}.png")
     return {"wrote": str(out), "count": len(items), "composited_on": colour_text(background) if opaque else None}
 
 
@@ -232,25 +184,3 @@ def wrote(facts: dict[str, Any]) -> str:
     """What `write_items` returns, in words."""
     composited = f", composited on {facts['composited_on']}: JPEG has no alpha" if facts["composited_on"] else ""
     return f"wrote {facts['count']} to {printable(facts['wrote'])}{composited}"
-
-
-def _write_folder(out: Path, items: NDArray[Any], names: list[str] | None) -> None:
-    """Images as PNGs in a new folder, all of them or none: it gets its name at the end."""
-    from PIL import Image
-
-    from aegan.files import explained, part_of
-
-    fresh, width = FreshNames(), len(str(len(items) - 1))
-    unfinished = part_of(out)
-    with explained(out):
-        try:
-            unfinished.mkdir(parents=True)
-            for i, item in enumerate(items):
-                stem = fresh.of(safe(names[i]).rpartition("/")[2]) if names else f"{i:0{width}d}"
-                picture = Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item)
-                picture.save(unfinished / f"{stem}.png")
-            if out.is_dir():
-                out.rmdir()
-            unfinished.rename(out)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)

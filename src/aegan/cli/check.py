@@ -10,7 +10,7 @@ import typer
 from aegan.cli._output import AsJson, answer, say
 from aegan.cli._shared import PICTURES, Background, DataDir, DataPath, Fitted, Grey, Size, Transparent, write_picture
 from aegan.config import channels_of
-from aegan.errors import UserError
+from aegan.files import need_suffix
 from aegan.names import printable
 
 EXAMPLE = "Example: aegan check photos/ --sheet seen.png"
@@ -32,8 +32,7 @@ def command(
     """Print what would be trained on, and what is wrong with it."""
     from aegan.data import open_data
 
-    if sheet is not None and sheet.suffix.lower() not in PICTURES:
-        raise UserError(f"A contact sheet is a picture, not {sheet.suffix or 'a folder'}.", "Example: --sheet seen.png")
+    need_suffix(sheet, PICTURES, "A contact sheet is a picture", "Example: --sheet seen.png")
     opened = open_data(
         data, size=size, channels=channels_of(transparent, grey), fit=fit, background=background, data_dir=data_dir,
         progress=True,

@@ -7,21 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from aegan.cli import _shared
 from aegan.cli._names import offer_set_of_many, offer_strategies
 from aegan.cli._output import AsJson
-from aegan.cli._shared import (
-    Background,
-    DataDir,
-    DataPath,
-    Device,
-    Fitted,
-    Grey,
-    Size,
-    Transparent,
-    Trials,
-    TrialsFolder,
-    answer_trials,
-)
 from aegan.config import Fit, coerce
 
 EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 --minutes 3 --out comparison"
@@ -50,34 +38,34 @@ SetOfMany = Annotated[
 
 
 def command(
-    data: DataPath,
+    data: _shared.DataPath,
     strategies: Strategies = "latent,autoencoder,vae,gan",
-    seeds: Trials = 3,
+    seeds: _shared.Trials = 3,
     minutes: Annotated[float | None, typer.Option(help="Budget of each trial in minutes of training.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Budget of each trial in steps instead, with one batch size.")
     ] = None,
-    out: TrialsFolder = None,
+    out: _shared.TrialsFolder = None,
     jobs: Jobs = None,
     classes: Annotated[
         bool, typer.Option(help="Train with class labels; by default none does, as some cannot.")
     ] = False,
     set: SetOfMany = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials of a search for better rates first, for each strategy.")] = 0,
-    size: Size = None,
-    fit: Fitted = "crop",
-    background: Background = "white",
-    transparent: Transparent = False,
-    grey: Grey = False,
+    size: _shared.Size = None,
+    fit: _shared.Fitted = "crop",
+    background: _shared.Background = "white",
+    transparent: _shared.Transparent = False,
+    grey: _shared.Grey = False,
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Show each training image mirrored half of the time.")
     ] = False,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step, for all.")] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
     count: Annotated[int | None, typer.Option(min=2, max=1_000_000, help="Samples of the evaluation.")] = None,
-    device: Device = "auto",
+    device: _shared.Device = "auto",
     precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, or auto.")] = "auto",
-    data_dir: DataDir = None,
+    data_dir: _shared.DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare strategies on equal terms: same data, split, sizes, budget, seeds, evaluation.
@@ -101,4 +89,4 @@ def command(
             count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
 
-    answer_trials(run, as_json, results=folder / "results.json", page=folder / "index.html")
+    _shared.answer_trials(run, as_json, results=folder / "results.json", page=folder / "index.html")

@@ -10,7 +10,7 @@ import typer
 
 from aegan.cli._output import AsJson, answer
 from aegan.cli._shared import DataPath, Device, RunPath
-from aegan.errors import UserError
+from aegan.files import need_suffix
 
 EXAMPLE = "Example: aegan compress runs/photos-codec photos/ --out photos.aeg"
 SHOWN = 5  # files named that could not be read
@@ -31,10 +31,7 @@ def command(
     from aegan.names import printable
     from aegan.text import plural
 
-    if out.suffix.lower() != ".aeg":
-        raise UserError(
-            f"Compressed images are written as .aeg, not {out.suffix or 'a folder'}.", "Use --out images.aeg"
-        )
+    need_suffix(out, (".aeg",), "Compressed images are written as .aeg", "Use --out images.aeg")
     model = aegan.load(run, device)
     done = compress(model, data, out, quality=quality, lossless=lossless, run=str(run))
     lines = [

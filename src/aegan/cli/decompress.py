@@ -49,12 +49,11 @@ def command(
     if result.whole:
         return
     problem = f"{result.expected - result.images} are lost" if result.expected >= 0 else "its end is missing"
-    lost = [printable(name) for name in result.lost]
-    more = f", and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-    detail = (
-        f"Lost: {', '.join(lost[:SHOWN])}{more}." if lost else "Every image was recovered." if problem[0] == "0" else ""
-    )
-    raise UserError(f"{file} is damaged: {problem}.", detail or "What is whole was written.")
+    detail = "Every image was recovered." if problem[0] == "0" else "What is whole was written."
+    if result.lost:
+        more = f", and {len(result.lost) - SHOWN} more" if len(result.lost) > SHOWN else ""
+        detail = f"Lost: {', '.join(map(printable, result.lost[:SHOWN]))}{more}."
+    raise UserError(f"{file} is damaged: {problem}.", detail)
 
 
 def _named(file: Path, run: str) -> Path:
@@ -62,9 +61,5 @@ def _named(file: Path, run: str) -> Path:
     for root in (Path(), file.parent):
         if run and (root / run).is_dir():
             return root / run
-    raise UserError(
-        f"{file} does not say where its model is."
-        if not run
-        else f"{file} names its model '{run}', which is not here.",
-        "Name it: --run RUN",
-    )
+    what = f"names its model '{run}', which is not here" if run else "does not say where its model is"
+    raise UserError(f"{file} {what}.", "Name it: --run RUN")

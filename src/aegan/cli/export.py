@@ -44,16 +44,16 @@ def command(
     for folder, export in ((onnx, export_onnx), (torch, export_program)):
         if folder is not None:
             said = export(model, folder)
-            worst = max(said["agreement"]["largest_difference"].values())
+            agreement = said["agreement"]
             opset = f", opset {said['opset']}" if "opset" in said else ""
             written.append({"wrote": folder, **said})
             lines.append(
-                f"wrote {', '.join(said['pieces'])} to {printable(str(folder))}{opset}; "
-                f"largest difference from torch {worst:.1g}, "
-                f"batches of {', '.join(map(str, said['agreement']['batch_sizes']))}"
+                f"wrote {', '.join(said['pieces'])} to {printable(str(folder))}{opset}; largest difference from torch "
+                f"{max(agreement['largest_difference'].values()):.1g}, batches of "
+                f"{', '.join(map(str, agreement['batch_sizes']))}"
             )
     if hub is not None:
-        files = write_hub_folder(run, hub, model=model)
-        written.append({"wrote": hub, "files": [f.name for f in files]})
-        lines.append(f"wrote {', '.join(f.name for f in files)} to {printable(str(hub))}")
+        files = [file.name for file in write_hub_folder(run, hub, model=model)]
+        written.append({"wrote": hub, "files": files})
+        lines.append(f"wrote {', '.join(files)} to {printable(str(hub))}")
     answer({"exports": written}, lines, as_json)

@@ -14,10 +14,8 @@ from aegan.cli._shared import Device, RunPath, Seed, Seeds, check_out, write_ite
 from aegan.errors import UserError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from aegan.data import DataSpec
-    from aegan.model import Model
+    from aegan.model import Array, Model
 
 EXAMPLE = "Example: aegan interpolate runs/photos --from a.jpg --to b.jpg --out walk.gif"
 FILMS = (".gif", ".mp4", ".webm")
@@ -75,8 +73,7 @@ def command(
     answer(facts, text, as_json)
 
 
-def _image(model: Model, path: Path) -> NDArray[Any]:
-    """One end of a walk, (1, H, W, C)."""
+def _image(model: Model, path: Path) -> Array:
     from aegan.data.decode import read_image
 
     if not model.spec.is_image:
@@ -85,7 +82,7 @@ def _image(model: Model, path: Path) -> NDArray[Any]:
 
 
 def _film(
-    out: Path, walk: Callable[[], NDArray[Any]], spec: DataSpec, rows: int, steps: int, fps: int, *, chained: bool
+    out: Path, walk: Callable[[], Array], spec: DataSpec, rows: int, steps: int, fps: int, *, chained: bool
 ) -> tuple[dict[str, Any], str]:
     """Writes walks as an animation or a film; returns facts and text.
 

@@ -5,34 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from aegan.cli import (
-    benchmark,
-    check,
-    compare,
-    compress,
-    decompress,
-    diagnose,
-    encode,
-    evaluate,
-    export,
-    interpolate,
-    presets,
-    push,
-    rate_distortion,
-    reconstruct,
-    report,
-    sample,
-    score,
-    serve,
-    similar,
-    strategies,
-    train,
-    watch,
-)
 from aegan.cli._output import Command
 from aegan.errors import LostRank, UserError
 from aegan.launch import is_rank, speaks
@@ -65,14 +42,15 @@ def main(
     """Train a generator on your own images in minutes, by learning to compress them first."""
 
 
+# in the order of the help
 COMMANDS = (
-    train, check, sample, reconstruct, encode, interpolate, similar, score, evaluate, report, compare, benchmark,
-    compress, decompress, rate_distortion, serve, watch, diagnose, export, push, strategies, presets,
+    "train", "check", "sample", "reconstruct", "encode", "interpolate", "similar", "score", "evaluate", "report", "compare",
+    "benchmark", "compress", "decompress", "rate-distortion", "serve", "watch", "diagnose", "export", "push", "strategies",
+    "presets",
 )  # fmt: skip
-for module in COMMANDS:
-    app.command(name=module.__name__.rpartition(".")[2].replace("_", "-"), cls=Command, epilog=module.EXAMPLE)(
-        module.command
-    )
+for name in COMMANDS:
+    module = import_module(f"aegan.cli.{name.replace('-', '_')}")
+    app.command(name, cls=Command, epilog=module.EXAMPLE)(module.command)
 
 
 # click's UsageError: what is wrong with a command line. Of typer's own copy of click where typer has one.
@@ -100,10 +78,12 @@ def run() -> None:
         _fail(f"{error.strerror}: {where}\n{REFUSED[error.errno]}")
 
 
-ELSEWHERE = "Free space, or choose another place."
 # what the operating system says to names and places that people give, and what to do then
 REFUSED = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.EFBIG), ELSEWHERE),
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.EFBIG),
+        "Free space, or choose another place.",
+    ),
     **dict.fromkeys((errno.ENAMETOOLONG, errno.EILSEQ), "Give it a shorter, simpler name."),
     **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.EEXIST), "Choose another place."),
     **dict.fromkeys((errno.EIO, errno.ESTALE), "Is the disk, or the network drive, still there?"),

@@ -19,7 +19,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Put a model with its card on the Hugging Face Hub."""
-    from aegan.hub.remote import push
+    from aegan.hub.card import push
 
     where = str(push(run, name, private=private))
     answer({"pushed": where}, f"pushed to {where}", as_json)

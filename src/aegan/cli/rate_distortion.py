@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import DataPath, Device, RunPath, open_for
+from aegan.cli._shared import DataPath, Device, RunPath
 
 EXAMPLE = "Example: aegan rate-distortion runs/photos-codec photos/ --out rates/"
 
@@ -30,13 +30,14 @@ def command(
 
     import aegan
     from aegan.codec.rates import rate_distortion, write_curves
+    from aegan.data import open_like
     from aegan.metrics.features import extractor as find
     from aegan.names import printable
     from aegan.text import plural
 
     model = aegan.load(run, device)
     found = None if extractor == "none" else find(extractor, str(model.device))
-    opened = open_for(model, data)
+    opened = open_like(data, model.spec, progress=True)
     split = opened.held_out if len(opened.held_out) >= 2 else opened.train
     index = np.linspace(0, len(split) - 1, min(limit, len(split))).astype(np.int64)
     curves = rate_distortion(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer
-from aegan.cli._shared import PICTURES, DataPath, Device, RunPath, check_out, open_for, whole, write_items, wrote
+from aegan.cli._shared import PICTURES, DataPath, Device, RunPath, check_out, open_for, write_items, wrote
 
 EXAMPLE = "Example: aegan reconstruct runs/photos photos/ --out before-after.png"
 
@@ -30,8 +30,8 @@ def command(
     model = aegan.load(run, device)
     picture = out.suffix.lower() in PICTURES and model.spec.is_image
     check_out(out, 1, model.spec)  # before the data are read
-    items, _, names = whole(open_for(model, data))
-    items = items[: limit or (32 if picture else None)]
+    opened = open_for(model, data)
+    items = opened.items[: limit or (32 if picture else None)]
     # a row of originals above a row of what came back
     row = min(len(items), suits(2 * len(items), model.spec.shape[1:])) if picture else None
     check_out(out, 2 * len(items) if picture else len(items), model.spec, columns=row)
@@ -40,5 +40,5 @@ def command(
         pairs = [np.concatenate([items[i : i + row], back[i : i + row]]) for i in range(0, len(items), row)]
         facts = write_items(out, np.concatenate(pairs), columns=row, background=model.spec.background)
     else:
-        facts = write_items(out, back, names=names, background=model.spec.background)
+        facts = write_items(out, back, names=opened.names, background=model.spec.background)
     answer(facts, wrote(facts), as_json)

@@ -41,15 +41,11 @@ def command(
     listed = None if seeds is None else parse_seeds(seeds)
 
     model = aegan.load(run, device)
-    count = (64 if n is None else n) if listed is None else len(listed)
+    count = (n or 64) if listed is None else len(listed)
     check_out(out, count, model.spec)
-    wanted: str | int | None = (
-        int(label) if label is not None and label.isdigit() and label not in model.spec.classes else label
-    )
-    if listed is None:
-        items, names = model.sample(count, seed=seed or 0, label=wanted, truncation=truncation), None
-    else:
-        items = model.sample(seeds=listed, label=wanted, truncation=truncation)
-        names = [f"seed{one:04d}" for one in listed]
+    numbered = label is not None and label.isdigit() and label not in model.spec.classes
+    wanted = int(label) if label is not None and numbered else label
+    items = model.sample(count, seed=seed or 0, seeds=listed, label=wanted, truncation=truncation)
+    names = None if listed is None else [f"seed{one:04d}" for one in listed]
     facts = write_items(out, items, names=names, background=model.spec.background)
     answer(facts, wrote(facts), as_json)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import PICTURES, DataPath, Device, RunPath, check_out, open_for, whole, write_items, wrote
+from aegan.cli._shared import PICTURES, DataPath, Device, RunPath, check_out, open_for, write_items, wrote
 from aegan.errors import UserError
+from aegan.files import need_suffix
 from aegan.names import printable
 
 EXAMPLE = "Example: aegan score runs/photos new_photos/ --out scores.csv --grid unusual.png"
@@ -37,35 +38,28 @@ def command(
 
     import aegan
     from aegan.features.scores import unusual
-    from aegan.features.tables import write_rows
+    from aegan.features.tables import rows_of, write_rows
 
-    if out is not None and out.suffix.lower() not in {".csv", ".json", ".parquet"}:
-        raise UserError(
-            f"Scores are written as .csv, .json or .parquet, not {out.suffix or 'a folder'}.", "Use --out scores.csv"
-        )
-    if grid is not None and grid.suffix.lower() not in PICTURES:
-        raise UserError(f"A grid is a picture, not {grid.suffix or 'a folder'}.", "Use --grid unusual.png")
+    kinds = (".csv", ".json", ".parquet")
+    need_suffix(out, kinds, "Scores are written as .csv, .json or .parquet", "Use --out scores.csv")
+    need_suffix(grid, PICTURES, "A grid is a picture", "Use --grid unusual.png")
     model = aegan.load(run, device)
     if grid is not None:
         check_out(grid, 64, model.spec)
     opened = open_for(model, data)
-    items, labels, names = whole(opened)
-    usual = None if reference is None else whole(open_for(model, reference))[0]
-    scores = unusual(model, items, usual)
+    usual = None if reference is None else open_for(model, reference).items
+    scores = unusual(model, opened.items, usual)
     if by not in scores:
         raise UserError(
             f"Strategy '{model.strategy.name}' has no density of codes to score by.", "Use --by reconstruction"
         )
     order = np.argsort(-scores[by], kind="stable")[:count]
-    columns: dict[str, Any] = {"name": [names[i] for i in order]}
-    if labels is not None:
-        columns["label"] = [opened.spec.classes[labels[i]] if opened.spec.classes else int(labels[i]) for i in order]
-    columns |= {key: values[order] for key, values in scores.items()}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    columns = {**opened.columns(order), **{key: values[order] for key, values in scores.items()}}
+    rows = rows_of(columns)
     lines = ["  ".join([*(f"{key} {row[key]:.4g}" for key in scores), printable(row["name"])]) for row in rows[:SHOWN]]
     answer({"by": by, "scores": rows, "wrote": out, "grid": grid}, lines, as_json)
     if out is not None:
         write_rows(out, columns)
         say(f"wrote {len(order)} scores to {printable(str(out))}", aside=as_json)
     if grid is not None:
-        say(wrote(write_items(grid, items[order[:64]], background=model.spec.background)), aside=as_json)
+        say(wrote(write_items(grid, opened.items[order[:64]], background=model.spec.background)), aside=as_json)

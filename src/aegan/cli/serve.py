@@ -18,7 +18,7 @@ def command(
     device: Device = "auto",
 ) -> None:
     """Play with a model on a web page of this machine: samples, walks, your images, directions."""
-    from aegan.serve.listening import listen, need_server, serve
+    from aegan.serve.listening import need_server, serve
 
     need_server()
     import aegan
@@ -34,4 +34,4 @@ def command(
     whole = None if (run / "model.safetensors").exists() else Run(run, device)
     following = None if whole is None else Following(run)
     app = build_app(Play(model, whole), following, name=printable(run.resolve().name), door=door)
-    serve(app, listen(host, port), host, root_path=door.root_path, open_browser=open_browser, say=say)
+    serve(app, port, open_browser=open_browser, say=say)

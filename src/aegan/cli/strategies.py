@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aegan.cli._names import offer_strategy
 from aegan.cli._output import AsJson, answer
+
+if TYPE_CHECKING:
+    from aegan.strategies import Strategy
 
 EXAMPLE = "Example: aegan strategies latent"
 
@@ -42,7 +45,7 @@ def command(
     from rich.table import Table
     from rich.text import Text
 
-    from aegan.strategies import Strategy, strategies, strategy
+    from aegan.strategies import strategies, strategy
 
     if name is not None:
         facts = _facts(strategy(name))
@@ -69,40 +72,25 @@ def command(
     answer({"strategies": [_facts(kind) for kinds in places.values() for kind in kinds]}, shown, as_json)
 
 
-def _facts(kind: Any) -> dict[str, Any]:
-    """A strategy in plain values."""
-    options = [
-        {
-            "name": f.name,
-            "default": f.default,
-            "meaning": f.metadata.get("help", ""),
-            "source": f.metadata.get("source", ""),
-        }
-        for f in dataclasses.fields(kind)
-    ]
-    return {
-        "name": kind.name,
-        "where": kind.where,
-        "summary": kind.summary,
-        "paper": kind.paper,
-        "can": _can(kind),
-        "formulas": (kind.__doc__ or "").strip(),
-        "options": options,
-    }
+def _facts(kind: type[Strategy]) -> dict[str, Any]:
+    options = []
+    for f in dataclasses.fields(kind):
+        meaning, source = (f.metadata.get(key, "") for key in ("help", "source"))
+        options.append({"name": f.name, "default": f.default, "meaning": meaning, "source": source})
+    facts = {key: getattr(kind, key) for key in ("name", "where", "summary", "paper")}
+    return {**facts, "can": _can(kind), "formulas": (kind.__doc__ or "").strip(), "options": options}
 
 
-def _rank(kind: object) -> tuple[int, str]:
-    where, name = kind.where, kind.name  # type: ignore[attr-defined]
-    if where == LAST:
-        return len(PLACES) + 1, name
+def _rank(kind: type[Strategy]) -> tuple[int, str]:
+    if kind.where == LAST:
+        return len(PLACES) + 1, kind.name
     # a strategy that enters in two places stands with the first
-    return next((i for i, p in enumerate(PLACES) if where.startswith(p)), len(PLACES)), name
+    return next((i for i, p in enumerate(PLACES) if kind.where.startswith(p)), len(PLACES)), kind.name
 
 
-def _can(kind: object) -> list[str]:
+def _can(kind: type[Strategy]) -> list[str]:
     """What a strategy can do, in a few words."""
-    capabilities = kind.capabilities  # type: ignore[attr-defined]
-    able = [word for word in ("sample", "encode") if word in capabilities]
-    made = kind()  # type: ignore[operator]
+    able: list[str] = [word for word in ("sample", "encode") if word in kind.capabilities]
+    made = kind()
     able += ["labels"] if made.uses_labels else []
     return able + (["vectors"] if made.vectors else ["images only"])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
 from aegan.cli._names import offer_preset, offer_set, offer_strategy
 from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import from_fields
-from aegan.config import RunConfig, parse_settings
+from aegan.config import RunConfig, coerce, parse_settings
 from aegan.errors import LostRank, UserError
 from aegan.events import Done
 from aegan.launch import is_first, is_rank, launch
@@ -24,13 +24,42 @@ if TYPE_CHECKING:
     from aegan.runs.settings import RunSettings
 
 EXAMPLE = "Example: aegan train photos/ --minutes 10 --out runs/photos"
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+OFFERS = {"strategy": offer_strategy, "preset": offer_preset}  # what the shell offers after TAB
 # what may be given with --config
 REPEATED_WITH = {
     "out", "device", "devices", "threads", "data", "data_now", "config_file", "evaluate", "dry_run", "as_json",
 }  # fmt: skip
 
 
-@from_fields(RunConfig, argument="data", offers={"strategy": offer_strategy, "preset": offer_preset})
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command, whose first argument is a RunConfig, one option for each of its fields, with default and help."""
+    hints, fields = get_type_hints(RunConfig), dataclasses.fields(RunConfig)
+    _, *others = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = []
+    for f in fields:
+        kind: Any = typer.Argument if f.name == "data" else typer.Option
+        extra: dict[str, Any] = {"metavar": "DATA"} if f.name == "data" else {"autocompletion": OFFERS.get(f.name)}
+        hint = hints[f.name]
+        if get_origin(hint) is Literal:  # text, which `coerce` reads: a wrong word is then reported in one line
+            extra["metavar"], hint = f"[{'|'.join(get_args(hint))}]", str
+        elif len([a for a in get_args(hint) if a is not type(None)]) > 1:  # the same of several types
+            hint = str | None
+        annotation = Annotated[hint, kind(help=f.metadata["help"], **extra)]  # type: ignore[valid-type]
+        parameters.append(inspect.Parameter(f.name, KEYWORD_ONLY, default=f.default, annotation=annotation))
+    parameters += [p.replace(kind=KEYWORD_ONLY) for p in others]
+
+    def filled(**values: Any) -> None:
+        mine = {f.name: coerce(hints[f.name], values.pop(f.name), "--" + f.name.replace("_", "-")) for f in fields}
+        command(RunConfig(**mine), **values)
+
+    filled.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    filled.__annotations__ = {p.name: p.annotation for p in parameters}
+    filled.__name__, filled.__doc__ = command.__name__, command.__doc__
+    return filled
+
+
+@with_run_options
 def command(
     config: RunConfig,
     context: typer.Context,

@@ -29,7 +29,7 @@ def command(
         state = Following(run).state()
         answer(state, _in_words(state), as_json)
         return
-    from aegan.serve.listening import listen, need_server, serve
+    from aegan.serve.listening import need_server, serve
 
     need_server()
     from aegan.names import printable
@@ -39,7 +39,7 @@ def command(
 
     door = Door.of(host, allow_host or [], root_path)
     app = build_app(None, Following(run), name=printable(run.resolve().name), door=door)
-    serve(app, listen(host, port), host, root_path=door.root_path, open_browser=open_browser, say=say)
+    serve(app, port, open_browser=open_browser, say=say)
 
 
 def _in_words(state: dict[str, Any]) -> list[str]:

@@ -12,39 +12,41 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from aegan.codec.coding import Damaged, code_words, pixel_words, words_to_codes, words_to_pixels
-from aegan.codec.fixed import UNIT
+from aegan.codec.fixed import UNIT, Array
 from aegan.codec.images import FILE, MOST_PIXELS, PLANES, Picture, count_tiles, cut, extents, joined, margins
 from aegan.data.fit import with_channels
 from aegan.errors import UserError
+from aegan.model import Model
 from aegan.networks.entropy import steps_of
-
-if TYPE_CHECKING:
-    from aegan.model import Model
-
-Array = NDArray[Any]
 
 VALUES = 2**20  # of a block of several images: 1,024 of 32x32
 MOST_TABLE = 2**24  # bytes of a table that are believed
 U32 = struct.Struct("<I")
 
 
+class Row(NamedTuple):
+    """An image in a block's table; of a FILE the height is its length."""
+
+    place: int
+    height: int
+    width: int
+    mode: str
+    extra: str
+
+
 class Blocks:
     """Writes and reads the blocks of one model.
 
     Args:
-        model: trained by the strategy `codec`.
+        model: trained by the strategy `codec`, with a density for this.
         step: of quantised codes, in units of 2^-8; 0: lossless.
-
-    Raises:
-        UserError: the model has no density for this.
     """
 
     def __init__(self, model: Model, step: int) -> None:
@@ -77,7 +79,7 @@ class Blocks:
             if picture.mode == FILE:
                 files.append(picture.pixels.tobytes())
         coded = [picture for _, picture in pictures if picture.mode != FILE]
-        runs = (self._lossy(coded),) if self.step else self._lossless(coded)
+        runs = [self._lossy(coded)] if self.step else self._lossless(coded)
         head = zlib.compress(json.dumps({"first": pictures[0][0], "images": table}, separators=(",", ":")).encode(), 9)
         parts = [U32.pack(len(head)), head]
         for words in runs:
@@ -90,37 +92,32 @@ class Blocks:
         Raises:
             Damaged: it is no such block, whatever its checksum says.
         """
-        table, rest = _table(content)
-        places, place = [], table["first"] - 1
-        for skip, *_ in table["images"]:
-            place += skip
-            places.append(place)
-        rows = [(h, w, mode, extra) for _, h, w, mode, extra in table["images"]]
-        coded = [row for row in rows if row[2] != FILE]
+        rows, rest = _table(content)
+        coded = [row for row in rows if row.mode != FILE]
         self._believe(coded)
         if self.step:
             words, rest = _words(rest)
-            made = self._from_codes(words, coded)
+            images = iter(self._from_codes(words, coded))
         else:
             joint, rest = _words(rest)
             single, rest = _words(rest)
-            made = self._from_pixels(joint, single, coded)
-        out, images = [], iter(made)
-        for place, (height, _, mode, extra) in zip(places, rows, strict=True):
-            if mode == FILE:
-                if len(rest) < height:
+            images = iter(self._from_pixels({3: joint, 1: single}, coded))
+        out = []
+        for row in rows:
+            if row.mode == FILE:
+                if len(rest) < row.height:
                     raise Damaged("a file is cut short")
-                out.append((place, Picture(FILE, np.frombuffer(rest[:height], np.uint8).reshape(-1, 1, 1), extra)))
-                rest = rest[height:]
+                pixels, rest = np.frombuffer(rest[: row.height], np.uint8).reshape(-1, 1, 1), rest[row.height :]
             else:
-                out.append((place, Picture(mode, next(images), extra)))
+                pixels = next(images)
+            out.append((row.place, Picture(row.mode, pixels, row.extra)))
         return out
 
-    def _believe(self, rows: list[tuple[int, int, str, str]]) -> None:
+    def _believe(self, rows: list[Row]) -> None:
         """Refuses tables that no writer makes: a small file must not ask for all memory."""
-        pixels = [height * width * PLANES[mode] for height, width, mode, _ in rows]
+        pixels = [row.height * row.width * PLANES[row.mode] for row in rows]
         one = math.prod(self.tile)
-        tiled = sum(count_tiles(h, w, self.tile) for h, w, *_ in rows) * one * max(3, self.channels)
+        tiled = sum(count_tiles(row.height, row.width, self.tile) for row in rows) * one * max(3, self.channels)
         if max(pixels, default=0) > 4 * MOST_PIXELS or (len(rows) > 1 and tiled > 8 * VALUES + 4 * one):
             raise Damaged("a table of too many pixels")
 
@@ -143,84 +140,77 @@ class Blocks:
             return [pixels[:, :, c : c + 1] for c in range(pixels.shape[2])]
         return [with_channels(pixels, self.channels)]
 
-    def _from_codes(self, words: Array, rows: Sequence[tuple[int, int, str, str]]) -> list[Array]:
-        sets = [3 if mode == "RGB" and self.channels == 1 else 1 for _, _, mode, _ in rows]
-        counts = [n * count_tiles(h, w, self.tile) for n, (h, w, *_) in zip(sets, rows, strict=True)]
+    def _from_codes(self, words: Array, rows: Sequence[Row]) -> list[Array]:
+        sets = [3 if row.mode == "RGB" and self.channels == 1 else 1 for row in rows]
+        counts = [n * count_tiles(row.height, row.width, self.tile) for n, row in zip(sets, rows, strict=True)]
         k = words_to_codes(words, self.density, self.step, sum(counts))
-        tiles = self.model.decode((k * (self.step / UNIT)).astype(np.float32))
-        out, at = [], 0
-        for n, count, (height, width, mode, _) in zip(sets, counts, rows, strict=True):
+        tiles = np.split(self.model.decode((k * (self.step / UNIT)).astype(np.float32)), np.cumsum(counts)[:-1])
+        out = []
+        for n, of_row, (_, height, width, mode, _) in zip(sets, tiles, rows, strict=True):
             (top, bottom), (left, right) = margins(height, width, self.tile)
-            grown = (height + top + bottom, width + left + right)
-            each = np.split(tiles[at : at + count], n)
-            pixels = np.concatenate([joined(t, *grown) for t in each], 2)[top : top + height, left : left + width]
+            planes = [joined(t, height + top + bottom, width + left + right) for t in np.split(of_row, n)]
+            pixels = np.concatenate(planes, 2)[top : top + height, left : left + width]
             if mode == "L" and pixels.shape[2] >= 3:
                 pixels = np.rint(pixels[:, :, :3].mean(2, keepdims=True)).astype(np.uint8)
             elif mode == "RGB":
                 pixels = pixels[:, :, :3]
             out.append(np.ascontiguousarray(pixels))
-            at += count
         return out
 
     # --- lossless -----------------------------------------------------------------------------------------------------
 
-    def _joint(self, mode: str) -> int:
-        """How many of an image's planes are coded together, as those of the training images."""
-        return 3 if self.channels >= 3 and mode.startswith("RGB") else 0
+    def _widths(self, mode: str) -> list[int]:
+        """How an image's planes are coded: three together, if they are those of the training images, the others alone."""
+        joint = [3] if self.channels >= 3 and mode.startswith("RGB") else []
+        return joint + [1] * (PLANES[mode] - sum(joint))
 
-    def _lossless(self, pictures: Sequence[Picture]) -> tuple[Array, Array]:
-        joint, single, joint_sizes, single_sizes = [], [], [], []
+    def _lossless(self, pictures: Sequence[Picture]) -> list[Array]:
+        tiles: dict[int, list[Array]] = {3: [], 1: []}
+        sizes: dict[int, list[Array]] = {3: [], 1: []}
         for picture in pictures:
-            first, size = self._joint(picture.mode), extents(*picture.size, self.tile)
-            if first:
-                joint.append(cut(picture.pixels[:, :, :first], self.tile))
-                joint_sizes.append(size)
-            for c in range(first, picture.pixels.shape[2]):
-                single.append(cut(picture.pixels[:, :, c : c + 1], self.tile))
-                single_sizes.append(size)
-        return self._pixel_words(joint, joint_sizes, True), self._pixel_words(single, single_sizes, False)
+            widths = self._widths(picture.mode)
+            for wide, planes in zip(widths, np.split(picture.pixels, np.cumsum(widths)[:-1], 2), strict=True):
+                tiles[wide].append(cut(planes, self.tile))
+                sizes[wide].append(extents(*picture.size, self.tile))
+        return [
+            pixel_words(self.density, np.concatenate(tiles[wide]), np.concatenate(sizes[wide]), wide == 3)
+            if tiles[wide]
+            else np.zeros(0, np.uint32)
+            for wide in (3, 1)
+        ]
 
-    def _pixel_words(self, tiles: list[Array], sizes: list[Array], joint: bool) -> Array:
-        if not tiles:
-            return np.zeros(0, np.uint32)
-        return pixel_words(self.density, np.concatenate(tiles), np.concatenate(sizes), joint)
-
-    def _from_pixels(self, joint: Array, single: Array, rows: Sequence[tuple[int, int, str, str]]) -> list[Array]:
-        sizes = [extents(h, w, self.tile) for h, w, *_ in rows]
-        first = [self._joint(mode) for _, _, mode, _ in rows]
-        together = iter(self._pixels(joint, 3, [s for s, f in zip(sizes, first, strict=True) if f], True))
-        alone = [s for s, f, row in zip(sizes, first, rows, strict=True) for _ in range(f, PLANES[row[2]])]
-        apart = iter(self._pixels(single, 1, alone, False))
+    def _from_pixels(self, runs: dict[int, Array], rows: Sequence[Row]) -> list[Array]:
+        found: dict[int, Iterator[Array]] = {}
+        for wide, words in runs.items():
+            sizes = [extents(r.height, r.width, self.tile) for r in rows for w in self._widths(r.mode) if w == wide]
+            if sizes:
+                tiles = words_to_pixels(words, self.density, self.tile, wide, np.concatenate(sizes), wide == 3)
+                found[wide] = iter(np.split(tiles, np.cumsum([len(s) for s in sizes])[:-1]))
         out = []
-        for f, (height, width, mode, _) in zip(first, rows, strict=True):
-            planes = [next(together)] if f else []
-            planes += [next(apart) for _ in range(f, PLANES[mode])]
-            out.append(joined(np.concatenate(planes, 3), height, width))
+        for row in rows:
+            planes = np.concatenate([next(found[wide]) for wide in self._widths(row.mode)], 3)
+            out.append(joined(planes, row.height, row.width))
         return out
 
-    def _pixels(self, words: Array, channels: int, sizes: list[Array], joint: bool) -> list[Array]:
-        if not sizes:
-            return []
-        tiles = words_to_pixels(words, self.density, self.tile, channels, np.concatenate(sizes), joint)
-        return np.split(tiles, np.cumsum([len(s) for s in sizes])[:-1])
 
-
-def _table(content: bytes) -> tuple[dict[str, Any], bytes]:
+def _table(content: bytes) -> tuple[list[Row], bytes]:
     """A block's table, checked, and what follows it."""
     try:
         (length,) = U32.unpack_from(content)
-        inflate = zlib.decompressobj()
-        table = json.loads(inflate.decompress(content[4 : 4 + length], MOST_TABLE))
-        first, images = table["first"], table["images"]
-        good = isinstance(first, int) and first >= 0 and isinstance(images, list) and len(images) > 0
-        for skip, height, width, mode, extra in images:
+        table = json.loads(zlib.decompressobj().decompress(content[4 : 4 + length], MOST_TABLE))
+        good = isinstance(table["first"], int) and table["first"] >= 0
+        good &= isinstance(table["images"], list) and len(table["images"]) > 0
+        rows, place = [], table["first"] - 1
+        for skip, height, width, mode, extra in table["images"]:
             good &= all(isinstance(v, int) and 0 < v < 2**31 for v in (skip, height, width))
             good &= isinstance(extra, str) and (mode == FILE or (mode in PLANES and max(height, width) < 2**20))
+            place += skip
+            rows.append(Row(place, height, width, mode, extra))
     except (ValueError, KeyError, TypeError, struct.error, zlib.error, RecursionError) as why:
         raise Damaged("no table") from why
     if not good:
         raise Damaged("a table that makes no sense")
-    return table, content[4 + length :]
+    return rows, content[4 + length :]
 
 
 def _words(rest: bytes) -> tuple[Array, bytes]:

@@ -5,28 +5,15 @@ Coding and decoding walk the same way, so each walk is written once: `Words` eit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aegan.codec.fixed import (
-    ARGUMENT,
-    ONE,
-    SATURATED,
-    FixedCodeDensity,
-    FixedPixelDensity,
-    FixedPointMixture,
-    frequencies,
-    sigmoids,
-)
+from aegan.codec.fixed import ONE, Array, FixedCodeDensity, FixedPixelDensity, FixedPointMixture, frequencies, sigmoid
 from aegan.errors import UserError
-from aegan.networks.entropy import PIXEL_UNIT
-
-if TYPE_CHECKING:
-    from aegan.networks.entropy import CodeDensity, PixelDensity
-
-Array = NDArray[Any]
+from aegan.networks.entropy import PIXEL_UNIT, CodeDensity, PixelDensity
 
 WIDEST = 511  # symbols in a window around a mixture; what lies outside is coded in 16 bits
 CELLS = 20
@@ -56,21 +43,18 @@ class Words:
         if symbols is not None:
             self.coder.encode(symbols.astype(np.int32), self.given, freq)
             return symbols
-        got: Array = self.coder.decode(self.given, freq)
-        return got.astype(np.int64)
+        return np.asarray(self.coder.decode(self.given, freq), np.int64)
 
     def far(self, n: int, values: Array | None) -> Array:
         """Whole numbers (n,) in ± FURTHEST, of which nothing is known."""
         if values is not None:
             self.coder.encode((values + FURTHEST).astype(np.int32), self.uniform)
             return values
-        got: Array = self.coder.decode(self.uniform, n)
-        return got.astype(np.int64) - FURTHEST
+        return np.asarray(self.coder.decode(self.uniform, n), np.int64) - FURTHEST
 
     def done(self) -> Array:
         """All that was put in, uint32 (W,)."""
-        words: Array = self.coder.get_compressed()
-        return words
+        return np.asarray(self.coder.get_compressed())
 
 
 def code_words(density: CodeDensity, step: int, codes: Array) -> Array:
@@ -112,28 +96,34 @@ def _number(words: Words, mixture: FixedPointMixture, step: int, k: Array | None
     low = np.clip((low + high - cells * cell + 1) // 2, -FURTHEST, FURTHEST - cells * cell)
     place = None if k is None else np.clip(k - low, 0, cells * cell - 1)
     first = 2 * low[:, None] - 1
-    cdf = np.empty((len(low), cells + 1), np.int64)
-    cdf[:, 0], cdf[:, -1] = 0, ONE
-    cdf[:, 1:-1] = mixture.cdf((first + 2 * cell * np.arange(1, cells)) * step)
-    symbol = words.symbols(frequencies(cdf), None if place is None else place // cell)
+    edges = (first + 2 * cell * np.arange(1, cells)) * step
+    symbol, ends = _between(words, mixture, (0, ONE), edges, None if place is None else place // cell)
     if cell > 1:
-        within = np.empty((len(low), cell + 1), np.int64)
-        each = np.arange(len(low))
-        within[:, 0], within[:, -1] = cdf[each, symbol], cdf[each, symbol + 1]
-        within[:, 1:-1] = mixture.cdf((first + 2 * (cell * symbol[:, None] + np.arange(1, cell))) * step)
-        symbol = cell * symbol + words.symbols(frequencies(within), None if place is None else place % cell)
+        edges = (first + 2 * (cell * symbol[:, None] + np.arange(1, cell))) * step
+        within, _ = _between(words, mixture, ends, edges, None if place is None else place % cell)
+        symbol = cell * symbol + within
     out: Array = low + symbol
-    ends = np.flatnonzero((symbol == 0) | (symbol == cells * cell - 1))
-    if len(ends):
-        out[ends] = words.far(len(ends), None if k is None else k[ends])
+    beyond = np.flatnonzero((symbol == 0) | (symbol == cells * cell - 1))
+    if len(beyond):
+        out[beyond] = words.far(len(beyond), None if k is None else k[beyond])
     return out
+
+
+def _between(
+    words: Words, mixture: FixedPointMixture, ends: tuple[Any, Any], edges: Array, known: Array | None
+) -> tuple[Array, tuple[Array, Array]]:
+    """Symbols (n,) between edges (n or 1, K − 1), where F is `ends` at the outermost; and F at both ends of each one."""
+    inner = mixture.cdf(edges)
+    low, high = (np.broadcast_to(end, len(inner))[:, None] for end in ends)
+    cdf = np.concatenate([low, inner, high], 1)
+    symbol, each = words.symbols(frequencies(cdf), known), np.arange(len(cdf))
+    return symbol, (cdf[each, symbol], cdf[each, symbol + 1])
 
 
 def pixel_words(density: PixelDensity, tiles: Array, sizes: Array, joint: bool) -> Array:
     """Tiles to words, nothing lost.
 
     Args:
-        density: the trained one.
         tiles: uint8 (N, H, W, C).
         sizes: (N, 2), rows and columns of each tile that count.
         joint: the channels are those that the density was trained on; else each is coded alone.
@@ -178,8 +168,7 @@ def _walk_pixels(
 
 def _levels(words: Words, zero: Array, out: Array, x: Array | None) -> Array:
     """One pixel of every image, int64 (n,): whether it is zero; if not, its sixteenth of the range; then its level."""
-    limit = SATURATED * ARGUMENT
-    p = sigmoids()[np.clip(np.floor(zero * 2.0**-14), -limit, limit).astype(np.int64) + limit]
+    p = sigmoid(zero)
     is_zero = words.symbols(
         np.stack([ONE - p, p], 1).astype(np.float32) + np.float32(8), None if x is None else (x == 0)
     ).astype(bool)
@@ -189,24 +178,18 @@ def _levels(words: Words, zero: Array, out: Array, x: Array | None) -> Array:
         return level
     mixture = FixedPointMixture(out[:, rest], PIXEL_UNIT)
     known = None if x is None else x[rest]
-    coarse = np.empty((len(rest), 17), np.int64)
-    coarse[:, 0], coarse[:, -1] = 0, ONE
-    coarse[:, 1:-1] = mixture.cdf((2 * np.arange(16, 256, 16) - 1)[None] * 256)
-    high = words.symbols(frequencies(coarse), None if known is None else known >> 4)
-    fine = np.empty((len(rest), 17), np.int64)
-    each = np.arange(len(rest))
-    fine[:, 0], fine[:, -1] = coarse[each, high], coarse[each, high + 1]
-    fine[:, 1:-1] = mixture.cdf((2 * (16 * high[:, None] + np.arange(1, 16)) - 1) * 256)
-    low = words.symbols(frequencies(fine), None if known is None else known & 15)
+    edges = (2 * np.arange(16, 256, 16) - 1)[None] * 256
+    high, ends = _between(words, mixture, (0, ONE), edges, None if known is None else known >> 4)
+    edges = (2 * (16 * high[:, None] + np.arange(1, 16)) - 1) * 256
+    low, _ = _between(words, mixture, ends, edges, None if known is None else known & 15)
     level[rest] = 16 * high + low
     return level
 
 
-class _reading:
+@contextmanager
+def _reading() -> Iterator[None]:
     """Turns what a decoder says of words that are not its own into `Damaged`."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, AssertionError | ValueError | IndexError | OverflowError):
-            raise Damaged(str(error)) from error
+    try:
+        yield
+    except (AssertionError, ValueError, IndexError, OverflowError) as error:
+        raise Damaged(str(error)) from error

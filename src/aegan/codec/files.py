@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +18,10 @@ from aegan.codec.fixed import UNIT
 from aegan.codec.images import FILE, ImageSource, Picture
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
-from aegan.files import part_of
+from aegan.files import need_empty, whole_file
+from aegan.model import Model
 from aegan.names import FreshNames, printable, safe
 from aegan.tensor_files import digest
-
-if TYPE_CHECKING:
-    from aegan.model import Model
 
 NAMES_PART = 50_000  # names in a record
 MOST_NAMES = 2**26  # bytes of names in a record that are believed
@@ -33,19 +30,12 @@ IMAGES = 4_096  # most in a block
 
 @dataclass(frozen=True)
 class Compressed:
-    """What `compress` did.
-
-    Args:
-        images: in the file.
-        bytes: of the file, all of it.
-        pixels: of all images.
-        skipped: what could not be read, reasons by name.
-    """
+    """What `compress` did."""
 
     images: int
-    bytes: int
-    pixels: int
-    skipped: dict[str, str]
+    bytes: int  # of the file, all of it
+    pixels: int  # of all images
+    skipped: dict[str, str]  # what could not be read, reasons by name
 
     @property
     def bits_per_pixel(self) -> float:
@@ -54,19 +44,12 @@ class Compressed:
 
 @dataclass
 class Decompressed:
-    """What `decompress` found.
+    """What `decompress` found."""
 
-    Attributes:
-        images: given back.
-        expected: that the file should hold; -1 if its end is missing.
-        lost: names of the others, as far as they are known.
-        whole: nothing is damaged or missing.
-    """
-
-    images: int = 0
-    expected: int = -1
-    lost: list[str] = field(default_factory=list)
-    whole: bool = True
+    images: int = 0  # given back
+    expected: int = -1  # that the file should hold; -1 if its end is missing
+    lost: list[str] = field(default_factory=list)  # names of the others, as far as they are known
+    whole: bool = True  # nothing is damaged or missing
 
 
 def fingerprint(model: Model) -> str:
@@ -94,7 +77,6 @@ def compress(
     Args:
         model: trained by the strategy `codec`.
         source: as for `aegan.open_data`; images of any size, which is kept.
-        out: the .aeg to write.
         quality: 1 to 100.
         lossless: every pixel comes back as it was; quality says nothing then.
         run: where the model is, for whoever decompresses.
@@ -105,29 +87,21 @@ def compress(
     step = 0 if lossless else step_of(model, quality)
     blocks = Blocks(model, step)
     images = ImageSource(source, lossless, model.spec.format)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = part_of(out)
     count = pixels = 0
-    try:
-        with open(unfinished, "wb") as file:
-            writer = Writer(
-                file, FileHead("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
-            )
-            if not isinstance(images.names, Numbered):
-                for i in range(0, len(images.names), NAMES_PART):
-                    writer.name_part(_packed_names(images.names[i : i + NAMES_PART]))
-            for group in _groups(images, blocks):
-                writer.block(blocks.packed(group))
-                count += len(group)
-                pixels += sum(math.prod(p.size) for _, p in group if p.mode != FILE)
-            writer.close(count)
-            file.flush()
-            os.fsync(file.fileno())
+    with whole_file(out) as file:
+        head = FileHead("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
+        writer = Writer(file, head)
+        if not isinstance(images.names, Numbered):
+            for i in range(0, len(images.names), NAMES_PART):
+                names = "\0".join(images.names[i : i + NAMES_PART])
+                writer.name_part(zlib.compress(names.encode("utf-8", "surrogateescape"), 9))
+        for group in _groups(images, blocks):
+            writer.block(blocks.packed(group))
+            count += len(group)
+            pixels += sum(math.prod(p.size) for _, p in group if p.mode != FILE)
+        writer.close(count)
         if not count:
             raise UserError(f"None of the images in {source} can be read.", "`aegan check DATA` says why.")
-        os.replace(unfinished, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return Compressed(count, out.stat().st_size, pixels, images.skipped)
 
 
@@ -147,11 +121,7 @@ def _groups(images: ImageSource, blocks: Blocks) -> Iterator[list[tuple[int, Pic
 
 
 def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[str, Picture]]]:
-    """Reads a file block by block, whatever of it is whole.
-
-    Args:
-        path: of an .aeg.
-        model: that wrote it; see `head_of`.
+    """Reads a file block by block, whatever of it is whole, with the model that wrote it; see `head_of`.
 
     Returns:
         A record, which is complete when all images have been taken, and the images as (name, image).
@@ -160,7 +130,6 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
         UserError: the file is none of ours, or of another model.
     """
     found = scan(path)
-    assert found.head is not None
     if fingerprint(model) != found.head.model:
         raise UserError(
             f"{path} was written by another model ({found.head.model[:8]}, this is {fingerprint(model)[:8]}).",
@@ -172,8 +141,7 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
 
     def images() -> Iterator[tuple[str, Picture]]:
         names = dict(_names(path))
-        seen: set[int] = set()
-        numbers: set[int] = set()
+        seen, numbers = set[int](), set[int]()
         for number, content in records(path, BLOCK):
             if number in numbers:  # a copy
                 continue
@@ -187,27 +155,15 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
                 seen.add(place)
                 result.images += 1
                 yield names.get(place, f"{place}"), picture
-        missing = result.expected != result.images
-        result.whole = result.whole and not missing
-        if missing:
-            result.lost = [name for place, name in names.items() if place not in seen]
+        if result.expected != result.images:
+            result.whole, result.lost = False, [name for place, name in names.items() if place not in seen]
 
     return result, images()
 
 
 def head_of(path: Path) -> FileHead:
-    """What a file says of itself.
-
-    Raises:
-        UserError: it is none of ours.
-    """
-    head = scan(path).head
-    assert head is not None
-    return head
-
-
-def _packed_names(names: Sequence[str]) -> bytes:
-    return zlib.compress("\0".join(names).encode("utf-8", "surrogateescape"), 9)
+    """What a file says of itself; a UserError where it is none of ours."""
+    return scan(path).head
 
 
 def _names(path: Path) -> Iterator[tuple[int, str]]:
@@ -221,18 +177,10 @@ def _names(path: Path) -> Iterator[tuple[int, str]]:
 
 
 class Folder:
-    """Writes images as files under a folder, by names that lead nowhere else.
-
-    Args:
-        root: new, or empty.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Writes images as files under a folder, which is new or empty, by names that lead nowhere else."""
 
     def __init__(self, root: Path) -> None:
-        if root.is_file() or (root.is_dir() and any(root.iterdir())):
-            raise UserError(f"{root} is not an empty folder; nothing was written.", "Choose a new folder with --out.")
+        need_empty(root, "Choose a new folder with --out.")
         self.root = root
         self.names = FreshNames()
         root.mkdir(parents=True, exist_ok=True)

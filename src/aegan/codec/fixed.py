@@ -11,7 +11,7 @@ means multiples of 2^-9, frequencies of 2^-22.
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 from typing import Any
 
@@ -33,40 +33,43 @@ SATURATED = 16
 PER_OCTAVE = 16  # scales are tabled
 TAIL = 8  # scales beyond both means
 FLOOR = 8.0  # least frequency, of ONE
+DIGITS = Context(prec=25)
 
 
 @lru_cache(1)
 def sigmoids() -> Array:
     """σ(t / ARGUMENT) ONE for t of −SATURATED ARGUMENT … SATURATED ARGUMENT, int64."""
-    with localcontext() as context:
-        context.prec = 25
+    with localcontext(DIGITS):
         step, e = (Decimal(1) / ARGUMENT).exp(), Decimal(1)
         upper = []
         for _ in range(SATURATED * ARGUMENT + 1):
-            upper.append(int((ONE * e / (1 + e)).to_integral_value()))
+            upper.append(round(ONE * e / (1 + e)))
             e *= step
     half = np.array(upper, np.int64)
     return np.concatenate([ONE - half[:0:-1], half])
+
+
+def sigmoid(logit: Array) -> Array:
+    """σ ONE, int64, of whole numbers in units of 2^-24."""
+    limit = SATURATED * ARGUMENT
+    out: Array = sigmoids()[np.clip(np.floor(logit * 2.0**-14), -limit, limit).astype(np.int64) + limit]
+    return out
 
 
 @lru_cache(1)
 def scales() -> tuple[Array, Array]:
     """512 σ and 2^14 / σ for log₂ σ of OCTAVES in steps of 1 / PER_OCTAVE, int64."""
     low, high = (int(o * PER_OCTAVE) for o in OCTAVES)
-    with localcontext() as context:
-        context.prec = 25
+    with localcontext(DIGITS):
         powers = [2 ** (Decimal(q) / PER_OCTAVE) for q in range(low, high + 1)]
-        return (
-            np.array([int((512 * p).to_integral_value()) for p in powers], np.int64),
-            np.array([int((2**14 / p).to_integral_value()) for p in powers], np.int64),
-        )
+        sigma, inverse = [round(512 * p) for p in powers], [round(2**14 / p) for p in powers]
+        return np.array(sigma, np.int64), np.array(inverse, np.int64)
 
 
 def log2_units(step: int) -> int:
     """log₂(step / UNIT) in units of 2^-8."""
-    with localcontext() as context:
-        context.prec = 25
-        return int((256 * (Decimal(step) / UNIT).ln() / Decimal(2).ln()).to_integral_value())
+    with localcontext(DIGITS):
+        return round(256 * (Decimal(step) / UNIT).ln() / Decimal(2).ln())
 
 
 def whole(t: Tensor, unit: float = WEIGHT, most: float = MOST_WEIGHT) -> Array:
@@ -82,19 +85,15 @@ class FixedPointMixture:
         unit: that μ is counted in, a power of two.
         octaves: added to log₂ σ.
 
-    Attributes:
-        low, high: where almost all of the mass lies between, int64 (N,), in units of 2^-9.
+    Almost all of the mass lies between `low` and `high`, int64 (N,), in units of 2^-9.
     """
 
     def __init__(self, out: Array, unit: float, octaves: int = 0) -> None:
-        limit = SATURATED * ARGUMENT
-        index = np.clip(np.floor(out[0] * 2.0**-14), -limit, limit).astype(np.int64) + limit
-        self.w = (sigmoids()[index] >> 10)[:, None]
+        self.w = (sigmoid(out[0]) >> 10)[:, None]
         mu = np.clip(np.floor(out[1:3] * (unit * 2.0**-15)), -(2.0**26), 2.0**26).astype(np.int64)
         low, high = (o * PER_OCTAVE for o in OCTAVES)
-        q = (
-            np.clip(np.floor(out[3:5] * (PER_OCTAVE * 2.0**-24) + (octaves * PER_OCTAVE + 0.5)), low, high) - low
-        ).astype(np.int64)
+        q = np.floor(out[3:5] * (PER_OCTAVE * 2.0**-24) + (octaves * PER_OCTAVE + 0.5))
+        q = (np.clip(q, low, high) - low).astype(np.int64)
         scale, inverse = scales()
         reach = TAIL * scale[q]
         self.low, self.high = (mu - reach).min(0), (mu + reach).max(0)
@@ -149,13 +148,7 @@ def place(v: int, side: int) -> float:
 
 
 class FixedCodeDensity:
-    """`CodeDensity` at one step, walked through number by number for N codes at once.
-
-    Args:
-        density: the trained one.
-        step: s in units of 1 / UNIT.
-        n: codes.
-    """
+    """`CodeDensity` at one step s, in units of 1 / UNIT, walked through number by number for n codes at once."""
 
     def __init__(self, density: CodeDensity, step: int, n: int) -> None:
         self.shape, self.step, self.size = density.shape, step, log2_units(step)
@@ -181,14 +174,7 @@ class FixedCodeDensity:
 
 
 class FixedPixelDensity:
-    """`PixelDensity`, asked for one place of many images at once.
-
-    Args:
-        density: the trained one.
-        planes: C of the images.
-        size: (H, W) of the images, pixels.
-        n: images.
-    """
+    """`PixelDensity`, asked for one place of n images of `planes` × H × W at once."""
 
     def __init__(self, density: PixelDensity, planes: int, size: tuple[int, ...], n: int) -> None:
         self.height, self.width = size
@@ -198,10 +184,7 @@ class FixedPixelDensity:
     def outputs(self, c: int, row: int, col: int, who: Array | slice, joint: bool) -> tuple[Array, Array]:
         """The logit of "it is zero", (n,), in units of 2^-24, and what makes a `FixedPointMixture`, (5, n).
 
-        Args:
-            c: the plane.
-            who: which images.
-            joint: the planes are those that the density was trained on; else each is as the first, alone.
+        `joint`: the planes are those that the density was trained on; else each is as the first, alone.
         """
         r, q = row + REACH, col + REACH
         read = [self.values[c, r + dy, q + dx, who] for dy, dx in OWN]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from aegan.data import arrays, builtin
 from aegan.data.decode import MOST_BYTES, flatten, quiet, skipping
+from aegan.data.files import Entry
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.open import KINDS, files_in
@@ -21,6 +22,7 @@ from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
 from aegan.folders import expanded
+from aegan.pictures import as_image
 
 Array = NDArray[Any]
 Sides = tuple[int, int]  # height and width
@@ -32,17 +34,11 @@ MOST_PIXELS = 2**27  # of an image
 
 @dataclass(frozen=True)
 class Picture:
-    """One image.
+    """One image."""
 
-    Args:
-        mode: Pillow's name; or FILE.
-        pixels: uint8 (h, w, planes); of a FILE its bytes, (n, 1, 1).
-        extra: what else the mode needs: the palette and transparency of P, the suffix of a FILE.
-    """
-
-    mode: str
-    pixels: Array
-    extra: str = ""
+    mode: str  # Pillow's name; or FILE
+    pixels: Array  # uint8 (h, w, planes); of a FILE its bytes, (n, 1, 1)
+    extra: str = ""  # what else the mode needs: the palette and transparency of P, the suffix of a FILE
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,18 +48,17 @@ class Picture:
 
     def image(self) -> Image.Image:
         """For Pillow. FILEs have none."""
-        flat = self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels
-        if self.mode in ("L", "LA", "RGB", "RGBA"):
-            return Image.fromarray(flat)
-        if self.mode == "1":
-            return Image.fromarray(flat).convert("1", dither=Image.Dither.NONE)
         if self.mode == "CMYK":
-            return Image.frombytes("CMYK", (self.pixels.shape[1], self.pixels.shape[0]), flat.tobytes())
-        image = Image.fromarray(flat).convert("L")
-        palette, _, clear = self.extra.partition("|")
-        image.putpalette(base64.b64decode(palette))
-        if clear:
-            image.info["transparency"] = int(clear) if clear.isdecimal() else base64.b64decode(clear)
+            return Image.frombytes("CMYK", (self.pixels.shape[1], self.pixels.shape[0]), self.pixels.tobytes())
+        image = as_image(self.pixels)
+        if self.mode == "1":
+            return image.convert("1", dither=Image.Dither.NONE)
+        if self.mode == "P":
+            image = image.copy()
+            palette, _, clear = self.extra.partition("|")
+            image.putpalette(base64.b64decode(palette))
+            if clear:
+                image.info["transparency"] = int(clear) if clear.isdecimal() else base64.b64decode(clear)
         return image
 
 
@@ -78,20 +73,17 @@ class ImageSource:
     Attributes:
         names: of all of them, in order.
         skipped: reasons by name, of those that could not be read so far.
-
-    Raises:
-        UserError: nothing usable there, or vectors.
     """
 
     def __init__(self, source: str, exact: bool, wanted: ImageFormat) -> None:
-        self.exact, self.wanted, self.skipped = exact, wanted, dict[str, str]()
+        self.skipped: dict[str, str] = {}
         self.names: Sequence[str]
-        self._each: Iterator[Array] | None = None
+        self._pictures: Iterator[tuple[int, Picture]]
         if source in builtin.NAMES:
             parts = [part for part in builtin.NAMES[source].read(None) if part is not None]
             if parts[0].items.ndim == 2:
                 raise _vectors(source)
-            self._each = (item for part in parts for item in part.items)
+            self._pictures = enumerate(_of_array(item) for part in parts for item in part.items)
             named = zip(("train", "test"), parts, strict=False)
             self.names = [f"{split}-{i}" for split, part in named for i in range(len(part.items))]
             return
@@ -109,7 +101,8 @@ class ImageSource:
                 )
             alpha = stored.shape[1 if how.first else -1] in (2, 4) and len(stored.shape) == 4
             kept = ImageFormat(channels=4) if exact and alpha else wanted
-            self._each = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, kept)[0])
+            items = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, kept)[0])
+            self._pictures = enumerate(map(_of_array, items))
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
@@ -118,34 +111,34 @@ class ImageSource:
             raise UserError(f"{source} can't be read: {why.strerror or why}.", "Check its permissions.") from why
         if not found.total:
             raise UserError(f"{source} holds no images.", f"Name {KINDS}.")
-        self._entries = list(found.entries)
-        self.names = [entry.name for entry in self._entries]
+        entries = list(found.entries)
+        self.names = [entry.name for entry in entries]
+        self._pictures = self._decoded(entries, None if exact else wanted)
 
     def __iter__(self) -> Iterator[tuple[int, Picture]]:
         """Place in `names`, and the image."""
-        if self._each is not None:
-            for i, item in enumerate(self._each):
-                yield i, _of_array(item)
-            return
+        return self._pictures
+
+    def _decoded(self, entries: Sequence[Entry], wanted: ImageFormat | None) -> Iterator[tuple[int, Picture]]:
         with quiet():
-            for i, entry in enumerate(self._entries):
+            for i, entry in enumerate(entries):
                 try:
                     raw = entry.read(MOST_BYTES + 1)
                     if len(raw) > MOST_BYTES:
                         raise Skip("too large")
-                    yield i, _decode(raw, entry.name, None if self.exact else self.wanted)
+                    yield i, _decode(raw, entry.name, wanted)
                 except Skip as why:
                     self.skipped[entry.name] = str(why)
+
+
+def _of_array(item: Array) -> Picture:
+    return Picture({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[item.shape[2]], np.ascontiguousarray(item))
 
 
 def _vectors(source: str) -> UserError:
     return UserError(
         f"'{source}' holds vectors, and the codec is one of images.", "Use `aegan encode` for their codes."
     )
-
-
-def _of_array(item: Array) -> Picture:
-    return Picture({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[item.shape[2]], np.ascontiguousarray(item))
 
 
 def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:

@@ -10,23 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, features
 
 from aegan.codec.files import compress, decompress
+from aegan.codec.images import Array, cut, joined
 from aegan.data.format import size_text
 from aegan.data.inspection import size_shown
 from aegan.errors import UserError
 from aegan.files import write_text
-
-if TYPE_CHECKING:
-    from aegan.metrics.features import Extractor
-    from aegan.model import Model
-
-Array = NDArray[Any]
+from aegan.metrics.features import Extractor
+from aegan.metrics.frechet import frechet_between, statistics
+from aegan.metrics.similarity import ms_ssim
+from aegan.model import Model
+from aegan.pages import columns, line_chart, render
+from aegan.pictures import as_image, encoded
 
 OURS = "aegan"
 QUALITIES = (1, 20, 40, 60, 80, 100)
@@ -41,47 +41,29 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Point:
-    """One codec at one setting.
-
-    Args:
-        codec: its name.
-        packing: "container" (ours), "files" (an image each) or "mosaic" (all images as one picture: the header is shared).
-        setting: quality, or "lossless".
-        bytes: in all.
-        bits_per_pixel: of these.
-        psnr: dB, of the mean squared error over all images; None: nothing was lost.
-        ms_ssim: mean over images; None for images too small.
-        feature_distance: Fréchet distance of features of these images from those of the originals; None: not measured.
-        seconds_in, seconds_out: to compress and to decompress.
-    """
+    """One codec at one setting."""
 
     codec: str
-    packing: str
-    setting: str
-    bytes: int
+    packing: str  # "container" (ours), "files" (an image each) or "mosaic" (all as one picture: the header is shared)
+    setting: str  # quality, or "lossless"
+    bytes: int  # in all
     bits_per_pixel: float
-    psnr: float | None
-    ms_ssim: float | None
-    feature_distance: float | None
-    seconds_in: float
-    seconds_out: float
+    psnr: float | None  # dB, of the mean squared error over all images; None: nothing was lost
+    ms_ssim: float | None  # mean over images; None for images too small
+    feature_distance: float | None  # Fréchet, from the features of the originals; None: not measured
+    seconds_in: float  # to compress
+    seconds_out: float  # to decompress
 
 
 @dataclass(frozen=True)
 class Curves:
-    """All points, and what they were measured on.
-
-    Args:
-        data, images, side, channels: of the originals; side as `--size` takes it.
-        extractor: of the feature distance; "" if there was none.
-        points: in the order measured.
-    """
+    """All points, in the order measured, and what they were measured on."""
 
     data: str
     images: int
-    side: int | str
+    side: int | str  # as `--size` takes it
     channels: int
-    extractor: str
+    extractor: str  # of the feature distance; "" if there was none
     points: tuple[Point, ...]
 
     def at_psnr(self, codec: str, packing: str, psnr: float) -> float | None:
@@ -114,8 +96,7 @@ def rate_distortion(
 
     Args:
         model: trained by the strategy `codec`.
-        images: uint8 (N, H, W, C), of the model's size.
-        data: what to call them.
+        images: uint8 (N, H, W, C), of the model's size; data: what to call them.
         extractor: for the feature distance.
         say: gets a line for each point.
     """
@@ -126,15 +107,18 @@ def rate_distortion(
             "Rates are compared with JPEG's, which has no alpha, and this model makes transparent images.",
             "Train the codec without --transparent.",
         )
-    distance = None if extractor is None else _Distance(extractor, images)
+    originals = None if extractor is None else statistics(extractor(images))
     points = []
     for codec, packing, setting, size, back, t_in, t_out in _all(model, images):
         same = np.array_equal(back, images)
         error = float(np.mean((back.astype(np.float32) - images) ** 2))
         psnr = None if same else 10 * math.log10(255**2 / error)
-        apart = None if distance is None else distance(back)
+        apart = (
+            None if extractor is None or originals is None else frechet_between(originals, statistics(extractor(back)))
+        )
         rate = 8 * size / (images.size / images.shape[-1])
-        point = Point(codec, packing, setting, size, rate, psnr, _ms_ssim(back, images), apart, t_in, t_out)
+        similar = None if min(images.shape[1:3]) < 22 else float(ms_ssim(back, images).mean())
+        point = Point(codec, packing, setting, size, rate, psnr, similar, apart, t_in, t_out)
         points.append(point)
         quality = "lossless" if point.psnr is None else f"{point.psnr:.2f} dB"
         say(f"{codec:6s} {packing:9s} {setting:>8s}  {point.bits_per_pixel:6.3f} bits a pixel  {quality}")
@@ -171,62 +155,24 @@ def _ours(model: Model, images: Array, quality: int | None) -> tuple[int, Array,
 
 
 def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tuple[int, Array, float, float]:
-    pictures = images if packing == "files" else _mosaic(images)[None]
+    n, height, width, channels = images.shape
+    pictures = images
+    if packing == "mosaic":
+        columns = math.ceil(math.sqrt(n))
+        rows = -(-n // columns)
+        blank = np.zeros((rows * columns - n, height, width, channels), np.uint8)
+        pictures = joined(np.concatenate([images, blank]), rows * height, columns * width)[None]
     start = time.perf_counter()
-    stored = []
-    for pixels in pictures:
-        with io.BytesIO() as buffer:
-            Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, kind, **how)
-            stored.append(buffer.getvalue())
+    stored = [encoded(as_image(pixels), kind, **how) for pixels in pictures]
     packed_at = time.perf_counter()
-    mode = "L" if images.shape[3] == 1 else "RGB"
+    mode = "L" if channels == 1 else "RGB"
     back = np.stack(
         [np.asarray(Image.open(io.BytesIO(raw)).convert(mode)).reshape(pictures.shape[1:]) for raw in stored]
     )
     seconds = time.perf_counter() - packed_at
     if packing == "mosaic":
-        back = _apart(back[0], images.shape)
+        back = cut(back[0], (height, width))[:n]
     return sum(map(len, stored)), back, packed_at - start, seconds
-
-
-def _columns(n: int) -> int:
-    return math.ceil(math.sqrt(n))
-
-
-def _mosaic(images: Array) -> Array:
-    n, height, width, channels = images.shape
-    columns = _columns(n)
-    rows = -(-n // columns)
-    whole = np.zeros((rows * columns, height, width, channels), np.uint8)
-    whole[:n] = images
-    grid = whole.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return grid.reshape(rows * height, columns * width, channels)
-
-
-def _apart(mosaic: Array, shape: tuple[int, ...]) -> Array:
-    n, height, width, channels = shape
-    grid = mosaic.reshape(-1, height, mosaic.shape[1] // width, width, channels).swapaxes(1, 2)
-    return grid.reshape(-1, height, width, channels)[:n]
-
-
-def _ms_ssim(back: Array, images: Array) -> float | None:
-    from aegan.metrics.similarity import ms_ssim
-
-    return None if min(images.shape[1:3]) < 22 else float(ms_ssim(back, images).mean())
-
-
-class _Distance:
-    """Fréchet distance of features from those of the originals."""
-
-    def __init__(self, extractor: Extractor, images: Array) -> None:
-        from aegan.metrics.frechet import statistics
-
-        self.extractor, self.originals = extractor, statistics(extractor(images))
-
-    def __call__(self, images: Array) -> float:
-        from aegan.metrics.frechet import frechet_between, statistics
-
-        return frechet_between(self.originals, statistics(self.extractor(images)))
 
 
 # --- what is written ----------------------------------------------------------------------------------------------------
@@ -241,8 +187,6 @@ def write_curves(curves: Curves, folder: Path) -> None:
 
 def page(curves: Curves) -> str:
     """A page with a curve for each measure, and the tables."""
-    from aegan.pages import columns, line_chart, render
-
     measures = [
         ("psnr", "PSNR, dB: more is better"),
         ("ms_ssim", "MS-SSIM: more is better"),
@@ -263,7 +207,6 @@ def page(curves: Curves) -> str:
                 series[label] = ([x for x, _ in curve], [y for _, y in curve])
         if series:
             charts.append(line_chart(title, series, x_title="bits a pixel, all bytes counted"))
-    points, shares = _rows(curves), _shares(curves.compared())
     return render(
         "rates.html",
         title="Rate and distortion",
@@ -272,36 +215,33 @@ def page(curves: Curves) -> str:
         side=size_shown(curves.side),
         data=curves.data,
         charts=charts,
-        shares={"columns": columns(*shares[0]), "rows": shares[1:]},
-        points={"columns": columns(*points[0]), "rows": points[1:]},
+        shares=_shares(curves.compared()),
+        points=_points(curves),
     )
 
 
-def _shares(rows: list[dict[str, Any]]) -> list[list[str]]:
-    if not rows:
-        return [[]]
-    keys = [k for k in rows[0] if k not in ("psnr", "bytes")]
-    return [
-        ["PSNR, dB", "our bytes", *keys],
-        *([f"{r['psnr']:.2f}", f"{r['bytes']:,}", *(f"{r[k]:.2f}" if r[k] else "–" for k in keys)] for r in rows),
-    ]
+def _shares(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    others = [k for k in rows[0] if k not in ("psnr", "bytes")] if rows else []
+    return {
+        "columns": columns("PSNR, dB", "our bytes", *others),
+        "rows": [
+            [f"{r['psnr']:.2f}", f"{r['bytes']:,}", *(f"{r[k]:.2f}" if r[k] else "–" for k in others)] for r in rows
+        ],
+    }
 
 
-def _rows(curves: Curves) -> list[list[str]]:
+def _points(curves: Curves) -> dict[str, Any]:
     def shown(value: float | None, digits: int) -> str:
         return "–" if value is None else f"{value:.{digits}f}"
 
-    head = ["codec", "packing", "setting", "bytes an image", "bits a pixel"]
-    head += ["PSNR, dB", "MS-SSIM", "features", "in/s", "out/s"]
+    heads = ("codec", "packing", "setting", "bytes an image", "bits a pixel", "PSNR, dB", "MS-SSIM", "features")
     n = curves.images
-    return [
-        head,
-        *(
-            [
-                p.codec, p.packing, p.setting, f"{p.bytes / n:.1f}", f"{p.bits_per_pixel:.3f}",
-                "lossless" if p.psnr is None else shown(p.psnr, 2), shown(p.ms_ssim, 4), shown(p.feature_distance, 1),
-                f"{n / p.seconds_in:,.0f}", f"{n / p.seconds_out:,.0f}",
-            ]
-            for p in curves.points
-        ),
+    rows = [
+        [
+            p.codec, p.packing, p.setting, f"{p.bytes / n:.1f}", f"{p.bits_per_pixel:.3f}",
+            "lossless" if p.psnr is None else f"{p.psnr:.2f}", shown(p.ms_ssim, 4), shown(p.feature_distance, 1),
+            f"{n / p.seconds_in:,.0f}", f"{n / p.seconds_out:,.0f}",
+        ]
+        for p in curves.points
     ]  # fmt: skip
+    return {"columns": columns(*heads, "in/s", "out/s"), "rows": rows}

@@ -10,14 +10,15 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any, Literal
 
 from aegan.comparison.settings import CONTROL, FLAGSHIP
-from aegan.comparison.statistics import difference, holm, least_p, median, rounded, signed_rank
+from aegan.comparison.statistics import difference, holm, least_p, rounded, signed_rank
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import Trial
 from aegan.strategies import strategies
-from aegan.text import sentence, show
+from aegan.text import plural, sentence, show
 
 LEVEL = 0.05
 Verdict = Literal["supported", "not supported", "undecided"]
@@ -26,48 +27,33 @@ Cost = Callable[[Trial], float | None]  # of a trial, less is better; infinite f
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """One strategy (or the median of several) against the control, seed by seed.
+    """One strategy (or the median of several) against the control, seed by seed."""
 
-    Attributes:
-        name: the strategy, or "" for the median of all that use an autoencoder.
-        pairs: seeds that both have.
-        wins, losses: seeds in which it was better, or worse.
-        p: of the exact signed-rank test, corrected where there are several others (Holm); None without pairs, or where
-            nothing is left to chance.
-        verdict: supported if p ≤ 0.05 and better; not supported if p ≤ 0.05 and worse, or if no seed was better.
-    """
-
-    name: str
-    pairs: int
-    wins: int
+    name: str  # the strategy, or "" for the median of all that use an autoencoder
+    pairs: int  # seeds that both have
+    wins: int  # seeds in which it was better
     losses: int
+    # of the exact signed-rank test, corrected where there are several others (Holm); None without pairs, or where nothing
+    # is left to chance
     p: float | None
-    verdict: Verdict
+    verdict: Verdict  # supported if p ≤ 0.05 and better; not supported if p ≤ 0.05 and worse, or if no seed was better
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and its answer.
+    """A claim and its answer."""
 
-    Attributes:
-        name: stability, speed, quality, over-fitting, cost.
-        claim: what would have to hold.
-        verdict, p: of the flagship, or without it of the median strategy.
-        found: what was seen, in words.
-        comparisons: of each strategy.
-    """
-
-    name: str
-    claim: str
-    verdict: Verdict
+    name: str  # stability, speed, quality, over-fitting, cost
+    claim: str  # what would have to hold
+    verdict: Verdict  # of the flagship, or without it of the median strategy
     p: float | None
-    found: str
-    comparisons: tuple[PairedComparison, ...] = ()
+    found: str  # what was seen, in words
+    comparisons: tuple[PairedComparison, ...] = ()  # of each strategy
 
     @property
     def text(self) -> str:
         """The sentence."""
-        said = {"undecided": "undecided at this number of seeds"}.get(self.verdict, self.verdict)
+        said = "undecided at this number of seeds" if self.verdict == "undecided" else self.verdict
         return f"{self.name.capitalize()} ({self.claim}): {said}. {self.found}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,8 +63,7 @@ class Claim:
 def claims(trials: Sequence[Trial], quality: Quality) -> list[Claim]:
     """All five; none can be answered without the control and a strategy that uses an autoencoder."""
     compared = list(dict.fromkeys(t.strategy for t in trials))
-    kinds = strategies()
-    mine = [n for n in compared if kinds[n].uses_autoencoder]
+    mine = [n for n in compared if strategies()[n].uses_autoencoder]
     if CONTROL not in compared or not mine:
         return []
     return [
@@ -90,12 +75,17 @@ def claims(trials: Sequence[Trial], quality: Quality) -> list[Claim]:
     ]
 
 
+def known(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> list[float]:
+    """What was measured of the trials of some strategies."""
+    return [c for t in trials if t.strategy in names and (c := cost(t)) is not None]
+
+
 def paired_comparison(trials: Sequence[Trial], names: Sequence[str], cost: Cost) -> PairedComparison:
     """The median of some strategies against the control, in each seed in which both were measured."""
     differences = []
     for seed in sorted({t.seed for t in trials}):
-        ours = [c for t in trials if t.seed == seed and t.strategy in names and (c := cost(t)) is not None]
-        theirs = [c for t in trials if t.seed == seed and t.strategy == CONTROL and (c := cost(t)) is not None]
+        each = [t for t in trials if t.seed == seed]
+        ours, theirs = known(each, names, cost), known(each, [CONTROL], cost)
         if ours and theirs:
             differences.append(difference(median(ours), theirs[0]))
     return paired_verdict(differences, names[0] if len(names) == 1 else "")
@@ -146,9 +136,7 @@ def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str],
     each = corrected([paired_comparison(trials, [n], cost) for n in mine])
     if not d.pairs:
         return Claim(name, claim, "undecided", None, seen, each)
-    chance = (
-        f" (p = {d.p:.2g}; {d.pairs} seed{'s' if d.pairs > 1 else ''} cannot give less than {least_p(d.pairs):.2g})"
-    )
+    chance = f" (p = {d.p:.2g}; {plural(d.pairs, 'seed')} cannot give less than {least_p(d.pairs):.2g})"
     better = f"{sentence(named(mine))} did better than '{CONTROL}' in {d.wins} of {d.pairs} seeds"
     worse = f" and worse in {d.losses}" if d.losses else ""
     return Claim(name, claim, d.verdict, d.p, f"{seen} {better}{worse}{chance}.", each)
@@ -159,20 +147,15 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
     of = f" of '{FLAGSHIP}'" if FLAGSHIP in mine else ""
     bad = f"{sum(bool(t.bad) for t in ours)} of {len(ours)} trials{of} failed or collapsed, of '{CONTROL}' "
     bad += f"{sum(bool(t.bad) for t in theirs)} of {len(theirs)}."
-    centres = {
-        n: median([quality.cost(quality.value(t)) for t in trials if t.strategy == n])
-        for n in {t.strategy for t in trials}
-    }
-
-    def unstable(trial: Trial) -> float:
-        return 1.0 if trial.bad else 0.0
+    if any(t.bad for t in (*ours, *theirs)):
+        claim = "fewer failed or collapsed trials"
+        return _answer("stability", claim, trials, mine, lambda t: 1.0 if t.bad else 0.0, bad)
+    centres = {t.strategy: median(known(trials, [t.strategy], quality.cost_of)) for t in trials}
 
     def wandering(trial: Trial) -> float | None:
-        at, centre = quality.cost(quality.value(trial)), centres[trial.strategy]
+        at, centre = quality.cost_of(trial), centres[trial.strategy]
         return None if math.isinf(at) or math.isinf(centre) else abs(at - centre)
 
-    if any(t.bad for t in (*ours, *theirs)):
-        return _answer("stability", "fewer failed or collapsed trials", trials, mine, unstable, bad)
     return _answer("stability", "less spread between seeds", trials, mine, wandering, f"{bad} So spread decides.")
 
 
@@ -187,21 +170,20 @@ def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     claim = f"sooner as good as '{CONTROL}' ever became"
     if not target:
         return Claim("speed", claim, "undecided", None, f"No samples of '{CONTROL}' were scored while it trained.")
-    theirs = [s for t in trials if t.strategy == CONTROL and (s := seconds(t)) is not None]
-    ours = median([s for t in trials if t.strategy in subject(mine) and (s := seconds(t)) is not None])
+    took = known(trials, subject(mine), seconds)
+    if not took:
+        return Claim("speed", claim, "undecided", None, f"{sentence(named(mine))} has no trial of a seed of those.")
+    theirs, ours = median(known(trials, [CONTROL], seconds)), median(took)
     reached = f"after {ours:.0f} s" if math.isfinite(ours) else "not within the budget"
     seen = (
-        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {median(theirs):.0f} s; {named(mine)} "
+        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {theirs:.0f} s; {named(mine)} "
         f"was as good {reached}."
     )
     return _answer("speed", claim, trials, mine, seconds, seen)
 
 
 def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> Claim:
-    def final(trial: Trial) -> float:
-        return quality.cost(quality.value(trial))
-
-    centre = {n: median([final(t) for t in trials if t.strategy == n]) for n in (*mine, CONTROL)}
+    centre = {n: median(known(trials, [n], quality.cost_of)) for n in (*mine, CONTROL)}
 
     def words(cost: float) -> str:
         if math.isinf(cost):
@@ -214,7 +196,7 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
         f"{words(median([centre[n] for n in subject(mine)]))}, the best with an autoencoder, '{best}', "
         f"{words(centre[best])}."
     )
-    return _answer("quality", "better samples at the end of the budget", trials, mine, final, seen)
+    return _answer("quality", "better samples at the end of the budget", trials, mine, quality.cost_of, seen)
 
 
 def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
@@ -227,8 +209,8 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
         return None if gap is None else -gap
 
     def centre(names: Sequence[str]) -> str:
-        known = [g for t in trials if t.strategy in names and (g := t.value("gap")) is not None]
-        return f"{median(known):.3g}" if known else "unknown"
+        gaps = known(trials, names, lambda t: t.value("gap"))
+        return f"{median(gaps):.3g}" if gaps else "unknown"
 
     seen = (
         "Fréchet distance to training data less that to held-out data (far below 0: the training set is repeated), in "
@@ -238,9 +220,9 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
 
 def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
-    def median_of(names: Sequence[str], what: Callable[[Trial], float | None]) -> float | None:
-        known = [v for t in trials if t.strategy in names and not t.failed and (v := what(t))]
-        return median(known) if known else None
+    def median_of(names: Sequence[str], what: Cost) -> float | None:
+        found = [v for v in known([t for t in trials if not t.failed], names, what) if v]
+        return median(found) if found else None
 
     claim, asked = "no more operations for each training example", subject(mine)
     ours, theirs = (median_of(n, lambda t: t.operations) for n in (asked, [CONTROL]))

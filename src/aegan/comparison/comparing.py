@@ -10,16 +10,17 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from aegan.comparison.page import write_page
+from aegan.comparison.page import page
 from aegan.comparison.results import Results
+from aegan.comparison.search import search
 from aegan.comparison.settings import Settings, keep, order
 from aegan.comparison.trials import Trial, run_jobs
 from aegan.config import as_plain
 from aegan.cores import usable
-from aegan.data import Data
 from aegan.data.format import Fit, read_size, size_text
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError
+from aegan.files import write_text
 from aegan.metrics import extractor as load_extractor
 
 
@@ -100,8 +101,6 @@ def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str
 
     chosen = {name: settings.chosen(name, opened.spec) for name in settings.strategies}
     if settings.tune:
-        from aegan.comparison.search import search
-
         for name in settings.strategies:
             found = search(settings, name, chosen[name], folder, at_once=at_once, devices=devices, say=say)
             chosen[name] = {**chosen[name], **found}
@@ -111,11 +110,21 @@ def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str
         for name in settings.strategies
     ]
 
+    about = {
+        "name": opened.name,
+        "source": opened.source,
+        "fingerprint": opened.fingerprint,
+        "shape": list(opened.spec.shape),
+        "classes": list(opened.spec.classes),
+        "train": len(opened.train),
+        "held_out": len(opened.held_out),
+    }
+
     def write(_: Trial | None = None) -> Results:
         trials = tuple(trial for job in orders if (trial := job.done) is not None)
-        found = Results(settings, trials, _describe(opened), chosen, describe_machine(machine), folder)
+        found = Results(settings, trials, about, chosen, describe_machine(machine), folder)
         found.write(folder / "results.json")
-        write_page(found, folder / "index.html")
+        write_text(folder / "index.html", page(found))
         return found
 
     run_jobs(orders, at_once=at_once, devices=devices, say=say, ended=write)
@@ -142,15 +151,3 @@ def _saved(items: np.ndarray, folder: Path) -> Path:
     elif not np.array_equal(np.load(path, allow_pickle=False), items):
         raise UserError(f"{folder} compares on another array.", "Choose a new folder.")
     return path
-
-
-def _describe(data: Data) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        "source": data.source,
-        "fingerprint": data.fingerprint,
-        "shape": list(data.spec.shape),
-        "classes": list(data.spec.classes),
-        "train": len(data.train),
-        "held_out": len(data.held_out),
-    }

@@ -24,23 +24,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Results:
-    """A comparison's results; prints as a table.
-
-    Attributes:
-        settings: what all trials share.
-        trials: all, failures too.
-        data: name, shape, counts.
-        options: of each strategy, as its trials had them.
-        machine: hardware and versions.
-        folder: DIR, which the trials' folders are relative to.
-    """
+    """A comparison's results; prints as a table."""
 
     settings: Settings
-    trials: tuple[Trial, ...]
-    data: dict[str, Any]
-    options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    machine: dict[str, Any] = field(default_factory=dict)
-    folder: Path = Path()
+    trials: tuple[Trial, ...]  # failures too
+    data: dict[str, Any]  # name, shape, counts
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)  # of each strategy, as its trials had them
+    machine: dict[str, Any] = field(default_factory=dict)  # hardware and versions
+    folder: Path = Path()  # DIR, which the trials' folders are relative to
 
     @property
     def quality(self) -> Quality:
@@ -50,10 +41,12 @@ class Results:
     @property
     def summaries(self) -> list[Summary]:
         """Each strategy, the best first."""
-        found = [
-            summarise(n, [t for t in self.trials if t.strategy == n], self.quality) for n in self.settings.strategies
-        ]
+        found = [summarise(n, self.of(n), self.quality) for n in self.settings.strategies]
         return sorted(found, key=lambda s: self.quality.cost(s.quality))
+
+    def of(self, strategy: str) -> list[Trial]:
+        """The trials of one strategy, by seed."""
+        return sorted((t for t in self.trials if t.strategy == strategy), key=lambda t: t.seed)
 
     @property
     def claims(self) -> list[Claim]:

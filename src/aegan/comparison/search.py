@@ -45,7 +45,11 @@ def search(
     Raises:
         UserError: Optuna is not installed.
     """
-    optuna = _optuna()
+    try:
+        import optuna
+    except ImportError as error:
+        raise UserError("A search for options needs Optuna, which is missing.", 'pip install "aegan[tune]"') from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     data = settings.open_data()
     start = searched(name, resolve(settings.config(name, SEED, folder), data, options).options)
     start = {k: v for k, v in start.items() if k not in settings.options.get(name, {})}
@@ -60,14 +64,5 @@ def search(
         job = dataclasses.replace(job, name=f"{name}, search {i + 1}/{settings.tune}")
         (trial,) = run_jobs([job], at_once=at_once, devices=devices[:1], say=say)
         quality = Quality.of([trial])
-        study.tell(asked, min(quality.cost(quality.value(trial)), WORST))
+        study.tell(asked, min(quality.cost_of(trial), WORST))
     return dict(study.best_params) if start and settings.tune else {}
-
-
-def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise UserError("A search for options needs Optuna, which is missing.", 'pip install "aegan[tune]"') from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna

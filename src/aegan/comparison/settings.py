@@ -29,21 +29,8 @@ GROWS = ("strategies", "seeds")  # more of these may be asked for when a compari
 
 @dataclass(frozen=True)
 class Settings:
-    """A comparison.
-
-    Attributes:
-        data: what is trained on, as `aegan train` takes it.
-        strategies: names.
-        seeds: trials of each strategy have the seeds 0 to seeds − 1.
-        minutes, steps: the budget of each trial, one of them.
-        size, fit, background, transparent, grey, mirror: of the training images, as `aegan train` takes them.
-        classes: train with class labels; every strategy must be able to.
-        batch_size: examples a step; with a budget in steps the same for all, or a step would not be a unit.
-        options: what was set, by strategy; "" are those for all that have the option.
-        tune: trials of the search for better options before the comparison, for each strategy; 0: none.
-        extractor, count: of the evaluation.
-        device, precision, data_dir: of every trial.
-    """
+    """A comparison, as `aegan.compare` takes it. Trials of each strategy have the seeds 0 to seeds − 1; with a budget in
+    steps the batch size is the same for all, or a step would not be a unit."""
 
     data: str
     strategies: tuple[str, ...]
@@ -112,13 +99,8 @@ class Settings:
 
     def chosen(self, name: str, spec: DataSpec) -> dict[str, Any]:
         """The options of a strategy: sizes as the control has them, then what was set for all, then for it alone."""
-        own = {f.name for f in dataclasses.fields(strategy(name))}
-        common = self.options.get("", {})
-        return {
-            **{k: v for k, v in matched(spec).items() if k in own},
-            **{k: v for k, v in common.items() if k in own},
-            **self.options.get(name, {}),
-        }
+        common = {**matched(spec), **self.options.get("", {})}
+        return {**{k: v for k, v in common.items() if k in _names(name)}, **self.options.get(name, {})}
 
     def checked(self, data: Data) -> Settings:
         """These settings, complete, after every strategy has been found able to do what is asked of it.
@@ -130,9 +112,8 @@ class Settings:
         if self.steps is not None and self.batch_size is None:
             settings = dataclasses.replace(self, batch_size=_control(data.spec).batch_size)
         for key in self.options.get("", {}):
-            if not any(key in {f.name for f in dataclasses.fields(strategy(n))} for n in self.strategies):
+            if not any(key in _names(name) for name in self.strategies):
                 raise UserError(f"None of the strategies has an option '{key}'.", "See: aegan strategies NAME")
-        spec = data.spec if self.classes else dataclasses.replace(data.spec, classes=())
         if self.classes and not data.spec.classes:
             raise UserError(f"{data.name} has no classes.", "Leave --classes out.")
         for name in self.strategies:
@@ -146,6 +127,7 @@ class Settings:
                 )
             if "sample" not in made.capabilities:
                 raise UserError(f"Strategy '{name}' makes no samples, so it cannot be compared.")
+            spec = data.spec if self.classes else dataclasses.replace(data.spec, classes=())
             made.build(spec)
             made.stages(spec)
         return settings
@@ -153,6 +135,11 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return dict(as_plain(dataclasses.asdict(self)))
+
+
+def _names(name: str) -> set[str]:
+    """The options that a strategy has."""
+    return {f.name for f in dataclasses.fields(strategy(name))}
 
 
 def matched(spec: DataSpec) -> dict[str, Any]:

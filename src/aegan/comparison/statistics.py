@@ -1,4 +1,4 @@
-"""Statistics over seeds: median and spread of a few values, and an exact test of paired differences."""
+"""Statistics over seeds: an exact test of paired differences, and its corrections."""
 
 from __future__ import annotations
 
@@ -8,15 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST = 16  # pairs up to which all signs are tried (65,536); more are drawn
-DRAWS = 100_000
-
-
-def median(values: Sequence[float]) -> float:
-    """The median; of an even number the mean of the two in the middle, infinite if one of them is."""
-    s = sorted(values)
-    n = len(s)
-    return s[n // 2] if n % 2 else 0.5 * (s[n // 2 - 1] + s[n // 2])
+MOST = 16  # pairs up to which all signs are tried (65,536); more are drawn, 100,000 times
 
 
 def difference(a: float, b: float) -> float:
@@ -44,8 +36,8 @@ def signed_rank(differences: Sequence[float]) -> float:
     if n <= MOST:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
         return float((np.abs(signs @ rank) >= seen - 1e-9).mean())
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), (DRAWS, n))
-    return float(((np.abs(signs @ rank) >= seen - 1e-9).sum() + 1) / (DRAWS + 1))
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), (100_000, n))
+    return float(((np.abs(signs @ rank) >= seen - 1e-9).sum() + 1) / (len(signs) + 1))
 
 
 def least_p(pairs: int) -> float:
@@ -70,8 +62,8 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def rounded(value: float | None, digits: int = 6) -> float | None:
-    """For JSON: a finite number with so many digits, or None."""
+def rounded(value: float | None) -> float | None:
+    """For JSON: a finite number with six digits, or None."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.{digits}g}")
+    return float(f"{value:.6g}")

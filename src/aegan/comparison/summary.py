@@ -6,9 +6,10 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from aegan.comparison.statistics import median, rounded
+from aegan.comparison.statistics import rounded
 from aegan.comparison.trials import Trial
 from aegan.text import show
 
@@ -18,15 +19,9 @@ class Quality:
     """What decides: the Fréchet distance of the samples (lower is better), or where the modes are known the share of
     them that is covered times the share of high-quality samples over a perfect sampler's, at most 1 (higher is better):
     a Fréchet distance knows nothing of modes.
-
-    Attributes:
-        name: fd, or modes_quality.
-        title: for people.
-        better: which way is good.
-        unit: "" or "%".
     """
 
-    name: str = "fd"
+    name: str = "fd"  # or modes_quality
     title: str = "Fréchet distance"
     better: str = "lower"
     unit: str = ""
@@ -56,6 +51,10 @@ class Quality:
             return math.inf
         return math.log(max(value, 1e-12)) if self.better == "lower" else -value
 
+    def cost_of(self, trial: Trial) -> float:
+        """The cost of what one trial reached."""
+        return self.cost(self.value(trial))
+
     def baseline(self, trials: Sequence[Trial]) -> float | None:
         """What real data or a perfect sampler gets."""
         if self.name != "fd":
@@ -65,29 +64,19 @@ class Quality:
 
 @dataclass(frozen=True)
 class Summary:
-    """One strategy over its seeds; failed trials count as infinitely bad in `quality`, and are not in the other figures.
-
-    Attributes:
-        quality: the median; None if half of the trials or more failed.
-        least, most: over finished trials.
-        values: of each trial in the order of seeds; None where it failed.
-        median_seed: of the trial nearest to the median.
-        figures: medians over finished trials, by name.
-        bad: number of trials by kind of failure: diverged, crashed, collapsed.
-        seconds, operations, peak_bytes, weights, steps, images: medians over trials that have them.
-    """
+    """One strategy over its seeds; failed trials count as infinitely bad in `quality`, and are not in the other figures."""
 
     name: str
     trials: int
-    quality: float | None
-    least: float | None
+    quality: float | None  # the median; None if half of the trials or more failed
+    least: float | None  # over finished trials
     most: float | None
-    values: tuple[float | None, ...]
-    median_seed: int | None
+    values: tuple[float | None, ...]  # of each trial in the order of seeds; None where it failed
+    median_seed: int | None  # of the trial nearest to the median
     median_folder: str
-    figures: dict[str, float]
-    bad: dict[str, int]
-    seconds: float | None
+    figures: dict[str, float]  # medians over finished trials, by name
+    bad: dict[str, int]  # number of trials by kind of failure: diverged, crashed, collapsed
+    seconds: float | None  # this and the others are medians over trials that have them
     operations: float | None
     peak_bytes: float | None
     weights: float | None
@@ -107,31 +96,30 @@ class Summary:
             percent(self.figures.get("recall")),
             percent(self.figures.get("precision")),
             failures(self),
-            "–" if self.seconds is None else f"{self.seconds:,.0f}",
+            whole(self.seconds),
             scaled(self.operations),
-            "–" if self.peak_bytes is None else f"{self.peak_bytes / 2**20:,.0f} MiB",
+            mebibytes(self.peak_bytes),
             scaled(self.weights),
         )
 
 
 def summarise(name: str, trials: Sequence[Trial], quality: Quality) -> Summary:
-    """Of the trials of one strategy."""
-    trials = sorted(trials, key=lambda t: t.seed)
+    """Of the trials of one strategy, by seed."""
     values = [quality.value(t) for t in trials]
-    known = sorted(v for v in values if v is not None)
+    known = [v for v in values if v is not None]
     ended = [t for t, v in zip(trials, values, strict=True) if v is not None]
     centre = median([quality.cost(v) for v in values]) if values else math.inf
     # where the median is a failure, the worst that ended stands nearest to it
     far = 1e9 if math.isinf(centre) else centre
-    nearest = min(ended, key=lambda t: abs(quality.cost(quality.value(t)) - far)) if ended else None
+    nearest = min(ended, key=lambda t: abs(quality.cost_of(t) - far), default=None)
     value = None if math.isinf(centre) else (math.exp(centre) if quality.better == "lower" else -centre)
-    names = sorted({k for t in ended for k, f in t.figures.items() if f.get("value") is not None})
+    names = sorted({k for t in ended for k in t.figures if t.value(k) is not None})
     return Summary(
         name=name,
         trials=len(trials),
         quality=value,
-        least=known[0] if known else None,
-        most=known[-1] if known else None,
+        least=min(known, default=None),
+        most=max(known, default=None),
         values=tuple(values),
         median_seed=nearest.seed if nearest else None,
         median_folder=nearest.folder if nearest else "",
@@ -167,6 +155,14 @@ def failures(s: Summary) -> str:
 
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def whole(number: float | None) -> str:
+    return "–" if number is None else f"{number:,.0f}"
+
+
+def mebibytes(count: float | None) -> str:
+    return "–" if count is None else f"{count / 2**20:,.0f} MiB"
 
 
 def scaled(number: float | None) -> str:

@@ -25,36 +25,22 @@ MISTAKE = 2  # exit code of a trial that met a user's mistake, such as a full di
 
 @dataclass(frozen=True)
 class Trial:
-    """One strategy with one seed, as it ended; RUN/trial.json.
-
-    Attributes:
-        strategy, seed: which.
-        folder: the run's, relative to the comparison's.
-        status: finished; diverged (the guard gave up, or the samples are not finite); crashed (an error of any kind).
-        reason: of a failure, in a line.
-        seconds, steps, images: of training.
-        parameters: trained weights by network.
-        operations: floating-point operations for each training example; None where they could not be counted.
-        peak_bytes: most memory that the process held while training: resident, or on the GPU if it trained there.
-        figures: of the evaluation, by name, as evaluation.json has them.
-        seen: networks of the extractor's family that its critics have seen images through.
-        curve: [seconds, Fréchet distance of pixels (or vectors)] of samples made while training; see `aegan.engine.watch`.
-    """
+    """One strategy with one seed, as it ended; RUN/trial.json."""
 
     strategy: str
     seed: int
-    folder: str
-    status: Status
-    reason: str = ""
-    seconds: float = 0.0
+    folder: str  # the run's, relative to the comparison's
+    status: Status  # diverged: the guard gave up, or the samples are not finite; crashed: an error of any kind
+    reason: str = ""  # of a failure, in a line
+    seconds: float = 0.0  # of training
     steps: int = 0
     images: int = 0
-    parameters: dict[str, int] = field(default_factory=dict)
-    operations: float | None = None
-    peak_bytes: int = 0
-    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
-    seen: str = ""
-    curve: list[list[float]] = field(default_factory=list)
+    parameters: dict[str, int] = field(default_factory=dict)  # trained weights by network
+    operations: float | None = None  # floating-point, for each training example; None where they could not be counted
+    peak_bytes: int = 0  # most memory held while training: resident, or on the GPU if it trained there
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name, as evaluation.json has them
+    seen: str = ""  # networks of the extractor's family that its critics have seen images through
+    curve: list[list[float]] = field(default_factory=list)  # [seconds, Fréchet distance of pixels or vectors]
 
     @property
     def failed(self) -> bool:
@@ -78,9 +64,9 @@ class Trial:
         Where the modes are known: it covers less than half of them. Of images and other vectors: recall and coverage
         are both below a tenth of what real held-out items get.
         """
-        modes, of = self.value("modes"), self.baseline("modes")
         if self.failed:
             return ""
+        modes, of = self.value("modes"), self.baseline("modes")
         if modes is not None and of is not None:
             return f"{modes:.0f} of {of:.0f} modes" if modes < 0.5 * of else ""
         low = []
@@ -111,17 +97,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to be run.
+    """A trial to be run."""
 
-    Attributes:
-        folder: of the run.
-        order: what the process is to do, plain values; see `aegan.comparison.worker`.
-        name: for people.
-    """
-
-    folder: Path
-    order: dict[str, Any]
-    name: str
+    folder: Path  # of the run
+    order: dict[str, Any]  # what the process is to do, plain values; see `run_trial`
+    name: str  # for people
 
     @property
     def done(self) -> Trial | None:
@@ -169,7 +149,7 @@ def run_jobs(
                 if process.poll() is None:
                     continue
                 del running[slot]
-                _let_go(process)
+                process.communicate()
                 outcome = _outcome(job, process.returncode)
                 finished += 1
                 left = (time.monotonic() - began) / finished * (count - finished)
@@ -184,16 +164,15 @@ def run_jobs(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(60)
             process.kill()
-            _let_go(process)
+            process.communicate()
     return [trial for job in jobs if (trial := job.done) is not None]
 
 
 def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes]:
     """A process of its own session: Ctrl-C reaches this process alone, which then stops the trials one by one."""
-    threads = str(max(1, usable() // at_once))
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    if limit.isdigit():
-        threads = str(min(int(threads), int(limit)))
+    share = max(1, usable() // at_once)
+    threads = str(min(share, int(limit)) if limit.isdigit() else share)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "AEGAN_TENSORBOARD": "0"}
     order = job.order if device is None else {**job.order, "config": {**job.order["config"], "device": device}}
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -203,12 +182,6 @@ def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes
             [sys.executable, "-m", "aegan.comparison.worker", str(job.folder)],
             stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, start_new_session=True,
         )  # fmt: skip
-
-
-def _let_go(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    process.wait()
 
 
 def _outcome(job: Job, code: int) -> Trial:

@@ -21,7 +21,7 @@ from aegan.config import RunConfig, with_options
 from aegan.data import Data
 from aegan.engine.log import Display
 from aegan.engine.loop import Interrupted
-from aegan.engine.watch import Watch
+from aegan.engine.monitor import Monitor
 from aegan.errors import Diverged, TooLittleMemory, UserError
 from aegan.evaluation import evaluate_run
 from aegan.events import Tick
@@ -64,7 +64,13 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         UserError: something that is not the strategy's fault: a full disk, changed data.
     """
     config = with_options(RunConfig(), order["config"], "a trial")
-    status: Status = "crashed"
+
+    def ended(status: Status, reason: str) -> Trial:
+        return Trial(
+            config.strategy, config.seed, order["folder"], status, reason, **_trained(folder),
+            peak_bytes=_peak(config.device),
+        )  # fmt: skip
+
     try:
         resume = (folder / "config.yaml").exists()
         run = train(config, order["options"], resume=resume, evaluate=False, display=Display())
@@ -73,31 +79,18 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         evaluation = evaluate_run(
             run, data=data, extractor=order["extractor"], count=order["count"], device=config.device
         )
-    except (Interrupted, MemoryError, KeyboardInterrupt):
+    except (Diverged, TooLittleMemory) as error:
+        return ended("diverged" if isinstance(error, Diverged) else "crashed", error.what)
+    except (Interrupted, MemoryError, UserError):
         raise
     except Exception as error:
-        if isinstance(error, Diverged | TooLittleMemory):
-            status, reason = ("diverged" if isinstance(error, Diverged) else "crashed"), error.what
-        elif isinstance(error, UserError):
-            raise
-        else:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
-        return Trial(
-            config.strategy,
-            config.seed,
-            order["folder"],
-            status,
-            reason,
-            **_trained(folder),
-            peak_bytes=_peak(config.device),
-        )
-    figures = evaluation.as_dict()["figures"]
+        traceback.print_exc()
+        return ended("crashed", f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}")
     trained = _trained(folder)
     return Trial(
         config.strategy, config.seed, order["folder"], "finished", **trained,
-        parameters=cost.parameters(run.model), operations=_operations(run, data), peak_bytes=peak, figures=figures,
-        seen=evaluation.extractor.get("seen", ""),
+        parameters=cost.parameters(run.model), operations=_operations(run, data), peak_bytes=peak,
+        figures=evaluation.as_dict()["figures"], seen=evaluation.extractor.get("seen", ""),
         curve=curve(run, data, trained["seconds"]),
     )  # fmt: skip
 
@@ -117,7 +110,7 @@ def curve(run: Run, data: Data, seconds: float) -> list[list[float]]:
     ticks = RunHistory(run.log).events(Tick)
     found = [[t.seconds or 0.0, far] for t in ticks if (far := number(t.fd_pixels)) is not None]
     model = run.model
-    last, _ = Watch(model.strategy, data, model.device).look(model.networks, 0)
+    last, _ = Monitor(model.strategy, data, model.device).look(model.networks, 0)
     value = math.inf if last.fd_pixels is None else last.fd_pixels
     return [*found, [seconds, value]] if math.isfinite(value) else found
 

@@ -1,19 +1,7 @@
 """Data: sources, inspection, cache and splits. Importing this needs numpy and Pillow; `aegan.data.loader` needs torch."""
 
-from aegan.data.inspection import Inspection, Skipped
-from aegan.data.open import inspect_data, open_data, open_like
+from aegan.data.builtin import TOYS
+from aegan.data.open import open_data, open_like
 from aegan.data.spec import Data, DataSpec, Split
-from aegan.data.toys import TOYS, Toy
 
-__all__ = [
-    "TOYS",
-    "Data",
-    "DataSpec",
-    "Inspection",
-    "Skipped",
-    "Split",
-    "Toy",
-    "inspect_data",
-    "open_data",
-    "open_like",
-]
+__all__ = ["TOYS", "Data", "DataSpec", "Split", "open_data", "open_like"]

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import io
+import math
 import tokenize
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
-from aegan.data.depth import Depth, Kind, Range, scaled, usual, words
-from aegan.data.files import check_directory
+from aegan.data.depth import Array, Depth, Range, kind_of, scaled, usual, words
+from aegan.data.files import METHODS, check_directory, stamp
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 from aegan.pictures import composite
 
-Array = NDArray[Any]
-
 CHUNK = 2**24  # bytes read at a time
 MOST_HEADER = 2**16  # bytes: numpy would read as many as the file says, and only then look
 MOST_ROW = 2**29  # bytes of one image or vector
 MOST_WHOLE = 2**32  # bytes of an array that must be read whole: labels, class names, columns first in an .npz
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
 UNREADABLE = (  # what NumPy and zipfile raise on a damaged or hostile file
-    ValueError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    SyntaxError,
-    RecursionError,
-    MemoryError,
+    ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, SyntaxError, RecursionError, MemoryError,
     tokenize.TokenError,
-)
+)  # fmt: skip
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
 WANTED = "Images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 to 4. Vectors: (N, D)."
 LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
@@ -46,42 +37,26 @@ LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
 
 @dataclass(frozen=True)
 class Stored:
-    """An array that is read from its beginning, in chunks of rows.
+    """An array that is read from its beginning, in chunks of rows."""
 
-    Args:
-        where: what to call it in messages.
-        shape, dtype: of the whole.
-        rows: starts reading anew, and gives the chunks.
-        labels, classes: what came with it.
-        mark: changes whenever the file does; "" for an array in memory.
-    """
-
-    where: str
+    where: str  # what to call it in messages
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    rows: Callable[[], Iterator[Array]]
+    rows: Callable[[], Iterator[Array]]  # starts reading anew, and gives the chunks
     labels: Array | None = None
     classes: tuple[str, ...] = ()
-    mark: str = ""
+    mark: str = ""  # changes whenever the file does; "" for an array in memory
 
 
 @dataclass(frozen=True)
 class ArrayPlan:
-    """How an array becomes examples.
+    """How an array becomes examples."""
 
-    Args:
-        vectors: it is (N, D).
-        first: channels come before height and width.
-        span: (what becomes 0, what becomes 255); None: these are pixels of 8 bits.
-        depth: the same, if it was measured or given.
-        notes: what was decided.
-    """
-
-    vectors: bool
-    first: bool = False
-    span: Range | None = None
-    depth: Depth | None = None
-    notes: tuple[str, ...] = ()
+    vectors: bool  # it is (N, D)
+    first: bool = False  # channels come before height and width
+    span: Range | None = None  # what becomes 0 and 255; None: these are pixels of 8 bits
+    depth: Depth | None = None  # the same, if it was measured or given
+    notes: tuple[str, ...] = ()  # what was decided
 
 
 def from_array(array: Array, where: str = "the array") -> Stored:
@@ -96,19 +71,16 @@ def from_array(array: Array, where: str = "the array") -> Stored:
 
 def from_npy(path: Path) -> Stored:
     """An .npy file."""
-    status = path.stat()
-    mark = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+    mark = stamp(path)
     with _reading(str(path)), open(path, "rb") as file:
         shape, fortran, dtype = _header(file, str(path))
-        if (found := status.st_size - file.tell()) < (due := _bytes(shape, dtype)):
+        if (found := path.stat().st_size - file.tell()) < (due := _bytes(shape, dtype)):
             raise UserError(f"{path} is cut short: {found:,} of {due:,} bytes of data.", "Fetch or save it again.")
     if fortran:  # columns first: no chunk of rows is contiguous, so let NumPy map it
-        whole = from_array(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
-        return Stored(str(path), shape, dtype, whole.rows, mark=mark)
+        return replace(from_array(np.load(path, mmap_mode="r", allow_pickle=False), str(path)), mark=mark)
 
     def rows() -> Iterator[Array]:
         with _reading(str(path)), open(path, "rb") as file:
-            _header(file, str(path))
             yield from _pieces(file, shape, dtype, str(path))
 
     return Stored(str(path), shape, dtype, rows, mark=mark)
@@ -116,7 +88,7 @@ def from_npy(path: Path) -> Stored:
 
 def from_npz(path: Path) -> Stored:
     """The array `images` of an .npz file, or else its first; with `labels` and `classes`, if there are any."""
-    status = path.stat()
+    mark = stamp(path)
     check_directory(path)
     with _reading(str(path)), zipfile.ZipFile(path) as archive:
         members = {Path(m.filename).stem: m for m in archive.infolist() if m.filename.endswith(".npy")}
@@ -132,9 +104,9 @@ def from_npz(path: Path) -> Stored:
             shape, fortran, dtype = _header(file, where)
             if members[name].file_size < _bytes(shape, dtype):
                 raise UserError(f"{where} is cut short.", "Fetch or save it again.")
-        extra = [
+        labels, classes = (
             next((_small(archive, members[k], path) for k in keys if k in members), None) for keys in (LABELS, CLASSES)
-        ]
+        )
 
     def rows() -> Iterator[Array]:
         with _reading(where), zipfile.ZipFile(path) as archive:
@@ -142,19 +114,15 @@ def from_npz(path: Path) -> Stored:
                 yield from from_array(_small(archive, members[name], path), where).rows()
                 return
             with _opened(archive, members[name], where) as file:
-                _header(file, where)
                 yield from _pieces(file, shape, dtype, where)
 
-    classes = () if extra[1] is None else tuple(str(each) for each in extra[1])
-    mark = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
-    return Stored(where, shape, dtype, rows, extra[0], classes, mark)
+    return Stored(where, shape, dtype, rows, labels, () if classes is None else tuple(map(str, classes)), mark)
 
 
 def plan(stored: Stored, given: Depth | None = None) -> ArrayPlan:
     """Decides what an array is, from its shape, its type and its range; reads all of it once, unless it is of bytes.
 
-    Args:
-        given: the scale of values that are not bytes; where it says nothing of their kind, it is measured.
+    Where no scale of values that are not bytes is `given`, it is measured.
 
     Raises:
         UserError: a shape or type that is neither images nor vectors, NaNs or infinities.
@@ -179,25 +147,17 @@ def plan(stored: Stored, given: Depth | None = None) -> ArrayPlan:
     if dtype == np.bool_:
         return ArrayPlan(False, first, (0, 1), notes=("booleans are taken as black and white", *notes))
     (low, high), kind = _range(stored), kind_of(dtype)
-    fixed = given.span(kind) if given is not None else None
+    fixed = given.span(kind) if given else None
     span = fixed or usual((low, high), kind)
     whose = ", the scale that was given" if fixed else ""
     said = f"values from {low:g} to {high:g} ({dtype}) are taken as of the range {words(span)}{whose}"
     return ArrayPlan(False, first, span, Depth(**{kind: span}), (said, *notes))
 
 
-def kind_of(dtype: np.dtype[Any]) -> Kind:
-    """Which scale values of a type need."""
-    return "floats" if dtype.kind == "f" else "integers"
-
-
 def channels_first(shape: tuple[int, ...], where: str) -> bool:
     """Whether images of such a shape are (N, C, H, W), not (N, H, W[, C]).
 
-    Where both can be, square images decide.
-
-    Raises:
-        UserError: the axes are ambiguous, they have other than 1 to 4 channels, or this is a single image.
+    Where both can be, square images decide; where these can't, or it is neither, that is a `UserError`.
 
     >>> channels_first((9, 3, 32, 48), "x"), channels_first((9, 32, 48, 3), "x"), channels_first((9, 4, 4, 3), "x")
     (True, False, False)
@@ -269,6 +229,8 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]
 
 
 def _pieces(file: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> Iterator[Array]:
+    """The rows of a file of this header."""
+    _header(file, where)
     step, row = _step(shape, dtype), _bytes(shape[1:], dtype)
     for start in range(0, shape[0], step):
         n = min(step, shape[0] - start)
@@ -282,15 +244,15 @@ def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Arr
     where = f"{path}, array '{Path(member.filename).stem}'"
     with _opened(archive, member, where) as file:
         shape, _, dtype = _header(file, where)  # refuses objects by name
-    # numpy makes room for the shape that the header claims before it reads
-    if (due := _bytes(shape, dtype)) > MOST_WHOLE:
-        raise UserError(
-            f"{where} takes {due / 1e9:.0f} GB, and must be read whole.",
-            "Save images as rows: np.ascontiguousarray(images), or as .npy.",
-        )
-    if member.file_size < due:
-        raise UserError(f"{where} is cut short.", "Fetch or save it again.")
-    with _opened(archive, member, where) as file:
+        # numpy makes room for the shape that the header claims before it reads
+        if (due := _bytes(shape, dtype)) > MOST_WHOLE:
+            raise UserError(
+                f"{where} takes {due / 1e9:.0f} GB, and must be read whole.",
+                "Save images as rows: np.ascontiguousarray(images), or as .npy.",
+            )
+        if member.file_size < due:
+            raise UserError(f"{where} is cut short.", "Fetch or save it again.")
+        file.seek(0)
         return np.asarray(npy.read_array(file, allow_pickle=False))
 
 
@@ -307,10 +269,7 @@ def _step(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
 
 
 def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    count = dtype.itemsize
-    for n in shape:
-        count *= n
-    return count
+    return dtype.itemsize * math.prod(shape)
 
 
 def _objects(where: str) -> UserError:
@@ -320,16 +279,11 @@ def _objects(where: str) -> UserError:
     )
 
 
-class _reading:  # used as a function
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
     """Around reading a file: what is wrong with its format becomes a `UserError`."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, why: BaseException | None, trace: Any) -> None:
-        if isinstance(why, UNREADABLE):
-            reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
-            raise UserError(f"{self.where} can't be read: {reason}.", "Fetch or save it again.") from why
+    try:
+        yield
+    except UNREADABLE as why:
+        reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
+        raise UserError(f"{where} can't be read: {reason}.", "Fetch or save it again.") from why

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data import cache
 from aegan.data.depth import Depth
-from aegan.data.fit import with_channels
-from aegan.data.format import ImageFormat
+from aegan.data.fit import suggest, with_channels
+from aegan.data.format import ImageFormat, colour_text, size_text
 from aegan.data.inspection import Inspection
 from aegan.data.spec import Data, DataSpec, FileNames, Numbered, Split
 from aegan.data.split import duplicates, held_out
 from aegan.data.stream import Streamed
 from aegan.errors import UserError
-
-Array = NDArray[Any]
 
 FEW = 1_000  # examples under which a generator tends to memorise
 FEW_OF_CLASS = 10
@@ -32,30 +29,25 @@ PARTS = ("train", "held-out")
 
 @dataclass(frozen=True)
 class Draft:
-    """Examples not yet divided.
+    """Examples not yet divided."""
 
-    Args:
-        rows: images uint8 (N, H, W, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D).
-        hashes: content hashes, uint8 (N, 16).
-        labels: int64 (N,), or None.
-        classes: class names.
-        names: of each example.
-        inspection: all but what follows from the division and the labels.
-        held: bool (N,), what is held out; None: by content.
-    """
-
-    rows: Array
-    hashes: Array
-    labels: Array | None
+    rows: np.ndarray  # images uint8 (N, H, W, C), in memory, memory-mapped or `Streamed`, or vectors float32 (N, D)
+    hashes: np.ndarray  # of their contents, uint8 (N, 16)
+    labels: np.ndarray | None  # int64 (N,)
     classes: tuple[str, ...]
     names: Sequence[str]
-    inspection: Inspection
-    held: Array | None = None
+    inspection: Inspection  # all but what follows from the division and the labels
+    held: np.ndarray | None = None  # bool (N,), what is held out; None: by content
 
-    def places(self) -> tuple[Array, Array]:
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Where the training examples and the held-out ones are."""
         mask = held_out(self.hashes) if self.held is None else self.held
         return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+    def examples(self, places: np.ndarray) -> np.ndarray:
+        """Some of the rows, with as many channels as all of them need."""
+        items = self.rows[places]
+        return with_channels(items, self.inspection.channels) if items.ndim == 4 else items
 
     def finished(self, held: int) -> Inspection:
         """The inspection, complete."""
@@ -63,20 +55,48 @@ class Draft:
         counts: dict[str, int] = {}
         if self.labels is not None:
             numbers = np.bincount(self.labels, minlength=len(self.classes))
-            counts = {name: int(n) for name, n in zip(self.classes, numbers, strict=True)}
+            counts = dict(zip(self.classes, numbers.tolist(), strict=True))
         notes = (*found.notes, *_warnings(count, counts, found.kind))
         copies = duplicates(self.hashes)
         return replace(found, count=count, held_out=held, classes=counts, duplicates=copies, notes=notes)
 
 
+def inspection_of_images(
+    widths: np.ndarray,
+    heights: np.ndarray,
+    modes: dict[str, int],
+    channels: int,
+    wanted: ImageFormat,
+    notes: Sequence[str],
+) -> Inspection:
+    """What `Draft` needs to know of images that were stored with such widths and heights, pixels."""
+    return Inspection(
+        kind="images",
+        count=0,
+        held_out=0,
+        size=size_text(wanted.sides),
+        suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
+        fit=wanted.fit,
+        background=colour_text(wanted.background),
+        channels=channels,
+        widths=_spread(widths),
+        heights=_spread(heights),
+        modes=modes,
+        notes=tuple(notes),
+    )
+
+
+def _spread(values: np.ndarray) -> tuple[int, int, int]:
+    return int(values.min()), int(np.median(values)), int(values.max())
+
+
 def in_memory(draft: Draft, name: str, source: str) -> Data:
     """A `Data` whose splits are arrays in memory."""
-    channels, splits, places = draft.inspection.channels, [], draft.places()
+    splits, places = [], draft.places()
     for here in places:
-        items = draft.rows[here]
         names = Numbered(here) if isinstance(draft.names, Numbered) else [draft.names[int(i)] for i in here]
         labels = None if draft.labels is None else draft.labels[here]
-        splits.append(Split(with_channels(items, channels) if items.ndim == 4 else items, labels, names))
+        splits.append(Split(draft.examples(here), labels, names))
     hashes = [draft.hashes[here] for here in places]
     return _data(name, source, splits, hashes, draft.classes, draft.finished(len(places[1])))
 
@@ -84,31 +104,21 @@ def in_memory(draft: Draft, name: str, source: str) -> Data:
 def to_disk(draft: Draft, folder: Path) -> None:
     """Writes the splits of a draft as a cache: each one contiguous, so that it can be mapped."""
     folder.mkdir()
-    channels, places = draft.inspection.channels, draft.places()
-    row = (*draft.rows.shape[1:3], channels) if draft.rows.ndim == 4 else draft.rows.shape[1:]
+    rows, channels, places = draft.rows, draft.inspection.channels, draft.places()
+    row = (*rows.shape[1:3], channels) if rows.ndim == 4 else rows.shape[1:]
     meta: dict[str, Any] = {}
-    if isinstance(draft.rows, Streamed):
-        meta["stream"] = {"wanted": asdict(draft.rows.wanted), "channels": channels}
-        draft.rows.write_files(folder)
+    if isinstance(rows, Streamed):
+        meta["stream"] = {"wanted": asdict(rows.wanted), "channels": channels}
+        rows.write_files(folder)
     for part, here in zip(PARTS, places, strict=True):
-        cache.write_split(
-            folder,
-            part,
-            draft.hashes[here],
-            None if draft.labels is None else draft.labels[here],
-            (draft.names[int(i)] for i in here),
-        )
-        if isinstance(draft.rows, Streamed) and part == "train":  # the others are few, and looked at often
-            draft.rows.write_places(folder, part, here)
-            continue
-        writer = cache.NpyWriter(folder / f"{part}-items.npy", len(here), row, draft.rows.dtype)
-        try:
-            for some in _chunks(here, draft.rows):
-                items = draft.rows[some]
-                writer.append(with_channels(items, channels) if items.ndim == 4 else items)
-        finally:
-            writer.close()
-    if draft.rows.ndim == 2:
+        labels = None if draft.labels is None else draft.labels[here]
+        cache.write_split(folder, part, draft.hashes[here], labels, (draft.names[int(i)] for i in here))
+        if isinstance(rows, Streamed) and part == "train":  # the others are few, and looked at often
+            rows.write_places(folder, part, here)
+        else:
+            pieces = (draft.examples(some) for some in _chunks(here, rows))
+            cache.write_rows(folder / f"{part}-items.npy", (len(here), *row), rows.dtype, pieces)
+    if rows.ndim == 2:
         mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r", allow_pickle=False))
         np.save(folder / "mean.npy", mean)
         np.save(folder / "scale.npy", scale)
@@ -121,40 +131,27 @@ def from_disk(final: Path, name: str, source: str) -> Data | None:
     if (stored := cache.read(final)) is None:
         return None
     meta, arrays = stored
-    items = {
-        # as plain arrays: np.memmap's own class makes each small gather slower
-        part: np.asarray(arrays[f"{part}-items"])
-        for part in PARTS
-        if f"{part}-items" in arrays
-    }
-    if "stream" in meta:
-        streamed = Streamed.read(
-            final, arrays, "train", ImageFormat.from_plain(meta["stream"]["wanted"]), meta["stream"]["channels"]
-        )
-        if not streamed.sound(arrays["train-hashes"]):
-            return None
-        items["train"] = cast(Array, streamed)
-    splits = [
-        Split(
-            items[part],
-            np.array(arrays[f"{part}-labels"]) if f"{part}-labels" in arrays else None,
-            FileNames(arrays[f"{part}-names"], arrays[f"{part}-ends"]),
-        )
-        for part in PARTS
-    ]
-    hashes = [arrays[f"{part}-hashes"] for part in PARTS]
+    splits, hashes = [], [arrays[f"{part}-hashes"] for part in PARTS]
+    for part in PARTS:
+        if part == "train" and "stream" in meta:
+            wanted = ImageFormat.from_plain(meta["stream"]["wanted"])
+            streamed = Streamed.read(final, arrays, part, wanted, meta["stream"]["channels"])
+            if not streamed.sound(hashes[0]):
+                return None
+            items = cast(np.ndarray, streamed)
+        else:
+            items = np.asarray(arrays[f"{part}-items"])  # np.memmap's own class makes each small gather slower
+        labels = np.array(arrays[f"{part}-labels"]) if f"{part}-labels" in arrays else None
+        splits.append(Split(items, labels, FileNames(arrays[f"{part}-names"], arrays[f"{part}-ends"])))
     standard = (np.array(arrays["mean"]), np.array(arrays["scale"])) if "mean" in arrays else None
     found = Inspection.from_dict(meta["inspection"])
     return _data(name, source, splits, hashes, tuple(meta["classes"]), found, standard)
 
 
-def standardisation(vectors: Array) -> tuple[Array, Array]:
+def standardisation(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The per-axis mean (D,) and the one common standard deviation () of (N, D), float32, read in chunks.
 
     One sd for all axes, because one per axis would change the shape of the distribution.
-
-    Raises:
-        UserError: all vectors are the same.
     """
     chunks = list(_chunks(np.arange(len(vectors)), vectors))
     mean = sum(vectors[some].sum(0, dtype=np.float64) for some in chunks) / len(vectors)
@@ -169,10 +166,10 @@ def _data(
     name: str,
     source: str,
     splits: Sequence[Split],
-    hashes: Sequence[Array],
+    hashes: Sequence[np.ndarray],
     classes: tuple[str, ...],
     found: Inspection,
-    standard: tuple[Array, Array] | None = None,
+    standard: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Data:
     train, held = splits
     shape = tuple(int(n) for n in train.items.shape[1:])
@@ -190,7 +187,7 @@ def _data(
     return Data(name, source, spec, train, held, found, digest.hexdigest(), mean, scale)
 
 
-def _chunks(places: Array, rows: Array) -> Iterator[Array]:
+def _chunks(places: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
     step = max(1, CHUNK // max(1, rows[:1].nbytes))
     return (places[start : start + step] for start in range(0, len(places), step))
 

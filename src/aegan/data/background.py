@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
 
 LOOKED_AT = 500  # images, evenly spaced
 FLAT = 0.05  # the border's deviation from its median colour, over that of the whole image: a background up to this
 
 
-def on_flat_background(images: Array) -> Array:
+def on_flat_background(images: np.ndarray) -> np.ndarray:
     """For each image whether its border is of one colour, measured by how much the whole image varies, (N,) of bool.
 
     At least half of the border's pixels must lie near the median colour, so a shape may touch the edges. What is
@@ -33,15 +30,10 @@ def on_flat_background(images: Array) -> Array:
     border = np.concatenate((x[:, 0], x[:, -1], x[:, 1:-1, 0], x[:, 1:-1, -1]), axis=1)
     off = np.abs(border - np.median(border, axis=1, keepdims=True)).mean(2)
     spread = x.reshape(len(x), -1, x.shape[3]).std(axis=1).mean(1)
-    flat: Array = np.median(off, axis=1) <= FLAT * spread
-    return flat
+    return np.asarray(np.median(off, axis=1) <= FLAT * spread)
 
 
 def fill_their_frames(items: Any) -> bool:
-    """Whether fewer than half of a set's images have a flat background.
-
-    Args:
-        items: (N, H, W, C), in memory or read where indexed.
-    """
+    """Whether fewer than half of a set's images (N, H, W, C), in memory or read where indexed, have a flat background."""
     chosen = np.linspace(0, len(items) - 1, min(LOOKED_AT, len(items))).astype(np.int64)
     return bool(on_flat_background(items[chosen]).mean() < 0.5)

@@ -14,49 +14,37 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data import cache
-from aegan.data.assemble import Draft, from_disk, to_disk
+from aegan.data.assemble import Draft, from_disk, inspection_of_images, to_disk
 from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
-from aegan.data.decode import (
-    MOST_BYTES,
-    NO_MEMORY,
-    Decoded,
-    Remark,
-    Skip,
-    Unscaled,
-    open_image,
-    quiet,
-    survey,
-    too_large,
-)
+from aegan.data.decode import MOST_BYTES, NO_MEMORY, TOO_LARGE, Decoded, Skip, Unscaled, open_image, quiet, survey
 from aegan.data.depth import Depth, Measure
 from aegan.data.files import ByteRange, Entry, Found, Skips
 from aegan.data.fit import describe_fit, of_images, seen_through, suggest
-from aegan.data.format import ImageFormat, colour_text, size_text
+from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
-from aegan.data.litter import RUN, TOOLS
+from aegan.data.listing import RUN, TOOLS
 from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
-from aegan.data.stream import PACK, Places, Streamed, workers
+from aegan.data.stream import AT_ONCE, PACK, Places, Streamed, workers
 from aegan.errors import UserError
+from aegan.folders import cache_root
 
-Array = NDArray[Any]
-
-AT_ONCE = 16  # images in one piece of work
 HEADER = 2**18  # bytes that hold an image's size
 MOST_PIXELS_KEPT = 2**32  # bytes of decoded pixels above which shards are streamed
 PLACE_BYTES = 100  # of the index, an image: hash, place, label, name
-REMARKS: dict[Remark, str] = {  # what was done to images, in words
+REMARKS = {  # what was done to images, in words
     "converted": "converted from another colour profile to sRGB",
     "unusable": "of a colour profile that can't be used: their colours are taken as sRGB",
     "by rule": "CMYK or Lab without a colour profile: converted by a plain formula",
     "exif": "of a damaged Exif orientation: used as they lie",
     "missing": "without a value in some pixels (NaN or marked as no data): these are taken as transparent",
     "bands": "of more bands than colours: the first three are used",
+    "animated": "of several frames: the first is used",
+    "flat": "of a single colour",
 }
 Stream = Literal["auto", "on", "off"]
 Advance = Callable[[int], None]
@@ -65,16 +53,10 @@ Result: TypeAlias = Decoded | Unscaled | str  # or the reason to skip it
 
 @dataclass(frozen=True)
 class Asked:
-    """How a data set is to be opened.
-
-    Args:
-        wanted: the form of its images.
-        labelled: whether labels are wanted.
-        cache_dir, progress, stream: as `aegan.data.open_data` takes them.
-    """
+    """How a data set is to be opened, as `aegan.data.open_data` takes it."""
 
     wanted: ImageFormat
-    labelled: bool = True
+    labelled: bool = True  # whether labels are wanted
     cache_dir: str | None = None
     progress: bool = False
     stream: Stream = "auto"
@@ -93,13 +75,13 @@ def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
     """
     if not found.total:
         raise _nothing(found.skips, source)
-    wanted, stream = asked.wanted, asked.stream
+    wanted = asked.wanted
     if wanted.size is None:
         with quiet():
             wanted = replace(wanted, size=(suggest(_short_side(found.sample)),) * 2)
-    height, width = wanted.sides
-    pixels = found.likely * height * width * (wanted.channels or 3)
-    streamed = stream == "on" or (stream == "auto" and bool(found.shards) and pixels > MOST_PIXELS_KEPT)
+    pixels = found.likely * math.prod(wanted.sides) * (wanted.channels or 3)
+    many = found.shards and pixels > MOST_PIXELS_KEPT
+    streamed = asked.stream == "on" or (asked.stream == "auto" and many)
     key = cache.key_of(found.key, wanted, asked.labelled, *(["stream"] if streamed else []))
     # as decoded, and again in order; or, streamed, the index alone
     need = found.likely * PLACE_BYTES if streamed else 2 * pixels
@@ -109,14 +91,10 @@ def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
             return _decode_all(found, source, folder, wanted, asked.labelled, advance, streamed)
 
     data = cached(key, name, source, need, found.total, make, asked)
-    return replace(data, inspection=_with_results(data.inspection, found.skips))
-
-
-def _with_results(inspection: Inspection, skips: Skips) -> Inspection:
-    """The inspection of a cache, with the folders of runs as they are now: a run inside the data changes no image."""
-    now = {why: each for why, each in skips.found().items() if why in (RUN, TOOLS)}
-    others = {why: each for why, each in inspection.skipped.items() if why not in (RUN, TOOLS)}
-    return replace(inspection, skipped={**others, **now})
+    # with the folders of runs as they are now: a run inside the data changes no image
+    skipped = {why: each for why, each in data.inspection.skipped.items() if why not in (RUN, TOOLS)}
+    skipped |= {why: each for why, each in found.skips.found().items() if why in (RUN, TOOLS)}
+    return replace(data, inspection=replace(data.inspection, skipped=skipped))
 
 
 def cached(
@@ -125,12 +103,11 @@ def cached(
     """The `Data` of a cache, made if it isn't there or is damaged.
 
     Args:
-        key: the cache's name.
         need: bytes that making it writes, about.
         total: examples in the source, for the progress bar.
         make: given a folder to write in and a function to report progress to, the examples.
     """
-    root = cache.cache_root(asked.cache_dir)
+    root = cache_root(asked.cache_dir)
     final = root / key
     if data := from_disk(final, name, source):
         return data
@@ -152,57 +129,34 @@ def cached(
 class Tally:
     """What is learned of images while they are decoded."""
 
-    widths: Any = field(default_factory=lambda: array("i"))
-    heights: Any = field(default_factory=lambda: array("i"))
+    widths: array[int] = field(default_factory=lambda: array("i"))
+    heights: array[int] = field(default_factory=lambda: array("i"))
     modes: Counter[str] = field(default_factory=Counter)
-    colour: int = 0
-    transparent: int = 0
-    animated: int = 0
-    flat: int = 0
-    remarks: Counter[Remark] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     measure: Measure = field(default_factory=Measure)
 
     def add(self, one: Decoded) -> None:
         self.widths.append(one.width)
         self.heights.append(one.height)
         self.modes[one.mode] += 1
-        self.colour += not one.grey
-        self.transparent += one.transparent
-        self.animated += one.animated
-        self.flat += one.flat
-        self.remarks.update(one.remarks)
+        self.counts.update(
+            one.remarks, colour=not one.grey, transparent=one.transparent, animated=one.animated, flat=one.flat
+        )
 
     def depth(self, given: Depth | None) -> Depth:
         """The scale of all images of more than 8 bits: as given, else as measured."""
         found, given = self.measure.depth(), given or Depth()
         return Depth(given.integers or found.integers, given.floats or found.floats)
 
-    def inspection(self, wanted: ImageFormat, depth: Depth, notes: Sequence[str]) -> Inspection:
-        """What `Draft` needs: all but counts that follow from labels and division."""
+    def inspection(self, wanted: ImageFormat, notes: Sequence[str]) -> Inspection:
+        """What `Draft` needs."""
         widths, heights = np.array(self.widths), np.array(self.heights)
         lines = describe_fit(widths, heights, wanted) + self.measure.lines(wanted.depth)
-        lines += seen_through(self.transparent, len(widths), wanted)
-        for n, what in (
-            *((self.remarks[remark], what) for remark, what in REMARKS.items()),
-            (self.animated, "of several frames: the first is used"),
-            (self.flat, "of a single colour"),
-        ):
-            lines += of_images(n, len(widths), what)
-        return Inspection(
-            kind="images",
-            count=len(widths),
-            held_out=0,
-            size=size_text(wanted.sides),
-            suggested_size=suggest(float(np.median(np.minimum(widths, heights)))),
-            fit=wanted.fit,
-            background=colour_text(wanted.background),
-            channels=wanted.channels or (3 if self.colour else 1),
-            widths=_spread(widths),
-            heights=_spread(heights),
-            modes=dict(self.modes.most_common()),
-            depth=depth.as_dict(),
-            notes=(*notes, *lines),
-        )
+        lines += seen_through(self.counts["transparent"], len(widths), wanted)
+        for remark, what in REMARKS.items():
+            lines += of_images(self.counts[remark], len(widths), what)
+        modes, channels = dict(self.modes.most_common()), wanted.channels or (3 if self.counts["colour"] else 1)
+        return inspection_of_images(widths, heights, modes, channels, wanted, (*notes, *lines))
 
 
 def _decode_all(
@@ -228,13 +182,15 @@ def _decode_all(
                 if isinstance(result, Unscaled):
                     tally.measure.add(result.kind, result.low, result.high)
                     late.append((len(marks), len(places)))
+                    pixels, digest = blank, bytes(DIGEST)
                 else:
                     tally.add(result)
+                    pixels, digest = result.pixels.tobytes(), result.digest
                 if streamed or isinstance(result, Unscaled):
                     places.add(entry.read, stored)
                 if not streamed:
-                    file.write(blank if isinstance(result, Unscaled) else result.pixels.tobytes())
-                digests.extend(bytes(DIGEST) if isinstance(result, Unscaled) else result.digest)
+                    file.write(pixels)
+                digests.extend(digest)
                 marks.append(known.setdefault(entry.label, entry.label))  # one object for each class, not one an image
                 yield entry.name
 
@@ -252,27 +208,24 @@ def _decode_all(
                 file.write(one.pixels.tobytes())
     labels, classes, origin, notes = _labels(found, marks if labelled else None)
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
-    inspection = replace(tally.inspection(asked, scale, notes), labels_from=origin)
-    rows: Array
+    inspection = replace(
+        tally.inspection(asked, notes), depth=scale.as_dict(), labels_from=origin, skipped=found.skips.found()
+    )
     if streamed:
-        rows = cast(Array, places.streamed(wanted))
+        rows = cast(np.ndarray, places.streamed(wanted))
     else:
         rows = np.memmap(raw, np.uint8, "r", shape=(len(kept), *wanted.sides, wanted.channels or 3))
-    return Draft(rows, hashes, labels, classes, kept, replace(inspection, skipped=found.skips.found()))
+    return Draft(rows, hashes, labels, classes, kept, inspection)
 
 
-def _labels(found: Found, marks: list[Any] | None) -> tuple[Array | None, tuple[str, ...], str, list[str]]:
-    """Numbers of classes and their names, where they are from, and notes.
-
-    Args:
-        marks: what each image has for a label; None: labels are not wanted.
-    """
-    notes, origin = list(found.notes), found.origin.labels_from
+def _labels(found: Found, marks: list[Any] | None) -> tuple[np.ndarray | None, tuple[str, ...], str, list[str]]:
+    """Numbers of classes, names of these, where they are from, and notes; of what each image has for a label."""
+    notes, origin = list(found.notes), found.labels_from
     if marks is None:
         return None, (), "none: left out as asked", notes
     if all(mark is None for mark in marks):
         return None, (), origin, notes
-    labels, classes, said = number_labels(marks, found.origin.classes)
+    labels, classes, said = number_labels(marks, found.classes)
     if labels is None:
         notes = [note for note in notes if note != LABELS_FROM.format(origin)]
         origin = f"none: {said[0]}"
@@ -291,13 +244,10 @@ def _scaled(late: Sequence[tuple[int, int]], names: Sequence[str], images: Strea
 def _results(
     entries: Iterable[Entry], wanted: ImageFormat, keep: bool = False
 ) -> Iterator[tuple[Entry, bytes, Result]]:
-    """(entry, what is stored, image or reason to skip it) of every entry, in order, decoded by several threads.
+    """(entry, what is stored if `keep` and it has no place to be found at again, image or reason to skip it), in order.
 
     Threads, not processes: Pillow lets go of the interpreter while it decodes and resamples. Only a few pieces of work
     are under way at a time, so memory doesn't grow with the source.
-
-    Args:
-        keep: give what is stored, where it has no place to be found at again; else b"".
     """
 
     def work(some: list[Entry]) -> list[tuple[Entry, bytes, Result]]:
@@ -320,7 +270,7 @@ def _one(entry: Entry, wanted: ImageFormat, keep: bool) -> tuple[bytes, Result]:
     try:
         raw = entry.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:  # what an archive says of a size need not be true
-            raise Skip(too_large())
+            raise Skip(TOO_LARGE)
         result = survey(raw, wanted, entry.name)
         keep = keep or isinstance(result, Unscaled)  # which is read again
         return raw if keep and not isinstance(entry.read, ByteRange) else b"", result
@@ -363,10 +313,6 @@ def _nothing(skips: Skips, source: str) -> UserError:
     if any("-ubyte" in name for name in names):
         fix = "For the files of Fashion-MNIST, name the data 'fashion-full' and this folder as the data folder."
     return UserError(f"No usable image among the {total:,} files of {source}: {reasons}.", fix)
-
-
-def _spread(values: Array) -> tuple[int, int, int]:
-    return int(values.min()), int(np.median(values)), int(values.max())
 
 
 @contextmanager

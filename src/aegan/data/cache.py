@@ -12,17 +12,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
 from aegan.errors import UserError
-from aegan.folders import cache_root as cache_root
-
-Array = NDArray[Any]
 
 VERSION = 2  # of the layout and of how pixels are made: a change of either makes older caches stale
 META = "meta.json"
@@ -42,11 +38,7 @@ def key_of(*parts: object) -> str:
 
 @contextmanager
 def unfinished(root: Path, need: int) -> Iterator[Path]:
-    """A fresh folder to write in, removed on leaving whatever happens: what is finished has been renamed by then.
-
-    Args:
-        root: the folder of caches, made if it isn't there.
-        need: bytes that will be written, about.
+    """A fresh folder to write `need` bytes in, about; removed on leaving: what is finished has been renamed by then.
 
     Raises:
         UserError: no room, or no permission.
@@ -81,42 +73,21 @@ def publish(folder: Path, final: Path) -> None:
 
 def discard(final: Path) -> None:
     """Removes a damaged cache: first out of the way in one step, so that nobody opens the half of it."""
-    aside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
-    try:
-        os.rename(final, aside / "damaged")
-    except OSError:
-        pass  # another run was first
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    folder = tempfile.TemporaryDirectory(prefix=".unfinished-", dir=final.parent, ignore_cleanup_errors=True)
+    with folder as aside, suppress(OSError):  # another run was first
+        os.rename(final, Path(aside) / "damaged")
 
 
-class NpyWriter:
-    """Writes an .npy file piece by piece, through plain writes: on a full disk a memory map would kill the process.
-
-    Args:
-        path: where to.
-        count: rows in all; as many must be appended.
-        row: shape of a row.
-        dtype: of the elements.
-    """
-
-    def __init__(self, path: Path, count: int, row: tuple[int, ...], dtype: Any) -> None:
-        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115  # closed by close()
-        header = {
-            "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
-            "fortran_order": False,
-            "shape": (count, *row),
-        }
-        np.lib.format.write_array_header_1_0(self._file, header)
-
-    def append(self, rows: Array) -> None:
-        self._file.write(np.ascontiguousarray(rows).data)
-
-    def close(self) -> None:
-        self._file.close()
+def write_rows(path: Path, shape: tuple[int, ...], dtype: Any, pieces: Iterable[np.ndarray]) -> None:
+    """An .npy file, piece by piece, through plain writes: on a full disk a memory map would kill the process."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece).data)
 
 
-def write_split(folder: Path, part: str, hashes: Array, labels: Array | None, names: Iterable[str]) -> None:
+def write_split(folder: Path, part: str, hashes: np.ndarray, labels: np.ndarray | None, names: Iterable[str]) -> None:
     """Everything of a split but its items: hashes uint8 (N, 16), labels int64 (N,), names."""
     np.save(folder / f"{part}-hashes.npy", hashes)
     if labels is not None:
@@ -130,13 +101,13 @@ def write_manifest(folder: Path, meta: dict[str, Any]) -> None:
     """Writes the description, last: with it, the size of every file, and the checksum of all but the items."""
     files = {}
     for path in sorted([*folder.glob("*.npy"), *folder.glob("*.bin")]):
-        pixels = path.stem.endswith("items") or path.suffix == ".bin"
-        files[path.name] = [path.stat().st_size, "" if pixels else _checksum(path)]
+        items = path.stem.endswith("items") or path.suffix == ".bin"
+        files[path.name] = [path.stat().st_size, "" if items else _checksum(path)]
     content = {"version": VERSION, **meta, "files": files}
     (folder / META).write_text(json.dumps({**content, "sum": _sum(content)}, indent=1), encoding="utf-8")
 
 
-def read(final: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
+def read(final: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """(description, arrays by name), the arrays memory-mapped; None where there is no cache, or a damaged one.
 
     Files are compared by size and, all but the items, by checksum. Items, which may be larger than memory, are compared with
@@ -172,7 +143,7 @@ def _sum(meta: dict[str, Any]) -> str:
     return hashlib.blake2b(json.dumps(meta, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def probes(count: int, size: int) -> Array:
+def probes(count: int, size: int) -> np.ndarray:
     """Which of so many rows of `size` bytes are read again and compared."""
     return np.unique(np.linspace(0, count - 1, min(count, CHECKED // max(1, size) + 1)).astype(int))
 
@@ -188,11 +159,9 @@ def _checksum(path: Path) -> str:
 def _sweep(root: Path) -> None:
     """Removes what killed runs left."""
     for folder in root.glob(".unfinished-*"):
-        old = False
         with suppress(OSError):  # another run sweeps too
-            old = time.time() - folder.stat().st_mtime > STALE
-        if old:
-            shutil.rmtree(folder, ignore_errors=True)
+            if time.time() - folder.stat().st_mtime > STALE:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refusal(root: Path, why: str) -> UserError:

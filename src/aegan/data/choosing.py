@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aegan.data.decode import SUFFIXES, Skip
+from aegan.data.decode import SUFFIXES, Entry, Skip
 from aegan.data.inspection import printable
 from aegan.data.labels import Label
 from aegan.data.layout import SPLIT, STRAY, SUB_FOLDERS, Layout, decide
-from aegan.data.litter import RUN, left_by_a_program, results_inside
-from aegan.data.matching import Index, Read, read_sheet, sheets
+from aegan.data.listing import RUN, left_by_a_program, results_inside
+from aegan.data.matching import Index, Read, one_to_one, read_sheet, sheets
 from aegan.data.parts import FolderNumbers
-from aegan.data.tables import MOST_TABLES, LabelFile, Table, Unread, class_names, may_tell, read_table
+from aegan.data.tables import MOST_TABLES, Table, Unread, class_names, read_table
 
 COVERED = 0.9  # the share of the images that a label file must name to be the one that is used
 OTHERS = 1_000  # files other than images whose names are remembered, a folder
 SHOWN = 6  # label files that are named one by one
 LABELS_FROM = "the labels are those of {}"
-COPY = "the same file again, in a copy of its folder"
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
-ARCHIVE = "archive: unpack it, and name the folder"
 
 
 def suffix_of(name: str) -> str:
-    base = name[name.rfind("/") + 1 :]
-    at = base.rfind(".")
-    return base[at:].lower() if at > 0 else ""
+    return posixpath.splitext(name)[1].lower()
 
 
 def facts_of(names: Iterable[str]) -> dict[str, FolderNumbers]:
     """What lies directly in each folder that holds files. Without any image by its name, files without a suffix count."""
-    images: dict[str, FolderNumbers] = {}
-    plain: dict[str, FolderNumbers] = {}
+    images, plain = defaultdict[str, FolderNumbers](FolderNumbers), defaultdict[str, FolderNumbers](FolderNumbers)
     for name in names:
         folder, _, base = name.rpartition("/")
-        if (here := images.get(folder)) is None:
-            here, plain[folder] = images.setdefault(folder, FolderNumbers()), FolderNumbers()
+        here, without = images[folder], plain[folder]
         if (suffix := suffix_of(base)) in SUFFIXES:
             here.add(base[: -len(suffix)])
         elif not suffix:
-            plain[folder].add(base)
+            without.add(base)
         if (suffix not in SUFFIXES or base.startswith(("fakes", "reals"))) and len(here.others) < OTHERS:
             here.others.add(base)
     return images if any(each.count for each in images.values()) else plain
@@ -50,18 +45,15 @@ def facts_of(names: Iterable[str]) -> dict[str, FolderNumbers]:
 def results(facts: Mapping[str, FolderNumbers]) -> dict[str, str]:
     """Why some of the folders are left out: they, or folders they lie in, are what a program left."""
     inside: dict[str, set[str]] = {folder: set(each.others) for folder, each in facts.items()}
-    for folder in facts:
-        while folder:
-            above, name = posixpath.split(folder)
-            inside.setdefault(above, set()).add(name)
-            folder = above
+    for each in {above for folder in facts for above in _above(folder)}:
+        parent, name = posixpath.split(each)
+        inside.setdefault(parent, set()).add(name)
     why = {
         folder: found
         for folder, names in inside.items()
         if folder and (found := left_by_a_program(posixpath.basename(folder), names))
     }
-    for name in results_inside(inside.get("", ())):
-        why[name] = RUN
+    why |= dict.fromkeys(results_inside(inside.get("", ())), RUN)
     return {folder: why[found] for folder in facts if (found := next((f for f in _above(folder) if f in why), ""))}
 
 
@@ -74,29 +66,17 @@ def _above(folder: str) -> Iterable[str]:
 
 @dataclass
 class Choice:
-    """What to do with each file of a source.
+    """What to do with each file of a source."""
 
-    Args:
-        layout: what its folders mean.
-        labels: of images by their paths, where a label file says; None: the folders say, or nothing does.
-        title: of that file.
-        held: images that a table holds back.
-        copies: images that are copies of others.
-        used: label files that were used.
-        classes: class names by number, where they are known.
-        notes: what was decided.
-        labels_from: where the labels come from, or "none: " and why.
-    """
-
-    layout: Layout
-    labels: Mapping[str, Label | None] | None = None
-    title: str = ""
-    held: frozenset[str] = frozenset()
-    copies: frozenset[str] = frozenset()
-    used: frozenset[str] = frozenset()
-    classes: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
-    labels_from: str = ""
+    layout: Layout  # what its folders mean
+    labels: Mapping[str, Label] | None = None  # of images by their paths, where a label file says
+    title: str = ""  # of that file
+    held: frozenset[str] = frozenset()  # images that a table holds back
+    copies: frozenset[str] = frozenset()  # images that are copies of others
+    used: frozenset[str] = frozenset()  # label files that were used
+    classes: tuple[str, ...] = ()  # names by number, where they are known
+    notes: list[str] = field(default_factory=list)  # what was decided
+    labels_from: str = ""  # or "none: " and why
 
     @staticmethod
     def all() -> Choice:
@@ -107,9 +87,9 @@ class Choice:
         """(its label or None, why it is left out or "")."""
         folder, suffix = posixpath.dirname(name), suffix_of(name)
         if suffix in ARCHIVES:
-            return None, ARCHIVE
+            return None, "archive: unpack it, and name the folder"
         if name in self.copies:
-            return None, COPY
+            return None, "the same file again, in a copy of its folder"
         why = self.layout.left.get(folder, "")
         if name in self.held:
             return None, SPLIT
@@ -128,7 +108,7 @@ class Choice:
 def choose(
     names: Callable[[], Iterable[str]],
     facts: Mapping[str, FolderNumbers],
-    files: Sequence[LabelFile],
+    files: Sequence[Entry],
     title: str,
     same: Callable[[Mapping[str, str]], frozenset[str]],
 ) -> Choice:
@@ -145,9 +125,8 @@ def choose(
         UserError: there are images of several splits, and none to train on.
     """
     left = results(facts)
-    files = sorted(
-        (f for f in files if posixpath.dirname(f.name) not in left), key=lambda f: (f.name.count("/"), f.name)
-    )
+    files = [file for file in files if posixpath.dirname(file.name) not in left]
+    files.sort(key=lambda file: (file.name.count("/"), file.name))
     dataset = any(posixpath.basename(file.name).lower() == "dataset.json" for file in files)
     layout = decide({folder: each for folder, each in facts.items() if folder not in left}, title, parts=dataset)
     layout.left.update(left)
@@ -158,7 +137,7 @@ def choose(
         said = f"the same folders once more inside: {_count(len(out.copies), 'image')} there twice, used once"
         out.notes.append(said + (f"; {more:,} more used with the rest" if more else ""))
     if files:
-        _Files(out, files, names).read()
+        _Files(out, [name for name in names() if name not in out.copies]).read(files)
     if out.labels is None:
         out.notes += layout.about_classes
     return out
@@ -167,63 +146,57 @@ def choose(
 class _Files:
     """The label files of a source, and what becomes of each."""
 
-    def __init__(self, out: Choice, files: Sequence[LabelFile], names: Callable[[], Iterable[str]]) -> None:
-        self.out, self.files, self.names = out, files, names
-        self.unused: list[str] = []
+    def __init__(self, out: Choice, images: Sequence[str]) -> None:
+        self.out, self.index = out, Index(images)
+        self.own = {name for name in images if out.layout.left.get(posixpath.dirname(name), STRAY) == STRAY}
         self.by_folder = out.layout.labels_from == SUB_FOLDERS
+        self.lists: dict[str, list[str]] = {}  # of class names, by file
+        self.unused: list[str] = []
 
-    def read(self) -> None:
-        tables, lists = self.tables()
-        images = [name for name in self.names() if name not in self.out.copies]
-        index = Index(images)
-        own = {name for name in images if self.out.layout.left.get(posixpath.dirname(name), STRAY) == STRAY}
-        read = [read_sheet(sheet, index) for sheet in sheets(tables, index)]
+    def read(self, files: Sequence[Entry]) -> None:
+        tables = self.tables(files)
+        read = [read_sheet(sheet, self.index) for sheet in sheets(tables, self.index)]
         for each in read:  # a labels.txt may be rows or a list of names
-            if each.labels:
-                lists = {name: words for name, words in lists.items() if name not in each.sheet.names}
-        read = [each for each in read if not set(each.sheet.names) <= lists.keys()]
-        own -= self.hold_back(read, own)
-        chosen = self.choose(read, own)
-        if chosen:
-            lists = self.use(chosen, own, lists)
-        self.say_unused(read, chosen, lists)
+            for name in each.sheet.names if each.labels else ():
+                self.lists.pop(name, None)
+        read = [each for each in read if not set(each.sheet.names) <= self.lists.keys()]
+        self.hold_back(read)
+        if chosen := self.choose(read):
+            self.use(chosen)
+        self.say_unused(read, chosen)
 
-    def tables(self) -> tuple[list[tuple[LabelFile, Table]], dict[str, list[str]]]:
-        """The files as tables, and those that may be lists of class names."""
-        tables: list[tuple[LabelFile, Table]] = []
-        lists: dict[str, list[str]] = {}
-        for file in self.files[:MOST_TABLES]:
+    def tables(self, files: Sequence[Entry]) -> list[tuple[Entry, Table]]:
+        """The files as tables; those that may be lists of class names are remembered as such too."""
+        tables: list[tuple[Entry, Table]] = []
+        for file in files[:MOST_TABLES]:
             try:
                 if found := class_names(file):
-                    lists[file.name] = found
+                    self.lists[file.name] = found
                 tables.append((file, read_table(file)))
             except (Unread, Skip) as why:
                 self.unused.append(f"{printable(file.name)} is not used: {why}")
-        if len(self.files) > MOST_TABLES:
-            self.out.notes.append(f"of {len(self.files):,} tables the first {MOST_TABLES} are looked at")
-        return tables, lists
+        if len(files) > MOST_TABLES:
+            self.out.notes.append(f"of {len(files):,} tables the first {MOST_TABLES} are looked at")
+        return tables
 
-    def hold_back(self, read: Sequence[Read], own: set[str]) -> set[str]:
-        """The images that a column of splits, or a test.csv beside a train.csv, holds back."""
+    def hold_back(self, read: Sequence[Read]) -> None:
+        """Leaves out the images that a column of splits, or a test.csv beside a train.csv, holds back."""
         kinds: dict[str, str] = {}
-        where = ""
         for each in read:
-            for image, kind in each.splits.items():
-                if kinds.get(image) != "train":
-                    kinds[image] = kind
-            where = where or (each.sheet.title if set(each.splits.values()) - {"train"} else "")
-        held = {image for image, kind in kinds.items() if kind != "train"} & own
+            kinds |= {image: kind for image, kind in each.splits.items() if kinds.get(image) != "train"}
+        held = {image for image, kind in kinds.items() if kind != "train"} & self.own
         if held and "train" in kinds.values():
+            where = next(each.sheet.title for each in read if set(each.splits.values()) - {"train"})
+            self.own -= held
             self.out.held = frozenset(held)
             self.out.used = frozenset(name for each in read if each.splits for name in each.sheet.names)
             self.out.notes.append(
                 f"only the split 'train' is used; held back for testing by {printable(where)}: {len(held):,} images"
             )
-        return set(self.out.held)
 
-    def choose(self, read: Sequence[Read], own: set[str]) -> Read | None:
+    def choose(self, read: Sequence[Read]) -> Read | None:
         """The sheet whose labels are used, if there is one."""
-        able = [each for each in read if each.column]
+        own, able = self.own, [each for each in read if each.column]
         able.sort(key=lambda r: (not r.sheet.dataset, not r.usual, -len(own & r.labels.keys()), r.sheet.names[0]))
         for each in able:
             labelled = sum(each.labels.get(image) is not None for image in own)
@@ -235,53 +208,48 @@ class _Files:
                 return each
         return None
 
-    def use(self, read: Read, own: set[str], lists: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Takes the labels of a sheet; returns the lists of names that are not used with it."""
+    def use(self, read: Read) -> None:
+        """Takes the labels of a sheet, and the names of its classes from a list of such."""
         out, title = self.out, printable(read.sheet.title)
+        out.title, out.labels_from = title, title if read.sheet.dataset else f"{title}, {printable(read.column)}"
+        out.used |= set(read.sheet.names)
+        out.notes.append(LABELS_FROM.format(out.labels_from))
         labels = {image: label for image, label in read.labels.items() if label is not None}
-        column = "" if read.sheet.dataset else f", {printable(read.column)}"
-        out.notes.append(LABELS_FROM.format(f"{title}{column}"))
-        labels = self.beside_folders(labels, own) if self.by_folder else labels
+        labels = self.beside_folders(labels) if self.by_folder else labels
         numbers = [label for label in labels.values() if isinstance(label, int)]
-        used = set(read.sheet.names)
-        for name, words in lists.items():
+        for name, words in self.lists.items():
             first = 0 if min(numbers, default=0) <= 0 else int(max(numbers) == len(words))
             if len(numbers) == len(labels) and all(0 <= n - first < len(words) for n in numbers):
                 out.classes = tuple(map(printable, words))
-                labels = {image: number - first for (image, _), number in zip(labels.items(), numbers, strict=True)}
-                used.add(name)
+                labels = {image: number - first for image, number in zip(labels, numbers, strict=True)}
+                out.used |= {name}
                 out.notes.append(f"the names of the classes are those of {printable(name)}")
                 break
-        if without := sum(image not in labels for image in own):
+        self.lists = {name: words for name, words in self.lists.items() if name not in out.used}
+        if without := sum(image not in labels for image in self.own):
             out.notes.append(f"{_count(without, 'image')} without a label in {title}: left out")
         if absent := len(read.absent):
             shown = ", ".join(printable(name) for name in read.absent[:3]) + (", …" if absent > 3 else "")
             out.notes.append(f"{_count(absent, 'row')} of {title} for images that are not there ({shown})")
         if read.unused:
-            out.notes.append(
-                f"not used as labels: the columns {', '.join(map(printable, read.unused[:SHOWN]))} of {title}"
-            )
-        out.labels, out.title, out.labels_from, out.used = labels, title, f"{title}{column}", out.used | used
-        return {name: words for name, words in lists.items() if name not in used}
+            columns = ", ".join(map(printable, read.unused[:SHOWN]))
+            out.notes.append(f"not used as labels: the columns {columns} of {title}")
+        out.labels = labels
 
-    def beside_folders(self, labels: dict[str, Label], own: set[str]) -> dict[str, Label]:
+    def beside_folders(self, labels: dict[str, Label]) -> dict[str, Label]:
         """The labels where the sub-folders say something too: where they agree, under the names of the folders."""
-        classes = self.out.layout.classes
-        pairs = {
-            (classes[folder], labels[i]) for i in own & labels.keys() if (folder := posixpath.dirname(i)) in classes
-        }
-        folders, values = {a for a, _ in pairs}, {b for _, b in pairs}
-        if not len(pairs) == len(folders) == len(values):
-            self.out.notes.append("the sub-folders, which divide the images otherwise, are not the classes")
-        elif all(isinstance(label, int) for label in values):
-            naming = {label: name for name, label in pairs}
-            self.out.notes.append(
-                "the names of the classes are those of the sub-folders, which divide the images alike"
-            )
+        classes, notes = self.out.layout.classes, self.out.notes
+        folders = {image: classes.get(posixpath.dirname(image)) for image in self.own & labels.keys()}
+        pairs = {(labels[image], folder) for image, folder in folders.items() if folder is not None}
+        if not one_to_one(pairs):
+            notes.append("the sub-folders, which divide the images otherwise, are not the classes")
+        elif all(isinstance(label, int) for label, _ in pairs):
+            notes.append("the names of the classes are those of the sub-folders, which divide the images alike")
+            naming = dict(pairs)
             return {image: naming.get(label, str(label)) for image, label in labels.items()}
         return labels
 
-    def say_unused(self, read: Sequence[Read], chosen: Read | None, lists: Mapping[str, list[str]]) -> None:
+    def say_unused(self, read: Sequence[Read], chosen: Read | None) -> None:
         """One line for each file that might hold labels and isn't used."""
         out = self.out
         for each in read:
@@ -295,20 +263,14 @@ class _Files:
         if self.unused and out.labels is None and not self.by_folder:
             out.labels_from += f"; {self.unused[0]}"
         folders = set(out.layout.classes.values())
-        for name, words in lists.items():
+        for name, words in self.lists.items():
             if set(words) != folders:
-                self.unused.append(
-                    f"{printable(name)} is not used: it is a list of {len(words):,} names without images"
-                )
+                said = f"it is a list of {len(words):,} names without images"
+                self.unused.append(f"{printable(name)} is not used: {said}")
         out.notes += self.unused[:SHOWN]
-        if more := len(self.unused) - SHOWN:
-            out.notes += [f"{more:,} further files like labels are not used"] if more > 0 else []
+        if (more := len(self.unused) - SHOWN) > 0:
+            out.notes.append(f"{more:,} further files like labels are not used")
 
 
 def _count(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def label_files(names: Iterable[str], reader: Callable[[str], Callable[[int], bytes]]) -> list[LabelFile]:
-    """Of the files of a source those that may say which class each image has."""
-    return [LabelFile(name, reader(name)) for name in names if may_tell(name)]

@@ -4,68 +4,61 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from numpy.typing import NDArray
+import numpy as np
 from PIL import Image
 
 from aegan.data.colour import to_srgb
-from aegan.data.depth import Kind, scaled, usual
+from aegan.data.depth import Array, Kind, scaled, usual
 from aegan.data.fit import fit, with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
+from aegan.data.labels import Label
 from aegan.data.opened import SUFFIXES, Opened, Skip, open_image, upright
 from aegan.data.split import content_hash, is_grey
 from aegan.errors import UserError
 
 __all__ = ["SUFFIXES", "Skip", "open_image"]  # of `aegan.data.opened`
 
-Array = NDArray[Any]
 Remark = Literal["converted", "unusable", "by rule", "exif", "missing", "bands"]
 
 MOST_BYTES = 128 * 2**20  # of one stored image: more is a mistake or an attack
+TOO_LARGE = f"more than {MOST_BYTES >> 20} MB"
 NO_MEMORY = "too large for this machine's memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored image, or another file that may say which class images have."""
+
+    name: str  # its path inside the source, with forward slashes
+    read: Callable[[int], bytes]  # gives at most so many of its bytes; raises `Skip`
+    label: Label | None = None  # a class number or name, where the source has one
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """One image as a model will see it, and what it was.
+    """One image as a model will see it, and what it was."""
 
-    Args:
-        pixels: uint8 (H, W, C).
-        digest: its `content_hash`.
-        width, height: as stored, upright, pixels.
-        mode: as stored, Pillow's name.
-        grey: whether all channels are equal.
-        transparent: whether some of it was transparent.
-        animated: whether it had further frames.
-        flat: whether it is all one colour.
-        remarks: what else was done to it.
-    """
-
-    pixels: Array
-    digest: bytes
-    width: int
+    pixels: Array  # uint8 (H, W, C)
+    digest: bytes  # its `content_hash`
+    width: int  # as stored, upright
     height: int
-    mode: str
-    grey: bool
-    transparent: bool
-    animated: bool
-    flat: bool
-    remarks: tuple[Remark, ...] = ()
+    mode: str  # as stored, Pillow's name
+    grey: bool  # all channels are equal
+    transparent: bool  # some of it was
+    animated: bool  # it had further frames
+    flat: bool  # it is all one colour
+    remarks: tuple[Remark, ...] = ()  # what else was done to it
 
 
 @dataclass(frozen=True)
 class Unscaled:
-    """The values of an image of more than 8 bits, whose scale depends on the whole set.
-
-    Args:
-        kind: whole numbers or floats.
-        low, high: the least and the greatest of them.
-    """
+    """The least and the greatest value of an image of more than 8 bits, whose scale depends on the whole set."""
 
     kind: Kind
     low: float
@@ -74,23 +67,12 @@ class Unscaled:
 
 @dataclass(frozen=True)
 class Flat:
-    """A whole image of 8 bits, upright, in sRGB.
+    """A whole image of 8 bits, upright, in sRGB."""
 
-    Args:
-        image: of mode L or RGB, or RGBA where alpha is wanted and there.
-        turned: width and height were exchanged.
-        transparent: some of it was transparent.
-        remarks: what else was done to it.
-    """
-
-    image: Image.Image
-    turned: bool
-    transparent: bool
-    remarks: tuple[Remark, ...]
-
-
-def too_large() -> str:
-    return f"more than {MOST_BYTES >> 20} MB"
+    image: Image.Image  # of mode L or RGB, or RGBA where alpha is wanted and there
+    turned: bool  # width and height were exchanged
+    transparent: bool  # some of it was
+    remarks: tuple[Remark, ...]  # what else was done to it
 
 
 @contextmanager
@@ -109,7 +91,6 @@ def decode(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded:
     """Decodes, turns upright, brings to sRGB and to 8 bits, composites transparency on the background, and fits the size.
 
     Args:
-        raw: the file's bytes.
         wanted: the form of the result, of a known size; channels of None give 3. Values of more than 8 bits are scaled by
             its `depth`, and, where that says nothing of their kind, by their own range.
         name: the file's name, for its suffix.
@@ -121,11 +102,7 @@ def decode(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded:
 
 
 def survey(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded | Unscaled:
-    """What `decode` gives; of values of more than 8 bits for which `wanted` has no scale, their range alone.
-
-    Raises:
-        Skip: it can't be decoded.
-    """
+    """What `decode` gives; of values of more than 8 bits for which `wanted` has no scale, their range alone."""
     opened = open_image(raw, name)
     if opened.deep:
         with skipping():
@@ -137,13 +114,9 @@ def survey(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded | Unscale
 
 
 def decode_pixels(raw: bytes, wanted: ImageFormat, name: str = "") -> Array:
-    """The pixels that `decode` gives, uint8 (H, W, C), and nothing else: half of its time, for what was once inspected.
-
-    Raises:
-        Skip: it can't be decoded.
-    """
-    plain = _shaped(open_image(raw, name), wanted)[0]
-    return _full(plain[:, :, None] if plain.ndim == 2 else plain, wanted)
+    """The pixels that `decode` gives, uint8 (H, W, C), and nothing else: half of its time, for what was once inspected."""
+    plain, _ = _shaped(open_image(raw, name), wanted)
+    return with_channels(plain, wanted.channels or 3, wanted.background)
 
 
 def _decoded(opened: Opened, wanted: ImageFormat) -> Decoded:
@@ -151,22 +124,15 @@ def _decoded(opened: Opened, wanted: ImageFormat) -> Decoded:
     plain, flat = _shaped(opened, wanted)
     if flat.turned:
         width, height = height, width
-    if plain.ndim == 2:
-        grey, plain = True, plain[:, :, None]
-    else:
-        grey = is_grey(plain)
-    digest, one = content_hash(plain), bool((plain == plain[0, 0]).all())
+    pixels = with_channels(plain, wanted.channels or 3, wanted.background)
+    grey, one = plain.shape[2] == 1 or is_grey(plain), bool((plain == plain[0, 0]).all())
     return Decoded(
-        _full(plain, wanted), digest, width, height, mode, grey, flat.transparent, animated, one, flat.remarks
+        pixels, content_hash(plain), width, height, mode, grey, flat.transparent, animated, one, flat.remarks
     )
 
 
-def _full(plain: Array, wanted: ImageFormat) -> Array:
-    return with_channels(plain, wanted.channels or 3, wanted.background)
-
-
 def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
-    """(pixels (H, W[, C]) in the size wanted, what they were made of) of an opened image."""
+    """(pixels (H, W, C) in the size wanted, what they were made of) of an opened image."""
     with skipping():
         image = opened.image
         if image is not None and image.format == "JPEG" and image.mode in ("RGB", "L"):
@@ -178,55 +144,43 @@ def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
             plain = plain.convert("L")
         if wanted.channels == 4 and plain.mode != "RGBA":  # before a margin comes, which is transparent
             plain = plain.convert("RGBA")
-        return fit(plain, wanted), flat
+        return np.atleast_3d(fit(plain, wanted)), flat
 
 
 def flatten(opened: Opened, wanted: ImageFormat) -> Flat:
-    """All of an opened image at 8 bits, in its own size.
-
-    Raises:
-        Skip: there is a reason not to use it.
-        Exception: of any kind, where it is damaged.
-    """
+    """All of an opened image at 8 bits, in its own size; for use within `skipping`."""
     remarks: list[Remark] = ["bands"] if opened.bands else []
-    missing = False
     if opened.deep:
         numbers = opened.numbers()
         span = wanted.depth.span(numbers.kind) if wanted.depth is not None else None
         image = Image.fromarray(scaled(numbers.values, span or usual(numbers.ends, numbers.kind)))
         if numbers.alpha is not None:
             image.putalpha(Image.fromarray(numbers.alpha))
-        missing = numbers.missing
-        remarks += ["missing"] if missing else []
+        if numbers.missing:
+            remarks.append("missing")
     else:
         image = opened.load()
     if (orientation := opened.orientation()) == 0:
         remarks.append("exif")
     image, outcome = to_srgb(upright(image, orientation), opened.profile)
-    if outcome == "" and opened.broken:
-        outcome = "unusable"
     if outcome != "":
         remarks.append(outcome)
+    elif opened.broken:
+        remarks.append("unusable")
     image, transparent = _laid(image, wanted)
-    return Flat(image, orientation >= 5, transparent and not missing, tuple(remarks))
+    return Flat(image, orientation >= 5, transparent and "missing" not in remarks, tuple(remarks))
 
 
-def read_image(path: str | os.PathLike[str], wanted: ImageFormat | int, channels: int | None = None) -> Array:
+def read_image(path: str | os.PathLike[str], wanted: ImageFormat) -> Array:
     """One image file as a model of that form takes it: uint8 (H, W, C).
-
-    Args:
-        path: the file.
-        wanted: the form of the result, or the side of a square one.
-        channels: where `wanted` is a side: 1, 3 or 4.
 
     Raises:
         UserError: it can't be read, or isn't an image.
     """
     shown = printable(str(path))
-    form = wanted if isinstance(wanted, ImageFormat) else ImageFormat.of(wanted, channels)
     try:
         with open(path, "rb") as file, quiet():
-            return decode(file.read(MOST_BYTES), form, shown).pixels
+            return decode_pixels(file.read(MOST_BYTES), wanted, shown)
     except OSError as error:
         raise UserError(f"{shown} can't be read: {error.strerror or error}.", "Name an image file.") from error
     except Skip as error:

@@ -6,18 +6,20 @@ import hashlib
 import stat
 import threading
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
-from aegan.data.choosing import ARCHIVES, Choice, choose, facts_of, label_files, suffix_of
-from aegan.data.decode import MOST_BYTES, SUFFIXES, Skip
+from aegan.data.choosing import ARCHIVES, Choice, choose, facts_of, suffix_of
+from aegan.data.decode import MOST_BYTES, SUFFIXES, Entry, Skip
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
-from aegan.data.labels import Label
 from aegan.data.listing import EMPTY_FOLDER, Listed, hidden, unfit
+from aegan.data.tables import may_tell
 from aegan.data.zipnames import zip_names
 from aegan.errors import UserError
+from aegan.names import as_bytes
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
 MOST_DIRECTORY = 2**28  # bytes of a zip's list of members, which is read whole: two to four million of them
@@ -29,75 +31,38 @@ class Skips:
     """Counts what is left out, by reason, keeping the first names of each."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._names: dict[str, list[str]] = {}
+        self._counts = Counter[str]()
+        self._names = defaultdict[str, list[str]](list)
 
     def add(self, name: str, why: str) -> None:
-        self._counts[why] = self._counts.get(why, 0) + 1
-        if len(names := self._names.setdefault(why, [])) < NAMES_KEPT:
-            names.append(printable(name))
+        self._counts[why] += 1
+        if len(self._names[why]) < NAMES_KEPT:
+            self._names[why].append(printable(name))
 
     def found(self) -> dict[str, Skipped]:
         """By reason, the most frequent first."""
-        order = sorted(self._counts, key=lambda why: (-self._counts[why], why))
-        return {why: Skipped(self._counts[why], tuple(self._names[why])) for why in order}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored image.
-
-    Args:
-        name: its path inside the source, with forward slashes.
-        read: gives at most so many of its bytes; raises `Skip`.
-        label: a class number or name, where the source has one.
-    """
-
-    name: str
-    read: Callable[[int], bytes]
-    label: Label | None = None
+        order = sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
+        return {why: Skipped(count, tuple(self._names[why])) for why, count in order}
 
 
 @dataclass
-class Origin:
-    """Where the labels of a source come from; of shards it is known once they are read.
-
-    Args:
-        labels_from: in words; "none: " and why.
-        classes: class names by number, where the source has them.
-    """
-
-    labels_from: str = ""
-    classes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Found:
     """The images of a source, not yet decoded.
 
-    Args:
-        key: changes whenever the source does.
-        entries: every image that may be read, in a fixed order; an iterable, since they need not all be in memory.
-        sample: some of them, spread over the source, at most 1,000.
-        total: how many there are.
-        likely: how many of them are images by their names.
-        skips: what has been left out so far.
-        notes: what was decided about the source.
-        origin: where its labels come from.
-        shards: "tar" or "parquet" where the images lie in a few large files, whose name begins the names of the images;
-            such a source is read lazily, so `total` and `likely` are estimates for tars, and `skips`, `notes` and `origin`
-            are complete once it has been read.
+    Of shards, which are read lazily, `total` and `likely` are estimates for tars, and `skips`, `notes`, `labels_from` and
+    `classes` are complete once `entries` have been read.
     """
 
-    key: str
-    entries: Iterable[Entry]
-    sample: Sequence[Entry]
+    key: str  # changes whenever the source does
+    entries: Iterable[Entry]  # every image that may be read, in a fixed order; to be read once
+    sample: Sequence[Entry]  # some of them, spread over the source, at most 1,000
     total: int
-    likely: int
-    skips: Skips
-    notes: list[str] = field(default_factory=list)
-    origin: Origin = field(default_factory=Origin)
-    shards: Literal["", "tar", "parquet"] = ""
+    likely: int  # how many of them are images by their names
+    skips: Skips  # what has been left out so far
+    notes: list[str]  # what was decided about the source
+    labels_from: str = ""  # where its labels come from, in words; "none: " and why
+    classes: tuple[str, ...] = ()  # names by number, where the source has them
+    shards: bool = False  # the images lie in a few large files, whose name begins the names of the images
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +71,6 @@ class ByteRange:
 
     The file is opened for each reading. That takes some ten microseconds, and there is no limit on how many shards a
     set may have, no state that threads share, and no memory map whose pages would count as this process's memory.
-
-    Args:
-        path: the file's.
-        offset, length: bytes.
     """
 
     path: str
@@ -125,16 +86,19 @@ class ByteRange:
             raise Skip("can't be read") from why
 
 
+def stamp(path: Path) -> str:
+    """Changes whenever a file does: where it lies, its size, and when it was last changed."""
+    status = path.stat()
+    return f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+
+
 def spread(entries: Sequence[Entry], most: int = 1_000) -> list[Entry]:
     """At most so many, evenly spaced."""
     return [entries[i * len(entries) // most] for i in range(most)] if len(entries) > most else list(entries)
 
 
 def in_folder(root: Path, listing: Iterable[Listed], everything: bool = False) -> Found:
-    """The images under a folder, of its listing.
-
-    Args:
-        everything: all of them, whatever splits, classes or copies the folders may be.
+    """The images under a folder, of its listing; with `everything`, whatever splits, classes or copies its folders may be.
 
     The key hashes path, size and time of change of every file, not the contents: reading 100 GB to learn that nothing
     has changed would take longer than training. Contents are hashed when they are decoded, and it is those hashes that
@@ -143,63 +107,61 @@ def in_folder(root: Path, listing: Iterable[Listed], everything: bool = False) -
     have one size.
     """
     skips, found = Skips(), []
-    key = hashlib.blake2b(RULES + str(root.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
+    key = hashlib.blake2b(RULES + as_bytes(str(root.resolve())), digest_size=16)
     for each in listing:
         if each.why:
             skips.add(each.name, each.why)
             if each.why == EMPTY_FOLDER:  # which may be meant as a class
-                key.update(f"{each.name}/".encode("utf-8", "surrogateescape"))
+                key.update(as_bytes(f"{each.name}/"))
         else:
-            key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
+            key.update(as_bytes(f"{each.name}\0{each.size}\0{each.changed}\0"))
             found.append(Entry(each.name, ByteRange(each.path, 0, each.size)))
     return _found(found, skips, key.hexdigest(), root.resolve().name, everything)
 
 
 def in_zip(path: Path, everything: bool = False) -> Found:
-    """The images in a zip archive, read where they are: nothing is unpacked, so no name in it can lead anywhere.
-
-    Args:
-        everything: as for `in_folder`.
-
-    Raises:
-        UserError: not a zip archive, or a damaged one.
-    """
+    """The images in a zip archive, read where they are: nothing is unpacked, so no name in it can lead anywhere."""
     check_directory(path)
     try:
         archive = zipfile.ZipFile(path)
         names, guessed = zip_names(archive.infolist())
-        members = [(n.replace("\\", "/"), m) for n, m in zip(names, archive.infolist(), strict=True)]
-        lock = threading.Lock()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as why:
         raise UserError(f"{path} is not a whole zip archive ({why}).", "Fetch or pack it again.") from why
-    skips, found = Skips(), []
-    key = hashlib.blake2b(RULES + str(path.resolve()).encode("utf-8", "surrogateescape"), digest_size=16)
-    folders = {above for name, _ in members for above in _above(name)}
+    members = [(n.replace("\\", "/"), m) for n, m in zip(names, archive.infolist(), strict=True)]
+    skips, found, lock = Skips(), [], threading.Lock()
+    key = hashlib.blake2b(RULES + as_bytes(str(path.resolve())), digest_size=16)
     full = {above for name, _ in members if not name.endswith("/") for above in _above(name)}
-    for each in sorted(folders - full):
+    for each in sorted({above for name, _ in members for above in _above(name)} - full):
         if not hidden(PurePosixPath(each).parts):
             skips.add(each, EMPTY_FOLDER)
     for name, member in sorted((m for m in members if not m[0].endswith("/")), key=lambda m: m[0]):
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
-            skips.add(name, "path that leads out of the archive")
-        elif hidden(parts):
-            skips.add(name, "hidden")
-        elif member.flag_bits & 1:
-            skips.add(name, "encrypted")
-        elif stat.S_ISLNK(member.external_attr >> 16):
-            skips.add(name, "symbolic link")
-        elif member.compress_type not in METHODS:
-            skips.add(name, "compressed by another method than deflate")
-        elif reason := unfit(member.file_size, True):
+        if reason := unsafe(name) or _unreadable(member):
             skips.add(name, reason)
         else:
-            key.update(f"{name}\0{member.file_size}\0{member.CRC}\0".encode("utf-8", "surrogateescape"))
+            key.update(as_bytes(f"{name}\0{member.file_size}\0{member.CRC}\0"))
             found.append(Entry(name, _MemberReader(archive, member, lock)))
     out = _found(found, skips, key.hexdigest(), path.resolve().stem, everything)
     if guessed:
         out.notes.append(guessed)
     return out
+
+
+def unsafe(name: str) -> str:
+    """Why a file of such a path in an archive must not be read; "" if it may be."""
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or (parts and parts[0].endswith(":")):
+        return "path that leads out of the archive"
+    return "hidden" if hidden(parts) else ""
+
+
+def _unreadable(member: zipfile.ZipInfo) -> str:
+    if member.flag_bits & 1:
+        return "encrypted"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "symbolic link"
+    if member.compress_type not in METHODS:
+        return "compressed by another method than deflate"
+    return unfit(member.file_size)
 
 
 def _above(name: str) -> Iterator[str]:
@@ -211,11 +173,7 @@ def _above(name: str) -> Iterator[str]:
 
 
 def check_directory(path: Path) -> None:
-    """Refuses a zip archive whose list of members is too large to be read whole, before it is.
-
-    Raises:
-        UserError: it is.
-    """
+    """Refuses a zip archive whose list of members is too large to be read whole, before it is."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - 2**16 - 22))  # the end record, behind which a comment may stand
@@ -234,7 +192,16 @@ def check_directory(path: Path) -> None:
 
 def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: bool) -> Found:
     """Of all files those to train on, with their labels."""
-    choice = Choice.all() if everything else _choice(found, title)
+    by_name = {entry.name: entry for entry in found}
+    choice = Choice.all()
+    if not everything:
+        choice = choose(
+            lambda: [e.name for e in found if suffix_of(e.name) in SUFFIXES or not suffix_of(e.name)],
+            facts_of(by_name),
+            [entry for name, entry in by_name.items() if may_tell(name)],
+            title,
+            lambda again: copies(again, by_name),
+        )
     used = []
     for entry in found:
         if entry.name in choice.used:
@@ -245,43 +212,31 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
         else:
             used.append(replace(entry, label=label))
     likely = [e for e in used if suffix_of(e.name) in SUFFIXES]
-    origin = Origin(choice.labels_from, choice.classes)
-    return Found(key, used, spread(likely or used), len(used), len(likely), skips, choice.notes, origin)
-
-
-def _choice(found: Sequence[Entry], title: str) -> Choice:
-    by_name = {entry.name: entry for entry in found}
-    return choose(
-        lambda: [e.name for e in found if suffix_of(e.name) in SUFFIXES or not suffix_of(e.name)],
-        facts_of(by_name),
-        label_files(by_name, lambda name: by_name[name].read),
-        title,
-        lambda again: copies(again, by_name),
+    return Found(
+        key,
+        used,
+        spread(likely or used),
+        len(used),
+        len(likely),
+        skips,
+        choice.notes,
+        choice.labels_from,
+        choice.classes,
     )
 
 
 def copies(again: Mapping[str, str], entries: Mapping[str, Entry]) -> frozenset[str]:
-    """Of the files in some folders those that stand, byte for byte, under the same name in the other folders.
-
-    Args:
-        again: the folders, with the other one of each.
-        entries: files by their paths.
-    """
+    """Of files by their paths those in the folders `again` that stand, byte for byte, in the other folder of each too."""
     out = set[str]()
     for name, entry in entries.items():
         folder, _, base = name.rpartition("/")
         other = again.get(folder)
         twin = entries.get(f"{other}/{base}" if other else base) if other is not None else None
-        if twin and len(out) < MOST_COMPARED and suffix_of(base) not in ARCHIVES and _equal(entry, twin):
-            out.add(name)
+        if twin and len(out) < MOST_COMPARED and suffix_of(base) not in ARCHIVES:
+            with suppress(Skip):
+                if entry.read(MOST_BYTES) == twin.read(MOST_BYTES):
+                    out.add(name)
     return frozenset(out)
-
-
-def _equal(a: Entry, b: Entry) -> bool:
-    try:
-        return a.read(MOST_BYTES) == b.read(MOST_BYTES)
-    except Skip:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.data.format import WHITE, ImageFormat, colour_text
 from aegan.pictures import composite
 
-Array = NDArray[Any]
-
-SIZES = (8, 16, 24, 32, 48, 64, 96, 128, 256)  # of which one is suggested
-USUAL_MOST = 64  # the largest suggested: a laptop copes, and whoever wants more asks for it
+SIZES = (8, 16, 24, 32, 48, 64)  # of which one is suggested: a laptop copes, and whoever wants more asks for it
 NEAR = 7 / 8  # of at least this share of the size, an image gets a margin, no enlarging: 28×28 becomes 32×32
 NOTABLE = 0.05  # share of images that are transparent from which it may be meant
 
@@ -23,28 +18,21 @@ NOTABLE = 0.05  # share of images that are transparent from which it may be mean
 def suggest(short_side: float) -> int:
     """The size to train at where none is asked for: the largest that asks for no enlarging, at most 64.
 
-    Args:
-        short_side: median over the images of the shorter side, pixels.
+    It depends on the median over the images of the shorter side, pixels.
 
     >>> [suggest(side) for side in (5, 8, 28, 47, 500)]
     [8, 8, 32, 48, 64]
     """
-    return max((size for size in SIZES if size * NEAR <= short_side and size <= USUAL_MOST), default=SIZES[0])
+    return max((size for size in SIZES if size * NEAR <= short_side), default=SIZES[0])
 
 
 @dataclass(frozen=True)
 class Placing:
-    """How an image of one size is brought to another.
+    """How an image of one size is brought to another."""
 
-    Args:
-        box: (left, top, right, bottom) of what is kept of it.
-        inner: (height, width) to which that is resampled.
-        size: (H, W) of the result; what `inner` lacks becomes a margin, the image in its middle.
-    """
-
-    box: tuple[int, int, int, int]
-    inner: tuple[int, int]
-    size: tuple[int, int]
+    box: tuple[int, int, int, int]  # (left, top, right, bottom) of what is kept of it
+    inner: tuple[int, int]  # (height, width) to which that is resampled
+    size: tuple[int, int]  # (H, W) of the result: what `inner` lacks becomes a margin, the image in its middle
 
     @property
     def plain(self) -> bool:
@@ -55,7 +43,8 @@ class Placing:
     @property
     def edges(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """The margin above and below, left and right."""
-        return tuple((r // 2, r - r // 2) for r in (s - i for s, i in zip(self.size, self.inner, strict=True)))  # type: ignore[return-value]
+        rows, columns = self.size[0] - self.inner[0], self.size[1] - self.inner[1]
+        return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
 
 
 def place(width: int, height: int, wanted: ImageFormat) -> Placing:
@@ -75,18 +64,15 @@ def place(width: int, height: int, wanted: ImageFormat) -> Placing:
         if 1 <= scale <= 1 / NEAR:  # slightly too small, or just right: pixel for pixel
             return Placing(whole, (height, width), (h, w))
         return Placing(whole, (min(max(1, round(height * scale)), h), min(max(1, round(width * scale)), w)), (h, w))
-    wide, tall = width, height
-    if width * h > height * w:
-        wide = max(1, round(height * w / h))
-    elif width * h < height * w:
-        tall = max(1, round(width * h / w))
+    wide = max(1, round(height * w / h)) if width * h > height * w else width
+    tall = max(1, round(width * h / w)) if width * h < height * w else height
     left, top = (width - wide) // 2, (height - tall) // 2
     box = (left, top, left + wide, top + tall)
     near = h * NEAR <= tall <= h and w * NEAR <= wide <= w
     return Placing(box, (tall, wide) if near else (h, w), (h, w))
 
 
-def fit(image: Image.Image, wanted: ImageFormat) -> Array:
+def fit(image: Image.Image, wanted: ImageFormat) -> np.ndarray:
     """An image of mode L, RGB or RGBA at the size wanted, uint8 (H, W) or (H, W, C).
 
     Larger ones are averaged down with an antialiasing Lanczos filter; those slightly too small get a margin of their
@@ -102,11 +88,9 @@ def fit(image: Image.Image, wanted: ImageFormat) -> Array:
     return _finished(np.asarray(image)[None], how, wanted)[0]
 
 
-def fit_all(images: Array, wanted: ImageFormat) -> Array:
+def fit_all(images: np.ndarray, wanted: ImageFormat) -> np.ndarray:
     """`fit` for images that share one shape: uint8 (N, h, w, C) to (N, H, W, C)."""
     n, h, w, c = images.shape
-    if not n:
-        return np.empty((0, *wanted.sides, c), np.uint8)
     how = place(w, h, wanted)
     left, top, right, bottom = how.box
     if how.plain:
@@ -115,34 +99,34 @@ def fit_all(images: Array, wanted: ImageFormat) -> Array:
     return np.stack(done).reshape(n, *how.size, -1)
 
 
-def _finished(pixels: Array, how: Placing, wanted: ImageFormat) -> Array:
+def _finished(pixels: np.ndarray, how: Placing, wanted: ImageFormat) -> np.ndarray:
     """Pixels (N, h, w) or (N, h, w, C) with their margin."""
     alpha = pixels.ndim == 4 and pixels.shape[3] == 4
-    if how.inner != how.size:
-        pixels = _on_margin(pixels, how, wanted) if wanted.fit == "pad" else _border_repeated(pixels, how)
+    if how.inner != how.size and wanted.fit == "pad":
+        pixels = _on_margin(pixels, how, wanted)
+    elif how.inner != how.size:
+        pixels = np.pad(pixels, ((0, 0), *how.edges, *((0, 0),) * (pixels.ndim - 3)), mode="edge")
     if alpha and not pixels[..., 3].all():
         pixels = np.array(pixels)
         pixels[..., :3][pixels[..., 3] == 0] = wanted.background
     return pixels
 
 
-def _border_repeated(pixels: Array, how: Placing) -> Array:
-    return np.pad(pixels, ((0, 0), *how.edges, *((0, 0),) * (pixels.ndim - 3)), mode="edge")
-
-
-def _on_margin(pixels: Array, how: Placing, wanted: ImageFormat) -> Array:
+def _on_margin(pixels: np.ndarray, how: Placing, wanted: ImageFormat) -> np.ndarray:
     grey = pixels.ndim == 3 or pixels.shape[3] == 1
     if grey and wanted.channels != 1 and len(set(wanted.background)) > 1:  # grey images on a coloured margin
         pixels, grey = np.repeat(pixels.reshape(*pixels.shape[:3], 1), 3, axis=3), False
-    fill = (luma(wanted.background),) if grey else (*wanted.background, 0)[: pixels.shape[3]]
-    out = np.empty((len(pixels), *how.size, *pixels.shape[3:]), np.uint8)
-    out[:] = fill
+    if grey:
+        fill = with_channels(np.array(wanted.background, np.uint8), 1)
+    else:
+        fill = np.array((*wanted.background, 0)[: pixels.shape[3]])
+    out = np.full((len(pixels), *how.size, *pixels.shape[3:]), fill, np.uint8)
     (above, _), (before, _) = how.edges
     out[:, above : above + how.inner[0], before : before + how.inner[1]] = pixels
     return out
 
 
-def describe_fit(widths: Array, heights: Array, wanted: ImageFormat, times: int = 1) -> list[str]:
+def describe_fit(widths: np.ndarray, heights: np.ndarray, wanted: ImageFormat, times: int = 1) -> list[str]:
     """What `fit` does to images of such widths and heights, in words; each stands for so many of them.
 
     >>> describe_fit(np.array([28, 28, 40]), np.array([28, 28, 40]), ImageFormat((32, 32)))
@@ -161,15 +145,11 @@ def describe_fit(widths: Array, heights: Array, wanted: ImageFormat, times: int 
         counts["enlarged"] += n * (inner > before)
         short = [inside < side for inside, side in zip(how.inner, how.size, strict=True)]
         counts["near"] += n * (how.plain and (all if wanted.fit == "pad" else any)(short))
-    square = height == width
-    done = {
-        "crop": "cropped to the " + ("central square" if square else "middle"),
-        "pad": "a margin is added",
-        "stretch": "stretched",
-    }
+    shape, middle = ("square", "central square") if height == width else (f"{size} in shape", "middle")
+    done = {"crop": f"cropped to the {middle}", "pad": "a margin is added", "stretch": "stretched"}
     margin = "a margin is added" if wanted.fit == "pad" else "the border is repeated"
     lines = {
-        "shape": f"not {'square' if square else f'{size} in shape'}: {done[wanted.fit]}",
+        "shape": f"not {shape}: {done[wanted.fit]}",
         "reduced": f"larger than {size}: reduced",
         "near": f"slightly smaller than {size}: {margin}",
         "enlarged": f"smaller than {size}: enlarged, so blurred",
@@ -193,7 +173,7 @@ def seen_through(n: int, count: int, wanted: ImageFormat) -> list[str]:
     return of_images(n, count, f"partly transparent: composited on {colour_text(wanted.background)}") + hint
 
 
-def with_channels(images: Array, channels: int, background: tuple[int, int, int] = WHITE) -> Array:
+def with_channels(images: np.ndarray, channels: int, background: tuple[int, int, int] = WHITE) -> np.ndarray:
     """Images uint8 (..., H, W, C), C = 1, 3 or 4, with the channels asked for.
 
     Grey is repeated; colour is weighted to luma (ITU-R 601); without alpha it becomes 255; alpha goes by laying the
@@ -209,8 +189,3 @@ def with_channels(images: Array, channels: int, background: tuple[int, int, int]
         return np.repeat(images, 3, axis=-1)
     weights = np.array([299, 587, 114], np.uint32)
     return ((images @ weights + 500) // 1000).astype(np.uint8)[..., None]
-
-
-def luma(colour: tuple[int, int, int]) -> int:
-    """The grey of a colour."""
-    return int(with_channels(np.array(colour, np.uint8), 1)[0])

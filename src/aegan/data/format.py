@@ -18,7 +18,6 @@ Colour: TypeAlias = str | Sequence[int]
 
 LEAST, MOST, STEP = 8, 4_096, 8  # pixels of a side; networks halve it three times
 WHITE = (255, 255, 255)
-FORM = "Write one side (64), or WIDTHxHEIGHT (96x64)."
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,9 @@ class ImageFormat:
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> ImageFormat:
         """The inverse of `dataclasses.asdict`, of values that went through JSON."""
-        height, width = plain["size"]
-        red, green, blue = plain["background"]
+        tuples = {key: tuple(plain[key]) for key in ("size", "background")}
         depth = None if plain["depth"] is None else Depth.from_dict(plain["depth"])
-        return ImageFormat((height, width), plain["channels"], plain["fit"], (red, green, blue), depth)
+        return ImageFormat(**{**plain, **tuples, "depth": depth})
 
 
 def read_size(size: Size) -> tuple[int, int]:
@@ -90,13 +88,11 @@ def read_size(size: Size) -> tuple[int, int]:
     """
     if isinstance(size, str):
         found = re.fullmatch(r"\s*(-?\d{1,9})(?:\s*[xX×]\s*(-?\d{1,9}))?\s*", size)
-        if not found:
-            raise UserError(f"{size!r} is not a size.", FORM)
-        sides = [int(side) for side in found.groups() if side is not None]
+        sides = [int(side) for side in found.groups() if side is not None] if found else []
     else:
         sides = [size] if isinstance(size, int) else list(size)
     if len(sides) not in (1, 2) or any(int(side) != side for side in sides):
-        raise UserError(f"{size!r} is not a size.", FORM)
+        raise UserError(f"{size!r} is not a size.", "Write one side (64), or WIDTHxHEIGHT (96x64).")
     width, height = int(sides[0]), int(sides[-1])
     if any(side < LEAST or side % STEP or side > MOST for side in (width, height)):
         near = [min(max(LEAST, round(side / STEP) * STEP), MOST) for side in (width, height)]
@@ -137,16 +133,12 @@ def read_colour(colour: Colour) -> tuple[int, int, int]:
     ((0, 0, 0), (255, 128, 0), (1, 2, 3))
     """
     fault = UserError(f"{colour!r} is not a colour.", "Write a name (white), #rrggbb, or r,g,b with 0 to 255 each.")
-    if isinstance(colour, str):
-        plain = re.fullmatch(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*", colour)
-        if plain is None:
-            try:
-                return ImageColor.getrgb(colour.strip())[:3]
-            except ValueError as why:
-                raise fault from why
-        numbers = [int(each) for each in plain.groups()]
-    else:
-        numbers = [int(each) for each in colour]
-    if len(numbers) != 3 or any(not 0 <= each <= 255 for each in numbers):
+    text = colour if isinstance(colour, str) else ",".join(str(int(each)) for each in colour)
+    numbers = re.fullmatch(r"\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*", text)
+    try:
+        red, green, blue = map(int, numbers.groups()) if numbers else ImageColor.getrgb(text.strip())[:3]
+    except ValueError as why:
+        raise fault from why
+    if max(red, green, blue) > 255:
         raise fault
-    return numbers[0], numbers[1], numbers[2]
+    return red, green, blue

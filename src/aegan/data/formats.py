@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from PIL import Image, features
@@ -11,9 +12,9 @@ from PIL import Image, features
 from aegan.data.inspection import printable
 
 HEAD = 1_024  # bytes by which a format is recognised
-HEVC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
-STILL = (b"mif1", b"msf1")  # of either kind
-AVIF = (b"avif", b"avis")
+HEVC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"}
+STILL = {b"mif1", b"msf1"}  # of either kind
+AVIF = {b"avif", b"avis"}
 FURTHER = ("HEIC", "JPEG XL")  # that a further package opens
 RAW = frozenset(
     (".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f",
@@ -22,48 +23,37 @@ RAW = frozenset(
 FRAMES = "a video: take pictures from it, as with ffmpeg -i FILE -vf fps=1 %05d.png"
 DEVELOP = "camera RAW: export it as JPEG, or as TIFF"
 EXPORT = "export it as PNG"
-SIGNATURES = (  # (at which byte, what stands there, what it is)
+SIGNATURES: tuple[tuple[int, bytes | tuple[bytes, ...], str], ...] = (  # (at which byte, what stands there, what it is)
     (0, b"8BPS", f"PSD: {EXPORT}"),
     (0, b"gimp xcf", f"XCF of GIMP: {EXPORT}"),
     (0, b"%PDF", "PDF: turn its pages into pictures, as with pdftoppm -png FILE page"),
-    (0, b"%!PS", f"PostScript: {EXPORT}"),
-    (0, b"\xc5\xd0\xd3\xc6", f"PostScript: {EXPORT}"),
+    (0, (b"%!PS", b"\xc5\xd0\xd3\xc6"), f"PostScript: {EXPORT}"),
     (128, b"DICM", "DICOM: save its pixels as 16-bit PNG or .npy, as with pydicom"),
     (0, b"v/1\x01", "OpenEXR: save it as a float TIFF or .npy"),
     (0, b"#?RADIANCE", "Radiance HDR: save it as a float TIFF or .npy"),
     (0, b"SIMPLE  =", "FITS: save its pixels as a float TIFF or .npy, as with astropy"),
     (0, b"\x89HDF", "HDF5: save the images in it as .npy"),
-    (0, b"FUJIFILM", DEVELOP),
+    (0, (b"FUJIFILM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb"), DEVELOP),
     (8, b"CR\x02", DEVELOP),
-    (0, b"IIRO", DEVELOP),
-    (0, b"IIRS", DEVELOP),
-    (0, b"MMOR", DEVELOP),
-    (0, b"IIU\0", DEVELOP),
-    (0, b"FOVb", DEVELOP),
-    (0, b"\x1a\x45\xdf\xa3", FRAMES),
-    (0, b"FLV\x01", FRAMES),
-    (0, b"\0\0\x01\xba", FRAMES),
+    (0, (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\0\0\x01\xba"), FRAMES),
     (8, b"AVI ", FRAMES),
     (0, b"version https://git-lfs", "a Git LFS pointer: fetch the files it stands for with git lfs pull"),
 )
 
 
 def foreign(head: bytes, name: str = "") -> str:
-    """What stored bytes are and what to do about it, where Pillow alone can't or shouldn't read them; else "".
-
-    Args:
-        head: their beginning, at least `HEAD` bytes where there are as many.
-        name: the file's name.
+    """What bytes are of which these are the first `HEAD`, and what to do about it, where Pillow alone can't read them.
 
     >>> foreign(b"8BPS" + bytes(40)), foreign(b"GIF89a")
     ('PSD: export it as PNG', '')
     """
-    for at, mark, what in SIGNATURES:
-        if head[at : at + len(mark)] == mark:
+    for at, marks, what in SIGNATURES:
+        if head.startswith(marks, at):
             return what
-    if (kind := special(head)) == "HEIC" and _heif() is None:
+    if (kind := special(head)) == "HEIC" and not _installed("pillow_heif"):
         return "HEIC: pip install pillow-heif"
-    if kind == "JPEG XL" and not _jxl():
+    # both packages of JPEG XL register themselves
+    if kind == "JPEG XL" and not (_installed("pillow_jxl", "jxlpy.JXLImagePlugin") and "JXL" in Image.OPEN):
         return "JPEG XL: pip install pillow-jxl-plugin"
     if kind == "AVIF" and not features.check("avif"):
         return "AVIF: pip install --upgrade pillow"
@@ -87,9 +77,9 @@ def special(head: bytes) -> str:
     if head[4:8] != b"ftyp":
         return ""
     brands = {head[8:12]} | {head[at : at + 4] for at in range(16, min(int.from_bytes(head[:4], "big"), 64), 4)}
-    if brands & set(AVIF) and not brands & set(HEVC):
+    if brands & AVIF and not brands & HEVC:
         return "AVIF"
-    return "HEIC" if brands & {*HEVC, *STILL} else ""
+    return "HEIC" if brands & (HEVC | STILL) else ""
 
 
 def opened(raw: bytes, kind: str) -> Image.Image:
@@ -98,9 +88,9 @@ def opened(raw: bytes, kind: str) -> Image.Image:
     The opener is used directly: registered with Pillow, it would be there for all else that this process opens.
     """
     if kind == "HEIC":
-        opener = _heif()
-        assert opener is not None
-        return opener(io.BytesIO(raw))
+        from pillow_heif import HeifImageFile
+
+        return HeifImageFile(io.BytesIO(raw))
     width, height = jxl_size(raw)  # this plugin decodes while it opens
     if width * height > (Image.MAX_IMAGE_PIXELS or 2**30):
         raise Image.DecompressionBombError(f"{width}×{height}")
@@ -108,11 +98,7 @@ def opened(raw: bytes, kind: str) -> Image.Image:
 
 
 def jxl_size(raw: bytes) -> tuple[int, int]:
-    """(width, height) that a JPEG XL file claims, before orientation; ISO 18181-1, section 9.2 ("SizeHeader").
-
-    Raises:
-        ValueError: it ends before.
-    """
+    """(width, height) that a JPEG XL file claims, before orientation; ISO 18181-1, section 9.2 ("SizeHeader")."""
     if raw[:2] != b"\xff\x0a":
         raw = _codestream(raw)
     bits, at = int.from_bytes(raw[2:18], "little"), 0
@@ -150,21 +136,10 @@ def _codestream(raw: bytes) -> bytes:
     raise ValueError("no pixels")
 
 
-def _heif() -> Callable[[io.BytesIO], Image.Image] | None:
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError:
-        return None
-    opener: Callable[[io.BytesIO], Image.Image] = HeifImageFile
-    return opener
-
-
-def _jxl() -> bool:
-    try:
-        import pillow_jxl  # noqa: F401  registers itself
-    except ImportError:
-        try:
-            from jxlpy import JXLImagePlugin  # noqa: F401  the same
-        except ImportError:
-            return False
-    return "JXL" in Image.OPEN
+def _installed(*modules: str) -> bool:
+    """Whether one of them can be imported."""
+    for module in modules:
+        with suppress(ImportError):
+            importlib.import_module(module)
+            return True
+    return False

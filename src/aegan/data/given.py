@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from aegan.data.depth import Measure, scaled
-from aegan.data.files import ByteRange, Entry, Found, Origin, Skips, spread
+from aegan.data.depth import Array, Measure, kind_of, scaled, usual
+from aegan.data.files import ByteRange, Entry, Found, Skips, spread, stamp
 from aegan.data.inspection import printable
 from aegan.data.labels import Label
+from aegan.data.opened import exif_orientation
 from aegan.errors import UserError
 from aegan.folders import expanded
-
-Array = NDArray[Any]
+from aegan.names import as_bytes
+from aegan.pictures import as_image, encoded
 
 WANTED = "Give a path, a NumPy array or torch tensor, or a list of arrays, of PIL images or of image files."
+STORED_AS = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA", "HSV": "RGB"}
 IN_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
@@ -34,11 +34,7 @@ def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
 
 
 def in_python(source: Any, labels: Any = None) -> Array | Found:
-    """An array, or the images of a list that have no common shape.
-
-    Args:
-        source: anything but a path.
-        labels: one for each image of a list; for arrays they are none of this function's business.
+    """An array; or, of a list whose images have no common shape, these with their labels.
 
     Raises:
         UserError: it is nothing of the kind; one line.
@@ -84,11 +80,9 @@ def _of_list(items: list[Any], labels: Any) -> Array | Found:
             found = type(items[i]).__name__ if array is None else str(array.dtype)
             raise UserError(f"Place {i} of the list holds no numbers, but {found}.", WANTED)
     whole_list = [array for array in arrays if array is not None]
-    if len({array.dtype for array in whole_list}) > 1:
-        kinds = ", ".join(sorted({str(array.dtype) for array in whole_list}))
-        raise UserError(
-            f"The arrays of this list are of different types: {kinds}.", "Convert them to one, as to uint8."
-        )
+    if len(kinds := sorted({str(array.dtype) for array in whole_list})) > 1:
+        what = f"The arrays of this list are of different types: {', '.join(kinds)}."
+        raise UserError(what, "Convert them to one, as to uint8.")
     if len({array.shape for array in whole_list}) == 1:
         return np.stack(whole_list)
     images, notes = _pictures(whole_list)
@@ -101,11 +95,9 @@ def _pictures(arrays: Sequence[Array]) -> tuple[list[Image.Image], list[str]]:
         shapes = sorted({array.shape for array in arrays})[:3]
         raise UserError(f"Images of different shapes must each be (H, W) or (H, W, C): here are {shapes}.", WANTED)
     colour = [array for array in arrays if array.ndim == 3]
-    last = all(array.shape[2] <= 4 for array in colour)
-    first = all(array.shape[0] <= 4 for array in colour)
     notes = []
-    if colour and not last:
-        if not first:
+    if not all(array.shape[2] <= 4 for array in colour):
+        if not all(array.shape[0] <= 4 for array in colour):
             raise UserError(
                 "Images of different shapes must have 1 to 4 channels, first or last in all of them.", WANTED
             )
@@ -116,17 +108,16 @@ def _pictures(arrays: Sequence[Array]) -> tuple[list[Image.Image], list[str]]:
         arrays = [array.astype(np.uint8) * np.uint8(255) for array in arrays]
         notes.append("booleans are taken as black and white")
     elif kind != np.uint8:
-        measure, name = Measure(), "floats" if kind.kind == "f" else "integers"
+        measure, name = Measure(), kind_of(kind)
         for i, array in enumerate(arrays):
             low, high = float(array.min()), float(array.max())
             if not np.isfinite([low, high]).all():
                 raise UserError(f"Place {i} of the list holds NaN or infinity.", "Remove or mend such images.")
-            measure.add(name, low, high)  # type: ignore[arg-type]
-        span = measure.depth().span(name)  # type: ignore[arg-type]
-        assert span is not None
-        arrays = [scaled(array, span) for array in arrays]
+            measure.add(name, low, high)
+        low, high, _ = measure.found[name]
+        arrays = [scaled(array, usual((low, high), name)) for array in arrays]
         notes += measure.lines()
-    return [Image.fromarray(a[..., 0] if a.ndim == 3 and a.shape[2] == 1 else a) for a in arrays], notes
+    return [as_image(np.atleast_3d(array)) for array in arrays], notes
 
 
 def _array_of(value: Any) -> Array | None:
@@ -162,26 +153,22 @@ def _labels(given: Any, count: int) -> list[Label | None]:
 
 
 def in_files(names: Sequence[str | os.PathLike[str]], labels: Any = None) -> Found:
-    """The images of some files.
-
-    Raises:
-        UserError: one of them is no file.
-    """
+    """The images of some files; raises a `UserError` where one of them is none."""
     digest = hashlib.blake2b(digest_size=16)
     entries = []
     for path, label in zip(map(Path, names), _labels(labels, len(names)), strict=True):
         path = expanded(path)
         shown = printable(str(path))
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise UserError(f"{shown}, in the list of files, {what}.", "List image files, or name one folder alone.")
         try:
-            status = path.stat()
+            if not path.is_file():
+                what = "is a folder" if path.is_dir() else "does not exist"
+                raise UserError(
+                    f"{shown}, in the list of files, {what}.", "List image files, or name one folder alone."
+                )
+            digest.update(as_bytes(f"{stamp(path)}\0{label}\0"))
+            entries.append(Entry(str(path), ByteRange(str(path), 0, path.stat().st_size), label))
         except OSError as why:
             raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
-        mark = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{label}\0"
-        digest.update(mark.encode("utf-8", "surrogateescape"))
-        entries.append(Entry(str(path), ByteRange(str(path), 0, status.st_size), label))
     return _found(entries, f"files-{digest.hexdigest()}", [])
 
 
@@ -191,47 +178,29 @@ def _images(images: Sequence[Image.Image], labels: Sequence[Label | None], notes
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):
         try:
             image.load()
-            digest.update(repr((image.mode, image.size, label, _orientation(image))).encode())
+            digest.update(repr((image.mode, image.size, label, exif_orientation(image) or 1)).encode())
             digest.update(image.tobytes())
             digest.update(repr((image.getpalette(), image.info.get("transparency"))).encode())
             digest.update(image.info.get("icc_profile") or b"")
         except Exception as why:  # an image that was opened from a file is read only now: anything may be raised
             raise UserError(f"Place {i} of the list is an image that can't be read: {why}.", "Leave it out.") from why
-        entries.append(Entry(str(i), _Stored(image), label))
+        entries.append(Entry(str(i), partial(_as_file, image), label))
     return _found(entries, f"images-{digest.hexdigest()}", notes)
 
 
 def _found(entries: list[Entry], key: str, notes: list[str]) -> Found:
     labelled = any(entry.label is not None for entry in entries)
-    origin = Origin("given in Python" if labelled else "none: the list has none")
+    origin = "given in Python" if labelled else "none: the list has none"
     return Found(key, entries, spread(entries), len(entries), len(entries), Skips(), notes, origin)
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """Gives an image of Python's as a file would hold it, without loss: so it goes the way of all files."""
-
-    image: Image.Image
-
-    def __call__(self, most: int) -> bytes:
-        image, file = self.image, io.BytesIO()
-        if image.mode in ("La", "RGBa", "PA"):
-            image = image.convert("LA" if image.mode == "La" else "RGBA")
-        elif image.mode == "HSV":
-            image = image.convert("RGB")
-        exif = Image.Exif()
-        if (orientation := _orientation(self.image)) > 1:
-            exif[ExifTags.Base.Orientation] = orientation
-        if image.mode in IN_PNG:
-            image.save(file, "PNG", compress_level=1, exif=exif)
-        else:
-            image.save(file, "TIFF", exif=exif)
-        return file.getvalue()
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # damaged Exif makes Pillow raise anything
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+def _as_file(image: Image.Image, most: int) -> bytes:
+    """What a file would hold of an image of Python's, without loss: so it goes the way of all files."""
+    exif = Image.Exif()
+    if (orientation := exif_orientation(image)) > 1:
+        exif[ExifTags.Base.Orientation] = orientation
+    if image.mode in STORED_AS:
+        image = image.convert(STORED_AS[image.mode])
+    if image.mode in IN_PNG:
+        return encoded(image, "PNG", compress_level=1, exif=exif)
+    return encoded(image, "TIFF", exif=exif)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,15 +24,10 @@ def size_shown(size: int | str | None) -> str:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Files left out for one reason.
-
-    Args:
-        count: how many.
-        names: the first of them.
-    """
+    """Files left out for one reason."""
 
     count: int
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the first of them
 
 
 @dataclass(frozen=True)
@@ -87,9 +83,7 @@ class Inspection:
 
     def as_dict(self) -> dict[str, Any]:
         """The same, of lists, dicts, numbers and text, ready for JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()} | {
-            "skipped": {why: {"count": s.count, "names": list(s.names)} for why, s in self.skipped.items()}
-        }
+        return dict(json.loads(json.dumps(asdict(self))))
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> Inspection:
@@ -102,9 +96,7 @@ class Inspection:
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
         }
-        values["skipped"] = {
-            why: Skipped(each["count"], tuple(each["names"])) for why, each in plain["skipped"].items()
-        }
+        values["skipped"] = {why: Skipped(s["count"], tuple(s["names"])) for why, s in plain["skipped"].items()}
         return Inspection(**values)
 
     def lines(self) -> list[str]:
@@ -114,12 +106,8 @@ class Inspection:
             out = [f"{self.count:,} images, used as {colour} {size_shown(self.size)}"]
             if self.widths:
                 (w0, w1, w2), (h0, h1, h2) = self.widths, self.heights
-                same = (w0, h0) == (w2, h2)
-                out.append(
-                    f"stored as {w0}×{h0}"
-                    if same
-                    else f"widths {w0} to {w2} (median {w1}), heights {h0} to {h2} (median {h1})"
-                )
+                various = f"widths {w0} to {w2} (median {w1}), heights {h0} to {h2} (median {h1})"
+                out.append(f"stored as {w0}×{h0}" if (w0, h0) == (w2, h2) else various)
             if self.modes:
                 out.append("modes: " + ", ".join(f"{mode} {n:,}" for mode, n in self.modes.items()))
             if self.suggested_size != self.size:
@@ -135,9 +123,8 @@ class Inspection:
             out.append(f"{self.duplicates:,} exact duplicates")
         reasons = list(self.skipped.items())
         for why, each in reasons[:REASONS_SHOWN]:
-            shown = list(each.names[:3])
             more = f", … {each.count - 3:,} more" if each.count > 3 else ""
-            out.append(f"skipped {each.count:,}: {why} ({', '.join(shown)}{more})")
+            out.append(f"skipped {each.count:,}: {why} ({', '.join(each.names[:3])}{more})")
         if rest := reasons[REASONS_SHOWN:]:
             out.append(f"skipped {sum(each.count for _, each in rest):,} for {len(rest)} other reasons")
         return out + list(self.notes)

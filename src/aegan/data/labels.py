@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data.inspection import printable
-from aegan.data.layout import natural
 
-Array = NDArray[Any]
 Label = int | str
 
 LONGEST = 200  # characters of a class name
@@ -24,9 +22,8 @@ LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "classname", "classlabel", "labelname", "category", "categories", "target",
     "targets", "cls", "y", "species", "breed", "diagnosis", "dx", "disease", "variety", "kind", "finelabel", "finelabels",
     "categoryname", "categoryid", "classid", "labelid", "digit", "letter", "character", "style", "genre", "gender",
-    "emotion", "grade", "level", "condition", "tag", "type", "coarselabel", "family", "genus", "artist",
-    "identity", "type1",
-    "celltype", "labeltext", "groundtruth", "gt", "annotation",
+    "emotion", "grade", "level", "condition", "tag", "type", "coarselabel", "family", "genus", "artist", "identity",
+    "type1", "celltype", "labeltext", "groundtruth", "gt", "annotation",
 )  # fmt: skip
 
 
@@ -41,6 +38,11 @@ def plain(name: str) -> str:
     ('classname', 'label')
     """
     return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sorts 2 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def label_rank(column: str) -> int:
@@ -67,16 +69,12 @@ def label_of(value: Any) -> Label | None:
         value = value.tolist()
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
         return str(value)
-    if isinstance(value, int):
-        return value if abs(value) < 2**53 else str(value)
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return int(value) if value.is_integer() and abs(value) < 2**53 else str(value)
+    if isinstance(value, int | float):
+        return int(value) if abs(value) < 2**53 and value == int(value) else str(value)
     if isinstance(value, str):
         name = unicodedata.normalize("NFC", printable(value.strip())[:LONGEST])
         return None if name.lower() in NONE else name
@@ -88,9 +86,8 @@ def label_of(value: Any) -> Label | None:
 def _one_hot(value: Sequence[Any]) -> Label | None:
     if len(value) == 1:
         return label_of(value[0])
-    numbers = all(isinstance(each, bool | int | float) for each in value)
-    if numbers and sorted(value)[:-1] == [0] * (len(value) - 1) and max(value) == 1:
-        return list(value).index(1)
+    if value.count(1) == 1 and value.count(0) == len(value) - 1:
+        return value.index(1)
     return Vector(printable(str(value))[:LONGEST]) if value else None
 
 
@@ -136,8 +133,8 @@ def refusal(labels: Sequence[Label | None]) -> str:
 
 
 def number_labels(
-    marks: Sequence[Any] | Array, classes: tuple[str, ...] = ()
-) -> tuple[Array | None, tuple[str, ...], list[str]]:
+    marks: Sequence[Any] | np.ndarray, classes: tuple[str, ...] = ()
+) -> tuple[np.ndarray | None, tuple[str, ...], list[str]]:
     """Labels of any kind as numbers from 0.
 
     Args:

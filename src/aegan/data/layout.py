@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aegan.data.inspection import printable
+from aegan.data.labels import natural, plain
 from aegan.data.parts import FolderNumbers, numbered_parts
 from aegan.data.splitnames import SplitName, split_name
 from aegan.errors import UserError
@@ -20,8 +21,8 @@ from aegan.errors import UserError
 IN_CLASSES = 2 / 3  # the share of the images that must lie in sub-folders for these to be classes
 MOST = 0.5  # the share of the images that must lie in folders named after splits for these to be splits
 DEEPEST = 12  # levels of wrapping folders
+TESTS = ("test", "validation")
 SPLIT, BESIDE, STRAY = "of another split than train", "beside the folders of the splits", "outside the class folders"
-MASKS = "a mask or an annotation beside the images"
 SUB_FOLDERS = "sub-folders"
 _IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "inputs", "input", "rgb", "originals"}
 _MASKS = {
@@ -29,28 +30,17 @@ _MASKS = {
     "groundtruth", "trimaps", "annots", "segmaps",
 }  # fmt: skip
 
-Parts = tuple[str, ...]
-
 
 @dataclass
 class Layout:
-    """What was decided.
+    """What was decided."""
 
-    Args:
-        classes: the class of the images in a folder, where the folders are classes.
-        left: why the images in a folder are left out.
-        again: a folder inside a copy of its parent, and the folder it would be a copy of.
-        notes: what is to be said.
-        about_classes: the same of the folders as classes, which doesn't matter where a label file says the classes.
-        labels_from: "sub-folders", or "none: " and why.
-    """
-
-    classes: dict[str, str] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
-    again: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    about_classes: list[str] = field(default_factory=list)
-    labels_from: str = ""
+    classes: dict[str, str] = field(default_factory=dict)  # of the images in a folder, where the folders are classes
+    left: dict[str, str] = field(default_factory=dict)  # why the images in a folder are left out
+    again: dict[str, str] = field(default_factory=dict)  # of a folder in a copy of its parent, which it would copy
+    notes: list[str] = field(default_factory=list)  # what is to be said
+    about_classes: list[str] = field(default_factory=list)  # the same, unless a label file says the classes
+    labels_from: str = ""  # "sub-folders", or "none: " and why
 
 
 def decide(folders: Mapping[str, FolderNumbers], name: str, parts: bool = False) -> Layout:
@@ -68,46 +58,42 @@ def decide(folders: Mapping[str, FolderNumbers], name: str, parts: bool = False)
     >>> decide({"a/train/cat": two, "a/train/dog": two, "a/test/cat": two}, "data").classes
     {'a/train/cat': 'cat', 'a/train/dog': 'dog'}
     """
-    return _Deciding(folders, name).layout(parts)
+    deciding = _Deciding(folders, name)
+    for _ in range(DEEPEST):
+        if deciding.domains or not (deciding.nested() or deciding.masks() or deciding.splits() or deciding.descend()):
+            break
+    deciding.inner_splits()
+    deciding.classes(parts)
+    return deciding.out
 
 
 class _Deciding:
-    """One decision, level by level.
-
-    Attributes:
-        live: the folders not left out, each with the rest of its path below the level that is looked at.
-            With no rest, its images lie beside the folders of the level.
-    """
+    """One decision, level by level."""
 
     def __init__(self, folders: Mapping[str, FolderNumbers], name: str) -> None:
         self.folders, self.name, self.out = folders, name, Layout()
-        self.live: dict[str, Parts] = {
-            each: tuple(p for p in each.split("/") if p not in ("", ".")) for each in folders
-        }
+        # the folders not left out, each with the rest of its path below the level that is looked at; with no rest, its
+        # images lie beside the folders of the level
+        self.live = {each: tuple(p for p in each.split("/") if p not in ("", ".")) for each in folders}
         self.unlabelled = self.domains = False
 
-    def layout(self, parts: bool) -> Layout:
-        for _ in range(DEEPEST):
-            if self.domains or not (self.nested() or self.masks() or self.splits() or self.descend()):
-                break
-        self.inner_splits()
-        self.classes(parts)
-        return self.out
-
-    def heads(self, at: int = 0) -> dict[str, int]:
+    def heads(self, at: int = 0) -> Counter[str]:
         """The folders of a level, with the number of images under each; only those that hold any."""
-        counts: dict[str, int] = defaultdict(int)
+        counts = Counter[str]()
         for each, rest in self.live.items():
             if len(rest) > at and self.folders[each].count:
                 counts[rest[at]] += self.folders[each].count
-        return dict(counts)
+        return counts
 
     def total(self) -> int:
         return sum(self.folders[each].count for each in self.live)
 
-    def leave(self, why: str, here: Callable[[Parts], bool]) -> int:
-        """Leaves out the folders of which this holds; the number of their images."""
-        gone = [each for each, rest in self.live.items() if here(rest)]
+    def under(self, heads: Container[str], at: int = 0) -> list[str]:
+        """The folders below some of a level."""
+        return [each for each, rest in self.live.items() if len(rest) > at and rest[at] in heads]
+
+    def leave(self, why: str, gone: Collection[str]) -> int:
+        """Leaves out some folders; the number of their images."""
         for each in gone:
             del self.live[each]
             self.out.left[each] = why
@@ -116,7 +102,7 @@ class _Deciding:
     def descend(self) -> bool:
         """Goes into the one folder that holds nearly everything."""
         heads = self.heads()
-        if len(heads) != 1 or sum(heads.values()) < IN_CLASSES * self.total():
+        if len(heads) != 1 or heads.total() < IN_CLASSES * self.total():
             return False
         (head,) = heads
         if (split := split_name(head)) and split.kind != "train":
@@ -129,36 +115,32 @@ class _Deciding:
     def nested(self) -> bool:
         """The same folders once more inside one of them, as archives are often unpacked: cell/cell/…"""
         heads = self.heads()
-        full = {each: rest for each, rest in self.live.items() if self.folders[each].count}
+        full = {rest for each, rest in self.live.items() if self.folders[each].count}
         for head in heads:
-            under = {rest[1] for rest in full.values() if rest[:1] == (head,) and len(rest) > 1}
+            inside = {rest[1] for rest in full if rest[:1] == (head,) and len(rest) > 1}
             others, named = set(heads) - {head}, head.lower() == self.name.lower()
-            flat = not others and (head,) in full.values() and () in full.values()
-            if not ((len(under) >= 2 and under <= others) or (named and (under & others or flat))):
-                continue
-            for each, rest in self.live.items():
-                if rest[:1] == (head,):
+            flat = not others and {(head,), ()} <= full
+            if (len(inside) >= 2 and inside <= others) or (named and (inside & others or flat)):
+                for each in self.under({head}):
+                    rest = self.live[each]
                     self.live[each] = rest[1:]
-                    above = each.split("/")[: -len(rest)]
-                    self.out.again[each] = "/".join([*above, *rest[1:]])
-            return True
+                    self.out.again[each] = "/".join([*each.split("/")[: -len(rest)], *rest[1:]])
+                return True
         return False
 
     def masks(self) -> bool:
         """Images and their masks, as sets for segmentation and detection are laid out."""
         heads = self.heads()
-        plain = {head: re.sub(r"[\W_]", "", head).lower() for head in heads}
-        gone = {head for head in heads if plain[head] in _MASKS}
-        if not gone or not all(plain[head] in _IMAGES for head in set(heads) - gone) or len(gone) == len(heads):
+        gone = {head for head in heads if plain(head) in _MASKS}
+        others = {plain(head) for head in set(heads) - gone}
+        if not gone or not others or not others <= _IMAGES:
             # train beside train_masks
             stems = {h: re.sub(r"[\W_]*(masks?|annotations|labels|gt)$", "", h.lower()) for h in heads}
             bare = {re.sub(r"[\W_]*(images|imgs)$", "", h.lower()) for h in heads if stems[h] == h.lower()}
-            gone = {
-                h for h in heads if stems[h] != h.lower() and stems[h] and stems[h] in bare and split_name(stems[h])
-            }
+            gone = {h for h in heads if stems[h] != h.lower() and stems[h] in bare and split_name(stems[h])}
         if not gone:
             return False
-        count = self.leave(MASKS, lambda rest: bool(rest) and rest[0] in gone)
+        count = self.leave("a mask or an annotation beside the images", self.under(gone))
         self.out.notes.append(f"{_listed(gone)} beside the images: {count:,} masks or annotations are left out")
         return True
 
@@ -170,14 +152,12 @@ class _Deciding:
         if not use:
             return False
         others = {head: parsed[head].kind for head in parsed if head not in use}
-        beside = set(heads) - parsed.keys() - use
-        held: dict[str, int] = {}
-        for head in (*others, *beside):
-            why = SPLIT if head in others else BESIDE
-            held[head] = self.leave(why, lambda rest, head=head: rest[:1] == (head,))  # type: ignore[misc]
-        self.leave(BESIDE, lambda rest: rest[:1] == () or rest[0] not in use)
-        domains = {parsed[head].domain for head in use} - {""} if all(head in parsed for head in use) else set()
-        rests = {parsed[head].rest for head in use} if all(head in parsed for head in use) else {""}
+        beside = sorted(set(heads) - parsed.keys() - use)
+        held = {head: self.leave(SPLIT, self.under({head})) for head in others}
+        held |= {head: self.leave(BESIDE, self.under({head})) for head in beside}
+        self.leave(BESIDE, self.live.keys() - self.under(use))
+        domains = {parsed[head].domain for head in use & parsed.keys()} - {""}
+        rests = {parsed[head].rest for head in use & parsed.keys()}
         for each, rest in self.live.items():
             split = parsed.get(rest[0])
             first = split.domain if split and len(domains) > 1 else split.rest if split and len(rests) > 1 else ""
@@ -195,10 +175,8 @@ class _Deciding:
         groups: dict[str, set[str]] = defaultdict(set)
         for split in parsed.values():
             groups[split.rest].add(split.kind)
-        good = {
-            head for head, split in parsed.items()
-            if not split.rest or len(groups[split.rest]) > 1
-        }  # fmt: skip  # "steam train" is a split only beside a "steam test"
+        # "steam train" is a split only beside a "steam test"
+        good = {head for head, split in parsed.items() if not split.rest or len(groups[split.rest]) > 1}
         kinds = {parsed[head].kind for head in good}
         inside = sum(heads[head] for head in good)
         if len(kinds) > 1 and inside >= MOST * self.total():
@@ -215,26 +193,22 @@ class _Deciding:
             return train, "train"
         beside = set(heads) - good
         # one split alone: 'training_set', or 'train' with classes of its own, beside something else
-        deep = {head for head in train if sum(rest[:1] == (head,) and len(rest) > 1 for rest in self.live.values()) > 1}
+        deep = any(sum(len(self.live[each]) > 1 for each in self.under({head})) > 1 for head in train)
         sure = deep or not any(parsed[head].plain for head in train)
         if train and beside and sure and inside >= MOST * self.total():
             return train, "train"
-        held = {
-            h for h in good if parsed[h].kind in ("test", "validation") and h.lower() not in ("valid", "dev", "pred")
-        }
-        plain = {re.sub(r"[\W_]", "", head).lower() for head in beside}
-        if held and not train and (len(beside) > 1 or (plain and plain <= _IMAGES)):
+        held = any(parsed[h].kind in TESTS and h.lower() not in ("valid", "dev", "pred") for h in good)
+        images = {plain(head) for head in beside} <= _IMAGES
+        if held and not train and (len(beside) > 1 or (beside and images)):
             return beside - set(parsed), "rest"
         return set(), ""
 
     def say(self, use: set[str], held: Mapping[str, int], others: Mapping[str, str], kind: str) -> None:
-        what = {"train": "only", "unlabeled": "without labels, only", "rest": "only"}[kind]
-        one = len(use) == 1
-        said = f"{what} the folder{'' if one else 's'} {_listed(use)} {'is' if one else 'are'} used"
-        back = [f"'{printable(h)}' {held[h]:,}" for h in held if others.get(h) in ("test", "validation")]
-        more = [
-            f"'{printable(h)}' {held[h]:,}" for h in held if others.get(h) not in ("test", "validation") and held[h]
-        ]
+        what = "without labels, only" if kind == "unlabeled" else "only"
+        folders = f"folder {_listed(use)} is" if len(use) == 1 else f"folders {_listed(use)} are"
+        said = f"{what} the {folders} used"
+        back = [f"'{printable(h)}' {n:,}" for h, n in held.items() if others.get(h) in TESTS]
+        more = [f"'{printable(h)}' {n:,}" for h, n in held.items() if others.get(h) not in TESTS and n]
         if back:
             said += f"; held back for testing: {', '.join(back)}"
         if more:
@@ -248,43 +222,40 @@ class _Deciding:
         use = {head for head, split in parsed.items() if split.kind == "train"}
         if not use or len(parsed) == len(use) or sum(heads[h] for h in parsed) < MOST * self.total():
             return
-        held = {head: self.leave(SPLIT, lambda rest, head=head: rest[1:2] == (head,)) for head in set(parsed) - use}  # type: ignore[misc]
-        for each, rest in self.live.items():
-            if rest[1:2] and rest[1] in use:
-                self.live[each] = (rest[0], *rest[2:])
-        self.say(use, dict(sorted(held.items())), {head: parsed[head].kind for head in held}, "train")
+        held = {head: self.leave(SPLIT, self.under({head}, 1)) for head in sorted(parsed.keys() - use)}
+        for each in self.under(use, 1):
+            first, _, *rest = self.live[each]
+            self.live[each] = (first, *rest)
+        self.say(use, held, {head: parsed[head].kind for head in held}, "train")
 
     def classes(self, parts: bool) -> None:
         """The folders of the last level as classes, or why they are none."""
         heads, out = self.heads(), self.out
-        inside, total = sum(heads.values()), self.total()
+        inside, total = heads.total(), self.total()
         names = {head: unicodedata.normalize("NFC", head) for head in heads}
         count = len(set(names.values()))
+        why = said = ""
         if self.unlabelled:
-            out.labels_from = "none: the images used are the unlabelled ones"
+            why = "the images used are the unlabelled ones"
         elif not heads:
-            out.labels_from = "none: no sub-folders"
+            why = "no sub-folders"
         elif count < 2:
-            out.labels_from = "none: there is one folder only"
+            why = "there is one folder only"
         elif why := self.parts(parts):
-            out.labels_from = f"none: {why}"
             first, *_, last = sorted(heads, key=natural)
-            out.about_classes.append(
-                f"the folders '{first}' to '{last}' are parts of one set, not classes ({why}); if they are classes, "
-                "list them in a labels.csv (file_name, label)"
-            )
+            said = f"the folders '{first}' to '{last}' are parts of one set, not classes ({why}); if they are classes, "
+            said += "list them in a labels.csv (file_name, label)"
         elif inside < IN_CLASSES * total:
-            out.labels_from = f"none: {total - inside:,} of {total:,} images lie beside the sub-folders"
-            out.about_classes.append(
-                f"the {count} sub-folders are not taken as classes: {total - inside:,} images lie beside them"
-            )
+            why = f"{total - inside:,} of {total:,} images lie beside the sub-folders"
+            said = f"the {count} sub-folders are not taken as classes: {total - inside:,} images lie beside them"
         elif 2 * count > total:
-            out.labels_from = f"none: {count:,} sub-folders for {total:,} images"
-            out.about_classes.append(
-                f"the {count:,} sub-folders are not taken as classes: with {total:,} images they hold fewer than two each"
-            )
+            why = f"{count:,} sub-folders for {total:,} images"
+            said = f"the {count:,} sub-folders are not taken as classes: with {total:,} images they hold fewer than two each"
         else:
             self.take(names)
+            return
+        out.labels_from = f"none: {why}"
+        out.about_classes += [said] if said else []
 
     def parts(self, known: bool) -> str:
         """Why the folders are numbered parts of one set; "" if they aren't."""
@@ -295,6 +266,7 @@ class _Deciding:
         return numbered_parts({head: FolderNumbers.joined(facts) for head, facts in inside.items()}, known)
 
     def take(self, names: Mapping[str, str]) -> None:
+        """Takes the folders as classes, under these names."""
         out = self.out
         out.labels_from = SUB_FOLDERS
         out.about_classes.append("the sub-folders are taken as classes")
@@ -306,7 +278,7 @@ class _Deciding:
         if strays := sum(self.folders[each].count for each in self.live if each in out.left):
             said = "1 image" if strays == 1 else f"{strays:,} images"
             out.about_classes.append(f"{said} beside the class folders: left out, for want of a class")
-        if both := sorted(set(names.values()) & {n for n in names.values() if list(names.values()).count(n) > 1}):
+        if both := [name for name, n in Counter(names.values()).items() if n > 1]:
             out.about_classes.append(f"{_listed(both)}: written in two Unicode forms, taken as one class")
         alike: dict[str, set[str]] = defaultdict(set)
         for name in names.values():
@@ -318,13 +290,7 @@ class _Deciding:
                 )
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """Sorts 2 before 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
-
-
 def _listed(names: Iterable[str]) -> str:
-    shown = sorted(names, key=natural)
-    return ", ".join(f"'{printable(name)}'" for name in shown[:6]) + (
-        f" … ({len(shown)} in all)" if len(shown) > 6 else ""
-    )
+    shown = sorted(names, key=lambda name: (natural(name), name))
+    more = f" … ({len(shown)} in all)" if len(shown) > 6 else ""
+    return ", ".join(f"'{printable(name)}'" for name in shown[:6]) + more

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from aegan.collectives import Share
 from aegan.data.spec import Split
-from aegan.data.stream import Pending, Streamed
-
-Array = NDArray[Any]
+from aegan.data.stream import Streamed
 
 AHEAD = 4  # batches of streamed images that are on their way while one is used
 
@@ -33,10 +30,10 @@ class Batch:
 
     x: Tensor
     y: Tensor | None
-    index: Array
+    index: np.ndarray
 
 
-def to_tensor(items: Array, mean: Array | None = None, scale: Array | None = None) -> Tensor:
+def to_tensor(items: np.ndarray, mean: np.ndarray | None = None, scale: np.ndarray | None = None) -> Tensor:
     """Items of a split as a network takes them.
 
     Args:
@@ -55,13 +52,13 @@ def to_tensor(items: Array, mean: Array | None = None, scale: Array | None = Non
         x /= np.float32(127.5)
         x -= np.float32(1)
         return torch.from_numpy(x)
-    vectors: Array = np.asarray(items, np.float32)
+    vectors: np.ndarray = np.asarray(items, np.float32)
     if mean is not None and scale is not None:
         vectors = (vectors - mean) / scale
     return torch.from_numpy(np.array(vectors, copy=not vectors.flags.writeable))
 
 
-def to_items(x: Tensor, mean: Array | None = None, scale: Array | None = None) -> Array:
+def to_items(x: Tensor, mean: np.ndarray | None = None, scale: np.ndarray | None = None) -> np.ndarray:
     """The inverse of `to_tensor`: what a network made, as items of a split.
 
     Args:
@@ -79,26 +76,18 @@ def to_items(x: Tensor, mean: Array | None = None, scale: Array | None = None) -
     if x.ndim == 4:
         pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
-    vectors: Array = x.numpy().copy()
+    vectors: np.ndarray = x.numpy().copy()
     return vectors if mean is None or scale is None else np.asarray(vectors * scale + mean, np.float32)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A batch before it is read.
+class _Drawn(NamedTuple):
+    """A batch before it is read, and where the loader stands once it has been given."""
 
-    Args:
-        index: places of its examples.
-        mirror: which are mirrored, or None.
-        epoch, offset: where the loader stands once it has been given.
-        pending: its images on their way, if they are streamed.
-    """
-
-    index: Array
-    mirror: Array | None
+    places: np.ndarray  # of its examples
+    mirror: np.ndarray  # which are mirrored
     epoch: int
     offset: int
-    pending: Pending | None
+    pending: Callable[[], np.ndarray] | None  # waits for its images, if they are streamed
 
 
 class Loader:
@@ -113,8 +102,6 @@ class Loader:
     which counts the batches that were given.
 
     Args:
-        split: where from.
-        batch_size: examples in every batch.
         seed: two loaders of the same seed give the same batches.
         flip: mirror each image left to right with probability 1/2, drawn by the same generator.
         share: the rows of each batch that are given; None: all. Where the loader stands does not depend on it.
@@ -136,7 +123,8 @@ class Loader:
         self._epoch, self._offset = epoch, offset
         rng = np.random.Generator(np.random.Philox(key=np.array([self.seed % 2**64, epoch], np.uint64)))
         self._order = rng.permutation(len(self.split))
-        self._mirror = rng.random(len(self.split)) < 0.5 if self.flip and self._items.ndim == 4 else None
+        flip = self.flip and self._items.ndim == 4
+        self._mirror = rng.random(len(self.split)) < 0.5 if flip else np.zeros(len(self.split), bool)
 
     def next(self) -> Batch:
         """The next batch."""
@@ -145,10 +133,10 @@ class Loader:
         drawn = self._drawn.popleft()
         self.epoch, self.offset = drawn.epoch, drawn.offset
         # a gather: always a fresh array
-        items = drawn.pending.result() if drawn.pending else self._items[drawn.index]
-        if drawn.mirror is not None:
+        items = drawn.pending() if drawn.pending else self._items[drawn.places]
+        if drawn.mirror.any():
             items[drawn.mirror] = items[drawn.mirror][:, :, ::-1]
-        return _batch(self.split, items, drawn.index)
+        return _batch(self.split, items, drawn.places)
 
     def _draw(self) -> _Drawn:
         """What the next batch is made of; of streamed images, the decoding begins."""
@@ -159,20 +147,15 @@ class Loader:
         while (missing := n - sum(len(index) for index, _ in parts)) > 0:
             self._start(self._epoch + 1, 0)
             parts.append(self._take(missing))
-        index = self.share.rows(np.concatenate([index for index, _ in parts]))
-        mirror = None if self._mirror is None else self.share.rows(np.concatenate([mirror for _, mirror in parts]))
+        index, mirror = (self.share.rows(np.concatenate(some)) for some in zip(*parts, strict=True))
         pending = self._streamed.start(index) if self._streamed else None
         return _Drawn(index, mirror, self._epoch, self._offset, pending)
 
-    def _take(self, most: int) -> tuple[Array, Array]:
+    def _take(self, most: int) -> tuple[np.ndarray, np.ndarray]:
         here = slice(self._offset, self._offset + most)
         index = self._order[here]
         self._offset += len(index)
-        return index, index if self._mirror is None else self._mirror[here]
-
-    def __iter__(self) -> Iterator[Batch]:
-        while True:
-            yield self.next()
+        return index, self._mirror[here]
 
     def state_dict(self) -> dict[str, int]:
         """Where the loader stands: the epoch, and how many of its examples have been given."""
@@ -192,6 +175,6 @@ def batches(split: Split, batch_size: int) -> Iterator[Batch]:
         yield _batch(split, np.array(split.items[start : start + batch_size]), index)
 
 
-def _batch(split: Split, items: Array, index: Array) -> Batch:
+def _batch(split: Split, items: np.ndarray, index: np.ndarray) -> Batch:
     x = to_tensor(items, split.mean, split.scale)
     return Batch(x, None if split.labels is None else torch.from_numpy(split.labels[index]), index)

@@ -6,13 +6,14 @@ import posixpath
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from aegan.data.decode import Entry
 from aegan.data.labels import Label, Vector, label_of, label_rank, numbers_of, plain, refusal
 from aegan.data.splitnames import split_name
-from aegan.data.tables import LabelFile, Table
+from aegan.data.tables import Table
 
 FILE_COLUMNS = {
     "filename", "file", "files", "filenames", "image", "images", "imagepath", "path", "filepath", "img", "imgpath",
@@ -37,11 +38,7 @@ def folded(path: str) -> str:
 
 
 class Index:
-    """The images of a source, found by what people write for them.
-
-    Args:
-        names: their paths inside the source.
-    """
+    """The images of a source (their paths inside it), found by what people write for them."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.by_path: dict[str, str] = {}
@@ -61,11 +58,7 @@ class Index:
     def find(self, text: str, near: str, split: str = "", numbered: bool = False) -> str | None:
         """The image that a cell means; None where there is none, or where it can't be told which of several.
 
-        Args:
-            text: the cell.
-            near: folder of the label file.
-            split: that the row belongs to.
-            numbered: numbers may have lost their leading zeros.
+        `near` is the folder of the label file, `split` that of the row; `numbered`: leading zeros may be lost.
         """
         path = folded(text)
         if not path:
@@ -97,19 +90,12 @@ def _kinds(name: str) -> set[str]:
 
 @dataclass
 class Sheet:
-    """Files of one layout read as one table, as train.csv and test.csv, or a metadata.csv in every folder.
+    """Files of one layout read as one table, as train.csv and test.csv, or a metadata.csv in every folder."""
 
-    Args:
-        names: of the files.
-        columns: as in each.
-        rows: cells, with the folder of their file and the split that its name tells.
-        dataset: they are a `dataset.json`.
-    """
-
-    names: list[str]
+    names: list[str]  # of the files
     columns: list[str]
-    rows: list[tuple[Sequence[Any], str, str]] = field(default_factory=list)
-    dataset: bool = False
+    rows: list[tuple[Sequence[Any], str, str]]  # cells, folder of their file, the split that its name tells
+    dataset: bool  # they are a `dataset.json`
 
     @property
     def title(self) -> str:
@@ -123,7 +109,7 @@ class Sheet:
         return [row[0][column] for row in self.rows]
 
 
-def sheets(tables: Sequence[tuple[LabelFile, Table]], index: Index) -> list[Sheet]:
+def sheets(tables: Sequence[tuple[Entry, Table]], index: Index) -> list[Sheet]:
     """The tables, those of one layout joined; a first line that names an image is data."""
     joined: dict[tuple[Any, ...], Sheet] = {}
     for file, table in tables:
@@ -142,27 +128,16 @@ def sheets(tables: Sequence[tuple[LabelFile, Table]], index: Index) -> list[Shee
 
 @dataclass
 class Read:
-    """What a sheet says.
-
-    Args:
-        sheet: the sheet.
-        labels: of the images that it names, by their paths; None: none.
-        column: where they come from, in words; "" where it says nothing about classes.
-        usual: the column has a usual name of labels.
-        why: why it says nothing.
-        splits: of the images it names, where it tells.
-        absent: rows that name no image, with some of the names.
-        unused: columns that might be labels and are not used.
-    """
+    """What a sheet says."""
 
     sheet: Sheet
-    labels: dict[str, Label | None] = field(default_factory=dict)
-    column: str = ""
-    usual: bool = False
-    why: str = ""
-    splits: dict[str, str] = field(default_factory=dict)
-    absent: list[str] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
+    labels: dict[str, Label | None] = field(default_factory=dict)  # of the images that it names, by their paths
+    column: str = ""  # where they come from, in words; "" where it says nothing about classes
+    usual: bool = False  # that column has a usual name of labels
+    why: str = ""  # it says nothing
+    splits: dict[str, str] = field(default_factory=dict)  # of the images that it names, where it tells
+    absent: list[str] = field(default_factory=list)  # what the rows write that name no image
+    unused: list[str] = field(default_factory=list)  # columns that might be labels
 
 
 def read_sheet(sheet: Sheet, index: Index) -> Read:
@@ -172,30 +147,22 @@ def read_sheet(sheet: Sheet, index: Index) -> Read:
     if at < 0:
         out.why = "none of its columns names the images" if sheet.rows else "it has no rows"
         return out
-    images: list[str | None] = []
-    for row, folder, split in sheet.rows:
-        images.append(index.find(_text(row[at]), folder, split, numbered))
-        if images[-1] is None and len(out.absent) < 3:
-            out.absent.append(_text(row[at]))
-    out.absent += [""] * (sum(image is None for image in images) - len(out.absent))
+    images = [index.find(_text(row[at]), folder, split, numbered) for row, folder, split in sheet.rows]
+    out.absent = [_text(row[at]) for (row, _, _), image in zip(sheet.rows, images, strict=True) if image is None]
     kinds = _splits(sheet, at)
-    here = [i for i, image in enumerate(images) if image is not None]
-    for i in here:
-        if kinds[i]:
-            out.splits[str(images[i])] = kinds[i]
+    here = {i: image for i, image in enumerate(images) if image is not None}
+    out.splits = {image: kinds[i] for i, image in here.items() if kinds[i]}
     # a table of several splits is judged by its rows to train on
-    judged = [i for i in here if kinds[i] in ("", "train")] or here
+    judged = [i for i in here if kinds[i] in ("", "train")] or list(here)
     labels = _labels(sheet, at, judged, out)
-    if labels:
-        for i in here:
-            image = str(images[i])
-            if image in out.labels and out.labels[image] != labels[i]:
-                out.why = "it gives several labels to an image"
-                out.labels, out.column = {}, ""
-                break
-            out.labels[image] = labels[i]
-    else:
-        out.labels = {str(images[i]): None for i in here}
+    if not labels:
+        out.labels = dict.fromkeys(here.values())
+        return out
+    for i, image in here.items():
+        if out.labels.setdefault(image, labels[i]) != labels[i]:
+            out.why = "it gives several labels to an image"
+            out.labels, out.column = {}, ""
+            break
     return out
 
 
@@ -220,7 +187,7 @@ def _file_column(sheet: Sheet, index: Index) -> tuple[int, bool]:
             share = len(named) / max(1, len(some)) + 0.01 * usual
             if named and share > most and (usual or share >= FEW):
                 best, most, found = i, share, numbered
-        if best >= 0 and most >= FEW:
+        if most >= FEW:
             break
     return best, found
 
@@ -230,7 +197,7 @@ def _splits(sheet: Sheet, at: int) -> list[str]:
     for i, column in enumerate(sheet.columns):
         if i == at:
             continue
-        values = [_text(cell) if not isinstance(cell, bool) else str(cell) for cell in sheet.cells(i)]
+        values = [_text(cell) for cell in sheet.cells(i)]
         if plain(column) in SPLIT_COLUMNS:
             kinds = [parsed.kind if (parsed := split_name(value)) else "" for value in values]
             if "train" in kinds and all(kinds):
@@ -252,37 +219,35 @@ def _labels(sheet: Sheet, at: int, judged: list[int], out: Read) -> list[Label |
     usual = sorted((i for i in others if label_rank(sheet.columns[i]) >= 0), key=lambda i: label_rank(sheet.columns[i]))
     values = {i: numbers_of([label_of(cell) for cell in sheet.cells(i)]) for i in others}
     refused = {i: refusal([values[i][j] for j in judged]) for i in others}
-    good = [i for i in usual if not refused[i]]
-    if good:
+    if good := [i for i in usual if not refused[i]]:
         # numbers and names of the same classes in two columns: the names
-        first = good[0]
-        named = [
-            i for i in good if any(isinstance(v, str) for v in values[i]) and _same(values[i], values[first], judged)
-        ]
-        use = named[0] if named and not any(isinstance(v, str) for v in values[first]) else first
+        named = (
+            i for i in good
+            if any(isinstance(v, str) for v in values[i]) and _same(values[i], values[good[0]], judged)
+        )  # fmt: skip
+        use = next(named, good[0])
         out.column, out.usual = _called(sheet.columns[use]), True
         out.unused = [sheet.columns[i] for i in good if i != use and not _same(values[i], values[use], judged)]
-    elif hot := _one_hot_columns(sheet, others, judged):
+        return values[use]
+    hot, labels = _one_hot(sheet, others, judged)
+    if hot:
         out.column, out.usual = f"columns '{sheet.columns[hot[0]]}' to '{sheet.columns[hot[-1]]}'", True
-        names = [sheet.columns[i] for i in hot]
-        return [_hot(row[0], hot, names) for row in sheet.rows]
-    elif len(rest := [i for i in others if i not in usual]) == 1 and not usual and not refused[rest[0]]:
-        use = rest[0]
-        if len(set(values[use])) > MOST_GUESSED:
-            out.why = f"its column '{sheet.columns[use]}' has {len(set(values[use])):,} different values"
+        return labels
+    left = usual or others
+    if len(left) == 1 and not usual and not refused[left[0]]:
+        if (different := len(set(values[left[0]]))) > MOST_GUESSED:
+            out.why = f"its column '{sheet.columns[left[0]]}' has {different:,} different values"
             return []
-        out.column = _called(sheet.columns[use])
+        out.column = _called(sheet.columns[left[0]])
+        return values[left[0]]
+    if len(left) == 1:
+        out.why = f"its column '{sheet.columns[left[0]]}' can't be classes: {refused[left[0]]}"
+    elif left:
+        shown = ", ".join(f"'{sheet.columns[i]}'" for i in left[:6]) + (", …" if len(left) > 6 else "")
+        out.why = f"none of its columns {shown} is known as the label: name one of them 'label'"
     else:
-        named = usual or rest
-        if len(named) == 1:
-            out.why = f"its column '{sheet.columns[named[0]]}' can't be classes: {refused[named[0]]}"
-        elif named:
-            shown = ", ".join(f"'{sheet.columns[i]}'" for i in named[:6]) + (", …" if len(named) > 6 else "")
-            out.why = f"none of its columns {shown} is known as the label: name one of them 'label'"
-        else:
-            out.why = "it has no column of labels"
-        return []
-    return values[use]
+        out.why = "it has no column of labels"
+    return []
 
 
 def _partition(sheet: Sheet, column: str, values: Sequence[str]) -> bool:
@@ -302,19 +267,19 @@ def _index(cells: Sequence[Any]) -> bool:
 
 def _same(a: Sequence[Label | None], b: Sequence[Label | None], judged: Sequence[int]) -> bool:
     """Whether two columns divide the rows alike."""
-    pairs = {(a[i], b[i]) for i in judged}
+    return one_to_one({(a[i], b[i]) for i in judged})
+
+
+def one_to_one(pairs: Collection[tuple[Any, Any]]) -> bool:
+    """Whether different pairs have nothing in common."""
     return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs})
 
 
-def _one_hot_columns(sheet: Sheet, others: Sequence[int], judged: Sequence[int]) -> list[int]:
-    """Columns of zeros and ones of which every row has one one; none if there are no such."""
-    hot = [
-        i for i in others if judged and {_text(sheet.rows[j][0][i]).removesuffix(".0") for j in judged} <= {"0", "1"}
-    ]
-    ones = all(sum(_text(sheet.rows[j][0][i]).removesuffix(".0") == "1" for i in hot) == 1 for j in judged)
-    return hot if len(hot) > 1 and ones else []
-
-
-def _hot(row: Sequence[Any], hot: Sequence[int], names: Sequence[str]) -> Label | None:
-    ones = [name for i, name in zip(hot, names, strict=True) if _text(row[i]).removesuffix(".0") == "1"]
-    return Vector(" ".join(ones)) if len(ones) > 1 else ones[0] if ones else None
+def _one_hot(sheet: Sheet, others: Sequence[int], judged: Sequence[int]) -> tuple[list[int], list[Label | None]]:
+    """Columns of zeros and ones of which every row has one one, and the label of each row; none if there are no such."""
+    cells = {i: [_text(cell).removesuffix(".0") for cell in sheet.cells(i)] for i in others}
+    hot = [i for i in others if judged and {cells[i][j] for j in judged} <= {"0", "1"}]
+    if len(hot) < 2 or any(sum(cells[i][j] == "1" for i in hot) != 1 for j in judged):
+        return [], []
+    rows = [[sheet.columns[i] for i in hot if cells[i][j] == "1"] for j in range(len(sheet.rows))]
+    return hot, [Vector(" ".join(ones)) if len(ones) > 1 else ones[0] if ones else None for ones in rows]

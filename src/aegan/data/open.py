@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data import arrays, builtin
-from aegan.data.assemble import Draft, in_memory
+from aegan.data.assemble import Draft, in_memory, inspection_of_images
 from aegan.data.build import Advance, Asked, Stream, cached, open_found
 from aegan.data.cache import key_of
 from aegan.data.choosing import ARCHIVES
@@ -24,8 +23,8 @@ from aegan.data.decode import SUFFIXES
 from aegan.data.depth import Depth
 from aegan.data.files import Found, in_folder, in_zip
 from aegan.data.fit import describe_fit, fit_all, seen_through, suggest, with_channels
-from aegan.data.format import WHITE, Colour, ImageFormat, Size, colour_text, size_text
-from aegan.data.given import in_files, in_python
+from aegan.data.format import WHITE, Colour, ImageFormat, Size
+from aegan.data.given import in_files, in_python, is_path
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
 from aegan.data.listing import Listed, walk
@@ -36,11 +35,14 @@ from aegan.data.split import content_hashes
 from aegan.errors import HoldsVectors, UserError, unknown
 from aegan.folders import expanded
 
-Array = NDArray[Any]
-Source: TypeAlias = str | os.PathLike[str] | Array | Sequence[Any]  # and torch tensors; see `aegan.data.given`
+Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Sequence[Any]  # and torch tensors; see `aegan.data.given`
 
 IN_MEMORY = 2**30  # bytes up to which an array that is in memory stays there; a larger one goes through the cache
 ONLY_IMAGES = "Leave size, channels, fit and background out."
+ARRAYS = {  # by suffix
+    ".npy": arrays.from_npy,
+    ".npz": arrays.from_npz,
+}
 KINDS = "a folder of images, a .zip or .tar of one, an .npy, .npz or .parquet file"
 
 
@@ -94,33 +96,8 @@ def open_data(
     return _opened(source, Asked(wanted, labels is not False, cache_dir, progress, stream), given, data_dir)
 
 
-def inspect_data(
-    source: Source,
-    *,
-    size: Size | None = None,
-    channels: int | None = None,
-    fit: str = "crop",
-    background: Colour = WHITE,
-    labels: Any = None,
-    data_dir: str | None = None,
-    cache_dir: str | None = None,
-    progress: bool = False,
-    stream: Stream = "auto",
-    depth: Depth | None = None,
-) -> Inspection:
-    """What is in a data set; it is decoded as by `open_data`, into the same cache, so that training starts at once."""
-    return open_data(
-        source, size=size, channels=channels, fit=fit, background=background, labels=labels, data_dir=data_dir,
-        cache_dir=cache_dir, progress=progress, stream=stream, depth=depth,
-    ).inspection  # fmt: skip
-
-
 def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data:
-    """Data in the form that a model of this spec takes.
-
-    Raises:
-        UserError: as `open_data`.
-    """
+    """Data in the form that a model of this spec takes; raises as `open_data`."""
     return open_as(source, ImageFormat() if spec.is_vector else spec.format, progress=progress)
 
 
@@ -131,34 +108,37 @@ def open_as(source: Source, wanted: ImageFormat, *, progress: bool = False) -> D
 
 def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | None = None) -> Data:
     """`open_data`; `given` are labels."""
-    if isinstance(source, str) and source in builtin.NAMES:
-        _no_labels(given, f"'{source}'")
-        return _builtin(source, asked, data_dir)
-    if not isinstance(source, str | os.PathLike):
+    if not is_path(source):
         held = in_python(source, given)
         if isinstance(held, Found):
             return open_found(held, "array", "the list", asked)
         return _array(arrays.from_array(held), "array", asked, given)
-    if not os.fspath(source):  # to Path, the current folder
-        raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
-    if remote(os.fspath(source)):
-        raise UserError(
-            f"{printable(os.fspath(source))} is not on this machine, and aegan reads no addresses and runs no commands.",
-            "Fetch or mount the shards, and name their folder.",
-        )
+    if isinstance(source, str) and source in builtin.NAMES:
+        _no_labels(given, f"'{source}'")
+        return _builtin(source, asked, data_dir)
+    _check_name(os.fspath(source))
     path = expanded(source)
+    name, shown = printable(path.resolve().stem), printable(str(path))
     if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
-        return open_found(in_files(matches, given), "files", printable(str(path)), replace(asked, stream="auto"))
-    name, shown, suffix = printable(path.resolve().stem), printable(str(path)), path.suffix.lower()
+        return open_found(in_files(matches, given), "files", shown, replace(asked, stream="auto"))
     try:
-        if suffix in (".npy", ".npz") and path.is_file():
-            stored = arrays.from_npy(path) if suffix == ".npy" else arrays.from_npz(path)
-            return _array(stored, name, asked, given, shown)
+        if path.is_file() and (read := ARRAYS.get(path.suffix.lower())):
+            return _array(read(path), name, asked, given, shown)
         found = files_in(path, shown)
     except OSError as why:
         raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
     _no_labels(given, shown)
     return open_found(found, name, shown, asked)
+
+
+def _check_name(source: str) -> None:
+    if not source:  # to Path, the current folder
+        raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
+    if remote(source):
+        raise UserError(
+            f"{printable(source)} is not on this machine, and aegan reads no addresses and runs no commands.",
+            "Fetch or mount the shards, and name their folder.",
+        )
 
 
 def _builtin(name: str, asked: Asked, data_dir: str | None) -> Data:
@@ -170,12 +150,11 @@ def _builtin(name: str, asked: Asked, data_dir: str | None) -> Data:
     names = Numbered(np.concatenate([np.arange(len(p.items)) for p in parts]))
     if rows.ndim == 2 and _of_images(wanted):
         raise UserError(f"'{name}' is made of points, not images.", ONLY_IMAGES)
-    native = rows.shape[1]
+    sides, stored = rows.shape[1:3], str(rows.dtype)
     if rows.ndim == 4:
-        wanted = wanted if wanted.size else replace(wanted, size=(native, native))
+        wanted = replace(wanted, size=wanted.size or (suggest(min(sides)),) * 2)
         rows = fit_all(with_channels(rows, wanted.channels or rows.shape[-1]), wanted)
-    sides, stored = ((native, native), "uint8") if rows.ndim == 4 else ((), "float32")
-    found = _inspection(rows, sides, stored, native, (one.title,), rows.shape[-1], wanted)
+    found = _inspection(rows, sides, stored, (one.title,), rows.shape[-1], wanted)
     classes = one.classes if asked.labelled else ()
     found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
@@ -184,24 +163,23 @@ def _builtin(name: str, asked: Asked, data_dir: str | None) -> Data:
 
 def _array(stored: arrays.Stored, name: str, asked: Asked, given: Any, source: str = "an array") -> Data:
     """The `Data` of an array: in memory if it was and is small, else through the cache."""
-    wanted = asked.wanted
-    how = arrays.plan(stored, wanted.depth)
+    how = arrays.plan(stored, asked.wanted.depth)
+    wanted, total = asked.wanted, stored.shape[0]
     if how.vectors and _of_images(wanted):
         raise HoldsVectors(f"{stored.where} holds vectors, not images (shape {stored.shape}).", ONLY_IMAGES)
-    labels, classes, said = _labels(stored, given, asked.labelled)
-    sides = () if how.vectors else stored.shape[2:4] if how.first else stored.shape[1:3]
-    if sides and wanted.size is None:
-        wanted = replace(wanted, size=(suggest(min(sides)),) * 2)
-    total = stored.shape[0]
+    labels, classes, said, origin = _labels(stored, given, asked.labelled)
+    sides = stored.shape[2:4] if how.first else stored.shape[1:3]
+    if not how.vectors:
+        wanted = replace(wanted, size=wanted.size or (suggest(min(sides)),) * 2)
 
     def make(folder: Path | None, advance: Advance) -> Draft:
-        pieces, hashes, transparent, colour, row = [], [], 0, False, (0,)
+        pieces, hashes, transparent, colour = [], [], 0, False
         for chunk in stored.rows():
             items, clear = arrays.examples(chunk, how, wanted)
             items = items if how.vectors else fit_all(items, wanted)
             items = with_channels(items, wanted.channels) if wanted.channels else items
             hashes.append(content_hashes(items))
-            transparent, row = transparent + clear, items.shape[1:]
+            transparent += clear
             colour = colour or bool((items != items[..., :1]).any())
             if folder is None:
                 pieces.append(items)
@@ -209,52 +187,34 @@ def _array(stored: arrays.Stored, name: str, asked: Asked, given: Any, source: s
                 with open(folder / "raw", "ab") as file:
                     file.write(np.ascontiguousarray(items).data)
             advance(len(items))
-        dtype = np.float32 if how.vectors else np.uint8
-        rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", dtype, "r", shape=(total, *row))
+        shape = (total, *items.shape[1:])
+        rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", items.dtype, "r", shape=shape)
         notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
-        depth = row[0] if how.vectors else wanted.channels or (3 if colour else 1)
-        found = _inspection(rows, tuple(sides), str(stored.dtype), None, notes, depth, wanted)
-        labelled_from = _labels_from(stored, given, labels is not None, asked.labelled)
-        found = replace(found, labels_from=labelled_from, depth=how.depth.as_dict() if how.depth else {})
+        channels = shape[1] if how.vectors else wanted.channels or (3 if colour else 1)
+        found = _inspection(rows, sides, str(stored.dtype), notes, channels, wanted)
+        found = replace(found, labels_from=origin, depth=how.depth.as_dict() if how.depth else {})
         return Draft(rows, np.concatenate(hashes), labels, classes, Numbered(np.arange(total)), found)
 
     each = 4 * stored.shape[1] if how.vectors else math.prod(wanted.sides) * (wanted.channels or 3)
     need = 2 * total * each  # once as read, once in order
     if not stored.mark and need <= 2 * IN_MEMORY:
         return in_memory(make(None, lambda _: None), name, source)
-    mark = stored.mark or _digest(stored)
     fixed = None if labels is None else hashlib.blake2b(labels.tobytes(), digest_size=16).hexdigest()
-    return cached(key_of(mark, wanted, fixed, classes), name, source, need, total, make, asked)
+    return cached(
+        key_of(stored.mark or _digest(stored), wanted, fixed, classes), name, source, need, total, make, asked
+    )
 
 
 def _inspection(
-    rows: Array,
-    sides: tuple[int, ...],
-    stored: str,
-    native: int | None,
-    notes: Sequence[str],
-    channels: int,
-    wanted: ImageFormat,
+    rows: np.ndarray, sides: Sequence[int], stored: str, notes: Sequence[str], channels: int, wanted: ImageFormat
 ) -> Inspection:
     """What is known of an array of examples; images are all of one size, `sides` = (H, W) as stored."""
     modes = {stored: len(rows)}
     if rows.ndim == 2:
         return Inspection("vectors", len(rows), 0, None, None, channels, modes=modes, notes=tuple(notes))
-    height, width = sides
-    return Inspection(
-        kind="images",
-        count=len(rows),
-        held_out=0,
-        size=size_text(wanted.sides),
-        suggested_size=native or suggest(min(sides)),
-        fit=wanted.fit,
-        background=colour_text(wanted.background),
-        channels=channels,
-        widths=(width,) * 3,
-        heights=(height,) * 3,
-        modes=modes,
-        notes=(*notes, *describe_fit(np.array([width]), np.array([height]), wanted, len(rows))),
-    )
+    heights, widths = np.array(sides)[:, None]
+    notes = (*notes, *describe_fit(widths, heights, wanted, len(rows)))
+    return inspection_of_images(widths, heights, modes, channels, wanted, notes)
 
 
 def _of_images(wanted: ImageFormat) -> bool:
@@ -262,11 +222,15 @@ def _of_images(wanted: ImageFormat) -> bool:
     return replace(wanted, depth=None) != ImageFormat()
 
 
-def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | None, tuple[str, ...], list[str]]:
-    """The labels given with an array, or stored beside it, as numbers from 0."""
+def _labels(
+    stored: arrays.Stored, given: Any, labelled: bool
+) -> tuple[np.ndarray | None, tuple[str, ...], list[str], str]:
+    """The labels given with an array, or stored beside it, as numbers from 0; class names, notes, where they are from."""
+    if not labelled:
+        return None, (), [], "none: left out as asked"
     values = given if given is not None else stored.labels
-    if values is None or not labelled:
-        return None, (), []
+    if values is None:
+        return None, (), [], "none: there are none"
     values = np.asarray(values)
     if values.dtype.kind == "f" and (values == np.rint(values)).all():
         values = values.astype(np.int64)
@@ -275,14 +239,12 @@ def _labels(stored: arrays.Stored, given: Any, labelled: bool) -> tuple[Array | 
             f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
             f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
         )
-    return number_labels(values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes)
-
-
-def _labels_from(stored: arrays.Stored, given: Any, used: bool, labelled: bool) -> str:
-    if used:
-        return "the labels given" if given is not None else f"the labels stored in {stored.where}"
-    there = given is not None or stored.labels is not None
-    return "none: left out as asked" if not labelled else "none: see the notes" if there else "none: there are none"
+    labels, classes, notes = number_labels(
+        values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes
+    )
+    if labels is None:
+        return None, classes, notes, "none: see the notes"
+    return labels, classes, notes, "the labels given" if given is not None else f"the labels stored in {stored.where}"
 
 
 def _digest(stored: arrays.Stored) -> str:
@@ -295,8 +257,7 @@ def _digest(stored: arrays.Stored) -> str:
 def files_in(path: Path, shown: str, everything: bool = False) -> Found:
     """The images of a folder, a zip archive, parquet files or tar shards, not yet decoded.
 
-    Args:
-        everything: all of them; else those to train on, with their labels.
+    Those to train on, with their labels, or everything.
     """
     if not path.exists():
         if (shards := named_shards(str(path))) is not None:
@@ -309,8 +270,10 @@ def files_in(path: Path, shown: str, everything: bool = False) -> Found:
         read = in_parquet if _mostly(".parquet", listing) else in_folder
         return read(path, listing, everything)
     suffix = path.suffix.lower()
-    if suffix in (".parquet", ".zip"):
-        return in_parquet(path, (), everything) if suffix == ".parquet" else in_zip(path, everything)
+    if suffix == ".parquet":
+        return in_parquet(path, everything=everything)
+    if suffix == ".zip":
+        return in_zip(path, everything)
     if suffix == ".tar":
         return in_tars([path], everything=everything)
     if suffix in (".txt", ".list"):
@@ -340,15 +303,12 @@ def _missing(path: Path, shown: str) -> UserError:
     if os.sep not in shown and not path.suffix:
         near = difflib.get_close_matches(shown, builtin.NAMES, n=1, cutoff=0.5)
         hint = f"Did you mean '{near[0]}'? " if near else ""
-        known = ", ".join(builtin.NAMES)
         return UserError(
-            f"No file or folder '{shown}', nor a built-in data set of that name.", f"{hint}Built in: {known}."
+            f"No file or folder '{shown}', nor a built-in data set of that name.",
+            f"{hint}Built in: {', '.join(builtin.NAMES)}.",
         )
     beside = os.listdir(path.parent) if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
-    hint = (
-        f"Did you mean '{printable(str(path.parent / near[0]))}'?"
-        if near
-        else f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}."
-    )
-    return UserError(f"There is no {shown}.", hint)
+    if near:
+        return UserError(f"There is no {shown}.", f"Did you mean '{printable(str(path.parent / near[0]))}'?")
+    return UserError(f"There is no {shown}.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")

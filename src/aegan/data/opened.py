@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from aegan.data import formats, tiff
-from aegan.data.deep import COLOUR, Array, Deep, NoValues, is_deep, of_image, of_values
-from aegan.data.png import SIGNATURE, Bare, bare
+from aegan.data.depth import COLOUR, Array, Deep, is_deep, of_image, of_values
+from aegan.data.png import bare
 
 # Named one by one: Pillow would hand PostScript to an external program, and guess at formats that have no signature.
 FORMATS = (
@@ -24,6 +25,7 @@ SUFFIXES = frozenset(
      ".dds", ".tga", ".heic", ".heif", ".hif", ".jxl")
 )  # fmt: skip
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**30 // 12  # of one image: Pillow's own limit, 89 million
+TOO_MANY = f"more than {MOST_PIXELS / 1e6:.0f} million pixels"
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -41,21 +43,13 @@ class Skip(Exception):
 
 @dataclass(frozen=True)
 class Opened:
-    """An image whose header was read, not yet decoded.
-
-    Args:
-        raw: what is decoded.
-        image: for Pillow; None where it can't read it, and `wide` says what it is.
-        profile: its ICC profile; None: it has none that can be used.
-        broken: it has a profile that can't be read.
-        wide: of a TIFF, what tifffile would make of it.
-    """
+    """An image whose header was read, not yet decoded."""
 
     raw: bytes
-    image: Image.Image | None
-    profile: bytes | None = None
-    broken: bool = False
-    wide: tiff.Wide | None = None
+    image: Image.Image | None  # None where Pillow can't read it, and `wide` says what it is
+    profile: bytes | None = None  # of ICC, if it has one that can be used
+    broken: bool = False  # it has a profile that can't be read
+    wide: tiff.Wide | None = None  # of a TIFF, what tifffile would make of it
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,7 +60,7 @@ class Opened:
     def mode(self) -> str:
         """Pillow's name of how it is stored, or one of that kind."""
         if self.image is None:
-            return self._wide.mode
+            return f"{self._wide.bands}×{self._wide.bits} bit"
         return f"{self.image.mode};16" if self.deep and self.image.mode in COLOUR else self.image.mode
 
     @property
@@ -88,43 +82,33 @@ class Opened:
         return (self.wide is not None and self.wide.bands > len(self.image.getbands())) or self.mode.startswith("RGBX")
 
     def load(self) -> Image.Image:
-        """The decoded image of one that is not `deep`, as Pillow gives it.
-
-        Raises:
-            Exception: of any kind, where it is damaged.
-        """
+        """The decoded image of one that is not `deep`, as Pillow gives it; any exception where it is damaged."""
         if self.image is None:
             return Image.fromarray(self._read())
-        _unlinked(self.image)
-        self.image.load()
+        _unlinked(self.image).load()
         return self.image
 
     def numbers(self) -> Deep:
-        """The values of one that is `deep`.
+        """The values of one that is `deep`; any exception where it is damaged.
 
         Raises:
             Skip: a package is missing, or there are no values.
-            Exception: of any kind, where it is damaged.
         """
-        try:
-            if self.image is None:
-                return of_values(self._read(), self._wide.nodata)
-            _unlinked(self.image)
-            return of_image(self.image, self._again)
-        except NoValues as why:
-            raise Skip(str(why)) from why
+        image = self.image
+        if image is None:
+            found = of_values(self._read(), self._wide.nodata)
+        else:
+            kind = (image.format or "",)
+            found = of_image(_unlinked(image), lambda: _unlinked(Image.open(io.BytesIO(self.raw), formats=kind)))
+        if found is None:
+            raise Skip("no pixel has a value: all are NaN or marked as no data")
+        return found
 
     def orientation(self) -> int:
         """1 to 8, as in Exif, once it is decoded; 0 where it can't be read. Pillow itself turns what TIFFs it reads."""
         if self.image is None:
             return self._wide.orientation if self._wide.orientation in range(1, 9) else 0
-        if self.image.format == "TIFF":
-            return 1
-        try:
-            found = self.image.getexif().get(ExifTags.Base.Orientation, 1) or 1
-        except Exception:  # damaged Exif makes Pillow raise anything
-            return 0
-        return found if found in range(1, 9) else 0
+        return 1 if self.image.format == "TIFF" else exif_orientation(self.image)
 
     @property
     def _wide(self) -> tiff.Wide:
@@ -137,19 +121,9 @@ class Opened:
         except ImportError as why:
             raise Skip(f"{self._wide.words}: pip install {why.name or why}") from why
 
-    def _again(self) -> Image.Image:
-        assert self.image is not None
-        image = Image.open(io.BytesIO(self.raw), formats=(self.image.format or "",))
-        _unlinked(image)
-        return image
-
 
 def open_image(raw: bytes, name: str = "") -> Opened:
-    """Reads the header of an image; nothing is decoded yet.
-
-    Args:
-        raw: the file, or, to learn its size, the beginning of it.
-        name: the file's name, for its suffix.
+    """Reads the header of an image, of the whole file or, to learn its size, of its beginning; nothing is decoded yet.
 
     Raises:
         Skip: not an image, or one of too many pixels.
@@ -157,7 +131,7 @@ def open_image(raw: bytes, name: str = "") -> Opened:
     suffix = PurePosixPath(name).suffix.lower()
     if known := formats.foreign(raw[: formats.HEAD], name):
         raise Skip(known)
-    plain = bare(raw) if raw.startswith(SIGNATURE) else Bare(raw)
+    plain, profile, broken = bare(raw)
     special, wide = formats.special(raw[: formats.HEAD]), tiff.wide(raw)
     image: Image.Image | None = None
     try:
@@ -166,28 +140,30 @@ def open_image(raw: bytes, name: str = "") -> Opened:
         if special in formats.FURTHER:
             image = formats.opened(raw, special)
         else:
-            image = Image.open(io.BytesIO(plain.raw), formats=("TGA",) if suffix == ".tga" else _formats())
+            image = Image.open(io.BytesIO(plain), formats=("TGA",) if suffix == ".tga" else _formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
-        raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels") from why
+        raise Skip(TOO_MANY) from why
     except Exception as why:  # parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
         if wide is None:
-            foreign = f"not an image ({suffix if 1 < len(suffix) < 8 else 'no known suffix'})"
-            damaged = f"damaged {special}".rstrip()
-            if isinstance(why, UnidentifiedImageError) and not special:
-                damaged = "damaged, or not the image its name says"
-            raise Skip(damaged if suffix in SUFFIXES or special else foreign) from why
+            said = f"not an image ({suffix if 1 < len(suffix) < 8 else 'no known suffix'})"
+            if special:
+                said = f"damaged {special}"
+            elif suffix in SUFFIXES:
+                unknown = isinstance(why, UnidentifiedImageError)
+                said = "damaged, or not the image its name says" if unknown else "damaged"
+            raise Skip(said) from why
     if image is not None and image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
         if tiff.RAW_VERSION in tags:
             raise Skip(formats.DEVELOP)
         if tiff.misread(tags) and wide is not None:
             image = None
-    profile = plain.profile or (image.info.get("icc_profile") if image is not None else None)
-    found = Opened(plain.raw, image, profile if isinstance(profile, bytes) else None, plain.broken, wide)
+    profile = profile or (image.info.get("icc_profile") if image is not None else None)
+    found = Opened(plain, image, profile if isinstance(profile, bytes) else None, broken, wide)
     if not all(found.size):
         raise Skip("no pixels")
     if found.size[0] * found.size[1] > MOST_PIXELS:  # where nobody has made Pillow's warning an error
-        raise Skip(f"more than {MOST_PIXELS / 1e6:.0f} million pixels")
+        raise Skip(TOO_MANY)
     return found
 
 
@@ -196,15 +172,23 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(TURNS[orientation]) if orientation in TURNS else image
 
 
-def _unlinked(image: Image.Image) -> None:
-    """Forgets a TIFF's links to Exif and GPS, which Pillow would follow on loading, and fail where they lead nowhere."""
+def exif_orientation(image: Image.Image) -> int:
+    """1 to 8, of a decoded image; 0 where it can't be read."""
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation) or 1
+    except Exception:  # damaged Exif makes Pillow raise anything
+        return 0
+    return found if found in range(1, 9) else 0
+
+
+def _unlinked(image: Image.Image) -> Image.Image:
+    """Without a TIFF's links to Exif and GPS, which Pillow would follow on loading, and fail where they lead nowhere."""
     if image.format == "TIFF":
-        try:
+        with suppress(Exception):  # as above
             exif = image.getexif()
-        except Exception:  # as above
-            return
-        for link in TiffTags.TAGS_V2_GROUPS:
-            exif.pop(link, None)
+            for link in TiffTags.TAGS_V2_GROUPS:
+                exif.pop(link, None)
+    return image
 
 
 @functools.cache

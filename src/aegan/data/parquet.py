@@ -9,14 +9,16 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aegan.data.choosing import LABELS_FROM, suffix_of
-from aegan.data.decode import SUFFIXES, Skip, too_large
-from aegan.data.files import RULES, ByteRange, Entry, Found, Origin, Skips
+from aegan.data.decode import SUFFIXES, TOO_LARGE, Skip
+from aegan.data.files import RULES, ByteRange, Entry, Found, Skips, stamp
 from aegan.data.inspection import printable
 from aegan.data.labels import label_of, label_rank, plain
 from aegan.data.layout import SPLIT
@@ -24,6 +26,7 @@ from aegan.data.listing import Listed, hidden, walk
 from aegan.data.matching import FILE_COLUMNS, SPLIT_COLUMNS
 from aegan.data.splitnames import split_name, trains
 from aegan.errors import UserError
+from aegan.names import as_bytes
 
 MOST_GROUP = 2**32  # bytes of a row group, decompressed
 ABSENT = "the file that the row names is not below the folder of the parquet file"
@@ -31,41 +34,18 @@ PATHS_PROBED = 64  # rows in which a column of text must name images to be one o
 ROWS = 64  # read at a time: memory holds this many stored images
 
 
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    raw: Any
-
-    def __call__(self, most: int) -> bytes:
-        return bytes(self.raw[:most])
-
-
 class Columns(NamedTuple):
-    """The columns of a parquet file that are used.
+    """The columns of a parquet file that are used; "" where there is none."""
 
-    Args:
-        image: of images: encoded bytes, {bytes, path}, or paths.
-        label: of labels, or "".
-        split: of splits, or "".
-        classes: class names by number, where the file has them.
-        unused: the others.
-    """
-
-    image: str
+    image: str  # encoded bytes, {bytes, path}, or paths
     label: str = ""
     split: str = ""
-    classes: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # names by number, where the file has them
+    unused: tuple[str, ...] = ()  # the other columns
 
 
 def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = False) -> Found:
-    """The images of a parquet file, or of all those in a folder; of its training split where there are several.
-
-    Args:
-        everything: those of all splits.
-
-    Raises:
-        UserError: pyarrow is missing, a file is damaged, or there is no column of images.
-    """
+    """The images of a parquet file, or of all those in a folder; of its training split unless `everything` is asked for."""
     try:
         import pyarrow.parquet as pq
     except ImportError as why:
@@ -80,8 +60,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
     splits: Counter[str] = Counter()
     for file in files:
         try:
-            # resolved, because the hub's own cache is a folder of links
-            status = file.resolve().stat()
+            key.update(as_bytes(f"{stamp(file)}\0"))
             with pq.ParquetFile(file) as opened:
                 columns = _columns(opened, file, columns)
                 _check_groups(opened.metadata, file)
@@ -90,9 +69,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
                     splits.update(map(str, opened.read(columns=[columns.split]).column(0).to_pylist()))
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(f"{file} is not a whole parquet file ({_first_line(why)}).", "Fetch it again.") from why
-        key.update(f"{file.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    use = trains(splits)
-    if use:
+    if use := trains(splits):
         held = ", ".join(f"'{printable(name)}' {n:,}" for name, n in sorted(splits.items()) if name not in use)
         notes.append(f"only the rows of the split {', '.join(sorted(use))} are used; held back: {held}")
         total = sum(splits[name] for name in use)
@@ -103,79 +80,53 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
         shown = ", ".join(map(printable, columns.unused[:6])) + (", …" if len(columns.unused) > 6 else "")
         notes.append(f"not used: the column{'s' if len(columns.unused) > 1 else ''} {shown}")
     root = path if path.is_dir() else path.parent
-    rows = _Rows(tuple(files), columns, lambda file: pq.ParquetFile(file), root, frozenset(use), skips)
-    step = max(1, len(files) // 8)
-    quiet = _Rows(rows.files, columns, rows.open, root, rows.use)
-    sample = [entry for file in files[::step] for entry in quiet.of(file, most=ROWS)]
-    if any(isinstance(entry.read, ByteRange | _Nothing) for entry in sample):  # images beside the file may change alone
+    rows = _rows(files, columns, root, use, skips)
+    some = files[:: max(1, len(files) // 8)]
+    sample = [entry for file in some for entry in _rows([file], columns, root, use, Skips(), most=ROWS)]
+    # rows that name files, found (ByteRange) or not (partial): those may change alone
+    if any(isinstance(entry.read, ByteRange | partial) for entry in sample):
         for each in walk(root):
             if each.suffix in SUFFIXES and not each.why:
-                key.update(f"{each.name}\0{each.size}\0{each.changed}\0".encode("utf-8", "surrogateescape"))
-    return Found(
-        key.hexdigest(), rows, sample, total, total, skips, notes, Origin(said, columns.classes), shards="parquet"
-    )
+                key.update(as_bytes(f"{each.name}\0{each.size}\0{each.changed}\0"))
+    return Found(key.hexdigest(), rows, sample, total, total, skips, notes, said, columns.classes, shards=True)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of some parquet files, read as they are asked for.
+def _rows(
+    files: Iterable[Path], columns: Columns, root: Path, use: Collection[str], skips: Skips, most: int | None = None
+) -> Iterator[Entry]:
+    """The rows of some files, or the first of each: those of the splits to `use`, or all where there are none such."""
+    import pyarrow.parquet as pq
 
-    Args:
-        root: the folder below which files that rows name may lie.
-        use: the splits to use; all, where there are none.
-        skips: counts the rows of other splits.
-    """
-
-    files: Sequence[Path]
-    columns: Columns
-    open: Callable[[Path], Any]
-    root: Path
-    use: frozenset[str] = frozenset()
-    skips: Skips = field(default_factory=Skips)
-
-    def __iter__(self) -> Iterator[Entry]:
-        for file in self.files:
-            yield from self.of(file)
-
-    def of(self, file: Path, most: int | None = None) -> Iterator[Entry]:
-        """The rows of one file, or the first of them."""
-        image, label, split = self.columns[:3]
+    wanted = [each for each in columns[:3] if each]
+    for file in files:
         row = 0
         try:
-            with self.open(file) as opened:
-                for batch in opened.iter_batches(ROWS, columns=[each for each in (image, label, split) if each]):
-                    images = batch.column(image).to_pylist()
-                    labels = batch.column(label).to_pylist() if label else [None] * len(images)
-                    parts = batch.column(split).to_pylist() if split else [None] * len(images)
-                    for stored, value, part in zip(images, labels, parts, strict=True):
-                        name = f"{file.name}/{row}"
-                        row += 1
-                        if self.use and str(part) not in self.use:
-                            self.skips.add(name, SPLIT)
-                        else:
-                            yield Entry(name, self._reader(stored, file), label_of(value))
-                        if row == most:
-                            return
+            with pq.ParquetFile(file) as opened:
+                rows = chain.from_iterable(batch.to_pylist() for batch in opened.iter_batches(ROWS, columns=wanted))
+                for row, cells in enumerate(islice(rows, most), 1):
+                    name = f"{file.name}/{row - 1}"
+                    if use and str(cells[columns.split]) not in use:
+                        skips.add(name, SPLIT)
+                    else:
+                        read = _reader(cells[columns.image], file, root)
+                        yield Entry(name, read, label_of(cells.get(columns.label)))
         except (OSError, ValueError) as why:
             raise UserError(f"{file} is damaged after row {row} ({_first_line(why)}).", "Fetch it again.") from why
 
-    def _reader(self, stored: Any, file: Path) -> Callable[[int], bytes]:
-        raw = stored.get("bytes") if isinstance(stored, dict) else stored
-        named = stored.get("path") if isinstance(stored, dict) else stored if isinstance(stored, str) else None
-        if raw and not isinstance(raw, str):
-            return _Bytes(raw)
-        if not named:
-            return _Nothing("neither an image nor the name of a file in the row")
-        found = file_below(named, file.parent, self.root)
-        return ByteRange(found, 0, os.path.getsize(found)) if found else _Nothing(ABSENT)
+
+def _reader(stored: Any, file: Path, root: Path) -> Callable[[int], bytes]:
+    raw = stored.get("bytes") if isinstance(stored, dict) else stored
+    named = stored.get("path") if isinstance(stored, dict) else stored if isinstance(stored, str) else None
+    if raw and not isinstance(raw, str):
+        return lambda most: bytes(raw[:most])
+    if not named:
+        return partial(_nothing, "neither an image nor the name of a file in the row")
+    found = file_below(named, file.parent, root)
+    return ByteRange(found, 0, os.path.getsize(found)) if found else partial(_nothing, ABSENT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Nothing:
-    why: str
-
-    def __call__(self, most: int) -> bytes:
-        raise Skip(self.why)
+def _nothing(why: str, most: int) -> bytes:
+    raise Skip(why)
 
 
 def file_below(named: str, beside: Path, root: Path) -> str | None:
@@ -207,18 +158,19 @@ def _columns(opened: Any, file: Path, before: Columns) -> Columns:
     def is_text(kind: Any) -> bool:
         return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
+    def is_number(kind: Any) -> bool:
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
     def holds_labels(kind: Any) -> bool:
         if pa.types.is_dictionary(kind):
             return holds_labels(kind.value_type)
         if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-            return bool(pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type))
-        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-        return bool(number or is_text(kind))
+            return is_number(kind.value_type)
+        return is_number(kind) or pa.types.is_boolean(kind) or is_text(kind)
 
     schema = opened.schema_arrow
     images = [column.name for column in schema if holds_images(column.type)]
-    if not images:
-        images = _paths(opened, [column.name for column in schema if is_text(column.type)], file)
+    images = images or _paths(opened, [column.name for column in schema if is_text(column.type)])
     if not images:
         raise UserError(
             f"{file} has no column of images; its columns: {', '.join(schema.names)}.",
@@ -227,11 +179,8 @@ def _columns(opened: Any, file: Path, before: Columns) -> Columns:
         )
     image = "image" if "image" in images else images[0]
     features: dict[str, Any] = {}
-    if stored := (schema.metadata or {}).get(b"huggingface"):
-        try:
-            features = json.loads(stored)["info"]["features"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            features = {}  # written by something else: the columns alone must do
+    with suppress(ValueError, KeyError, TypeError, RecursionError):  # written by something else: the columns must do
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     named = {name: f["names"] for name, f in features.items() if isinstance(f, dict) and f.get("_type") == "ClassLabel"}
     others = [column.name for column in schema if column.name != image and holds_labels(column.type)]
     split = next((name for name in others if plain(name) in SPLIT_COLUMNS), "")
@@ -240,24 +189,22 @@ def _columns(opened: Any, file: Path, before: Columns) -> Columns:
     if not label:  # a single column that is left
         left = [n for n in others if n != split and plain(n) not in FILE_COLUMNS and not n.startswith("__index")]
         label = left[0] if len(left) == 1 and not pa.types.is_floating(schema.field(left[0]).type) else ""
-    unused = tuple(
-        name for name in schema.names if name not in (image, label, split) and not name.startswith("__index")
-    )
-    found = Columns(image, label, split, tuple(str(name) for name in named.get(label) or ()), unused)
+    used = (image, label, split)
+    unused = tuple(name for name in schema.names if name not in used and not name.startswith("__index"))
+    found = Columns(*used, tuple(map(str, named.get(label) or ())), unused)
     if before.image and found != before:
         raise UserError(f"{file} has other columns than the files before it.", "Name one file or folder of a kind.")
     return found
 
 
-def _paths(opened: Any, columns: Sequence[str], file: Path) -> list[str]:
+def _paths(opened: Any, columns: Sequence[str]) -> list[str]:
     """Of some columns of text the one that holds paths of images, if there is one."""
     usual = sorted(columns, key=lambda name: plain(name) not in FILE_COLUMNS)
-    for batch in opened.iter_batches(PATHS_PROBED, columns=usual) if usual else []:
+    for batch in islice(opened.iter_batches(PATHS_PROBED, columns=usual), 1):
         for name in usual:
             values = [value for value in batch.column(name).to_pylist() if value]
             if sum(suffix_of(value) in SUFFIXES for value in values) * 2 > len(values):
                 return [name]
-        break
     return []
 
 
@@ -273,7 +220,7 @@ def _check_groups(metadata: Any, file: Path) -> None:
 
 def may_read(each: Listed) -> bool:
     """Whether a listed parquet file may be read: it may be larger than any one image."""
-    return not each.why or each.why == too_large()
+    return not each.why or each.why == TOO_LARGE
 
 
 def training(files: Sequence[Path]) -> list[Path]:

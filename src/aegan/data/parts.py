@@ -16,45 +16,34 @@ ROUND = 1_000  # tools that cut a set put a multiple of this in a folder
 
 @dataclass
 class FolderNumbers:
-    """What lies directly in a folder.
+    """What lies directly in a folder."""
 
-    Args:
-        count: images.
-        low, high: the least and greatest number that ends the names of these; -1 where not all are numbered.
-        others: names of other files, the first of them.
-    """
-
-    count: int = 0
-    low: int = -1
-    high: int = -1
-    others: set[str] = field(default_factory=set)
+    count: int = 0  # images
+    low: int = -1  # the least number that ends the name of one; -1 where not all are numbered
+    high: int = -1  # the greatest
+    others: set[str] = field(default_factory=set)  # names of other files, the first of them
 
     def add(self, stem: str) -> None:
         """One more image, of this name without its suffix."""
         digits = len(stem) - len(stem.rstrip("0123456789"))
         number = int(stem[-min(digits, 18) :]) if digits else -1
-        if self.count == 0:
-            self.low = self.high = number
-        else:
-            unknown = number < 0 or self.low < 0
-            self.low, self.high = (-1, -1) if unknown else (min(self.low, number), max(self.high, number))
+        self.low = min(self.low, number) if self.count else number
+        self.high = max(self.high, number) if self.low >= 0 else -1
         self.count += 1
 
     @staticmethod
     def joined(some: Iterable[FolderNumbers]) -> FolderNumbers:
         """The same of several folders."""
         some = list(some)
-        known = all(each.low >= 0 for each in some)
-        low, high = (min(e.low for e in some), max(e.high for e in some)) if known else (-1, -1)
+        low = min(each.low for each in some)
+        high = max(each.high for each in some) if low >= 0 else -1
         return FolderNumbers(sum(each.count for each in some), low, high)
 
 
 def numbered_parts(folders: Mapping[str, FolderNumbers], known: bool = False) -> str:
-    """Why these folders are parts of one set; "" where they may be classes.
+    """Why these folders are parts of one set, by name; "" where they may be classes.
 
-    Args:
-        folders: by name, with what lies under each.
-        known: the source says so itself (a `dataset.json`), if the names are numbers.
+    Where it is `known` (by a `dataset.json`) that folders of numbers are parts, nothing else is looked at.
 
     >>> bool(numbered_parts({"00000": FolderNumbers(1000, 0, 999), "00001": FolderNumbers(40, 1000, 1039)}))
     True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
@@ -12,68 +11,48 @@ MOST_TEXT = 2**16  # bytes of one of those
 MOST_PROFILE = 2**23  # bytes of a colour profile, decompressed: those of printers have up to four million
 
 
-@dataclass(frozen=True)
-class Bare:
-    """A PNG file's pixels, and its colour profile.
+def bare(raw: bytes) -> tuple[bytes, bytes | None, bool]:
+    """A PNG file, or the beginning of one, without what is not its pixels; damaged ones as far as they go.
 
-    Args:
-        raw: the file without texts and profile.
-        profile: the ICC profile; None: it has none that can be used.
-        broken: it has one that can't.
-        deep: it has 16 bits a channel.
+    Returns:
+        (the file without texts and profile; its ICC profile, if it has one that can be used; whether it has one that can't).
     """
-
-    raw: bytes
-    profile: bytes | None = None
-    broken: bool = False
-    deep: bool = False
-
-
-def bare(raw: bytes) -> Bare:
-    """A PNG file, or the beginning of one, without what is not its pixels; damaged ones as far as they go."""
+    if not raw.startswith(SIGNATURE):
+        return raw, None, False
     kept, at, from_ = [], len(SIGNATURE), 0
-    profile: bytes | None = None
-    broken = False
+    profile, broken = None, False
     while at + 8 <= len(raw):
         kind, end = raw[at + 4 : at + 8], at + 12 + int.from_bytes(raw[at : at + 4], "big")
         if kind in TEXTS or kind == b"iCCP":
             body = raw[at + 8 : max(at + 8, end - 4)]
             if kind == b"iCCP":
-                profile = _profile(body)
+                profile = _unpacked(body.partition(b"\0")[2][1:], MOST_PROFILE) or None
                 broken = profile is None
             if kind == b"iCCP" or not _turns(kind, body):
                 kept.append(raw[from_:at])
                 from_ = end
         at = end
     kept.append(raw[from_:])
-    return Bare(b"".join(kept) if len(kept) > 1 else raw, profile, broken, len(raw) > 24 and raw[24] == 16)
-
-
-def _profile(body: bytes) -> bytes | None:
-    compressed = body.partition(b"\0")[2][1:]
-    try:
-        unpacker = zlib.decompressobj()
-        found = unpacker.decompress(compressed, MOST_PROFILE)
-    except zlib.error:
-        return None
-    return found if found and not unpacker.unconsumed_tail else None
+    return b"".join(kept), profile, broken
 
 
 def _turns(kind: bytes, body: bytes) -> bool:
     """Whether a text may tell the orientation, and is small enough to be read."""
     if len(body) > MOST_TEXT or not body.startswith(TURNED):
         return False
+    rest = body.partition(b"\0")[2]
     if kind == b"zTXt":
-        return _fits(body.partition(b"\0")[2][1:])
-    if kind == b"iTXt" and body.partition(b"\0")[2][:1] == b"\1":
-        return _fits(body.partition(b"\0")[2].split(b"\0", 3)[-1])
+        return _unpacked(rest[1:], MOST_TEXT) is not None
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        return _unpacked(rest.split(b"\0", 3)[-1], MOST_TEXT) is not None
     return True
 
 
-def _fits(compressed: bytes) -> bool:
+def _unpacked(compressed: bytes, most: int) -> bytes | None:
+    """Decompressed; None where it is damaged, or of more bytes than `most`."""
+    unpacker = zlib.decompressobj()
     try:
-        unpacker = zlib.decompressobj()
-        unpacker.decompress(compressed, MOST_TEXT)
-        return not unpacker.unconsumed_tail
+        found = unpacker.decompress(compressed, most)
     except zlib.error:
-        return False
+        return None
+    return None if unpacker.unconsumed_tail else found

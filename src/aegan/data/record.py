@@ -17,18 +17,16 @@ NAME = "data.json"
 FORMAT = 1
 
 
-def record(data: Data) -> dict[str, Any]:
-    """Everything that is known of an opened data set but the examples, ready for JSON: its inspection, and beside it
+def as_text(data: Data) -> str:
+    """The file's content: all that is known of an opened data set but the examples.
 
-    - name, source and path (absolute; null for built-in data and what was given in Python), and the fingerprint,
-    - train and held_out: how many examples each split has; shape: (C, H, W) or (D,),
-    - streamed: whether images are decoded anew whenever they are used,
-    - colours: what pixels mean,
-    - format of this file, cache_format and aegan: versions.
+    Beside its inspection: name, source and path (absolute; null for built-in data and what was given in Python), the
+    fingerprint, train (how many examples) and shape ((C, H, W) or (D,)); streamed: whether images are decoded anew whenever
+    they are used; colours: what pixels mean; and the versions of this file, of the cache and of aegan. Names that are no
+    text on this machine are kept as escapes.
     """
     found = expanded(data.source)
-    image = data.spec.is_image
-    return {
+    content = {
         "format": FORMAT,
         "aegan": __version__,
         "cache_format": cache.VERSION,
@@ -39,14 +37,10 @@ def record(data: Data) -> dict[str, Any]:
         "shape": list(data.spec.shape),
         "train": len(data.train),
         "streamed": isinstance(data.train.items, Streamed),
-        "colours": "sRGB, 8 bits" if image else None,
+        "colours": "sRGB, 8 bits" if data.spec.is_image else None,
         **data.inspection.as_dict(),
     }
-
-
-def as_text(data: Data) -> str:
-    """The same as the file's content. Names that are no text on this machine are kept as escapes."""
-    return json.dumps(record(data), indent=1) + "\n"
+    return json.dumps(content, indent=1) + "\n"
 
 
 def describe(plain: Mapping[str, Any]) -> list[str]:

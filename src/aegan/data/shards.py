@@ -10,26 +10,27 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
+import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from aegan.data.choosing import LABELS_FROM, choose, facts_of
 from aegan.data.decode import SUFFIXES
-from aegan.data.files import RULES, ByteRange, Entry, Found, Origin, Skips, copies
+from aegan.data.files import RULES, ByteRange, Entry, Found, Skips, copies, stamp
 from aegan.data.inspection import printable
 from aegan.data.labels import Label, Vector, label_of
 from aegan.data.layout import STRAY
 from aegan.data.listing import Listed, unfit
 from aegan.data.parquet import held_files, may_read, training
-from aegan.data.tables import LabelFile, may_tell
+from aegan.data.tables import may_tell
 from aegan.data.tar import Member, members
 from aegan.errors import UserError
+from aegan.names import as_bytes
 
 MOST_LINE = 2**16  # characters of a line of a list of shards
 MOST_LABEL = 2**16  # bytes of a .cls or .json
@@ -60,10 +61,7 @@ def named_shards(source: str) -> list[Path] | None:
             choices.append([str(n).zfill(len(span[1])) for n in range(first, last + 1)])
         else:
             choices.append(part.split(","))
-    count = 1
-    for each in choices:
-        count *= len(each)
-    if not 0 < count <= MOST_SHARDS:
+    if not 0 < (count := math.prod(map(len, choices))) <= MOST_SHARDS:
         raise UserError(
             f"{printable(source)} means {count:,} shards.", f"Write {{FIRST..LAST}}, of at most {MOST_SHARDS:,}."
         )
@@ -71,28 +69,20 @@ def named_shards(source: str) -> list[Path] | None:
 
 
 def listed_shards(path: Path) -> list[Path]:
-    """The files that a list names, one a line, relative to the list's own folder; lines that begin with # are notes.
-
-    Raises:
-        UserError: it is no such list.
-    """
-    shards = []
+    """The files that a list names, one a line, relative to the list's own folder; lines that begin with # are notes."""
+    shards, shown, fix = [], printable(str(path)), "A list of shards has one path a line."
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        for number in itertools.count(1):
-            if not (line := file.readline(MOST_LINE)):
-                break
+        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE), ""), 1):
             if not (text := line.strip()) or text.startswith("#"):
                 continue
             if not text.endswith(".tar") or remote(text):
-                raise UserError(
-                    f"{printable(str(path))}, line {number}: '{printable(text[:80])}' is no .tar file on this machine.",
-                    "A list of shards has one path a line.",
-                )
+                what = f"{shown}, line {number}: '{printable(text[:80])}' is no .tar file on this machine."
+                raise UserError(what, fix)
             shards.append(path.parent / text)
             if len(shards) > MOST_SHARDS:
-                raise UserError(f"{printable(str(path))} names over {MOST_SHARDS:,} shards.", "Name fewer.")
+                raise UserError(f"{shown} names over {MOST_SHARDS:,} shards.", "Name fewer.")
     if not shards:
-        raise UserError(f"{printable(str(path))} names no shards.", "A list of shards has one path a line.")
+        raise UserError(f"{shown} names no shards.", fix)
     return shards
 
 
@@ -106,14 +96,7 @@ def remote(source: str) -> bool:
 
 
 def in_tars(files: Iterable[Path], listing: Iterable[Listed] = (), everything: bool = False) -> Found:
-    """The images of some shards; or of those of a listing, of its training split where there are several.
-
-    Args:
-        everything: those of all splits, without labels.
-
-    Raises:
-        UserError: a shard is not there.
-    """
+    """The images of some shards, and of those of a listing; of the training split unless `everything` is asked for."""
     skips, notes = Skips(), list[str]()
     chosen = list(files)
     for each in listing:
@@ -127,84 +110,67 @@ def in_tars(files: Iterable[Path], listing: Iterable[Listed] = (), everything: b
     key, total = hashlib.blake2b(b"tar" + RULES, digest_size=16), 0
     for file in chosen:
         try:
-            status = file.stat()
+            key.update(as_bytes(f"{stamp(file)}\0"))
+            total += file.stat().st_size
         except OSError as why:
             raise UserError(
                 f"There is no shard {printable(str(file))} ({why.strerror}).", "Fetch it, or name fewer."
             ) from why
-        total += status.st_size
-        real = os.path.realpath(file)
-        key.update(f"{real}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    sample: list[Entry] = []
-    seen = 0
+    sample, seen = list[Entry](), 0
     for file in dict.fromkeys(chosen[:: max(1, len(chosen) // SAMPLED)]):
-        first = list(itertools.islice(_Images([file], Skips()), 1_000 // SAMPLED))
+        first = list(itertools.islice(_images([file], Skips()), 1_000 // SAMPLED))
         sample += first
         # up to the end of the last image seen: what an image takes in the archive, header, label and all
         if first and isinstance(last := first[-1].read, ByteRange):
             seen += last.offset + last.length
     likely = round(total * len(sample) / seen) if seen else 0
-    images: Iterable[Entry] = _Images(chosen, skips)
-    origin = Origin()
+    images = _images(chosen, skips)
+    found = Found(key.hexdigest(), images, sample, max(likely, 1), likely, skips, notes, shards=True)
     if not everything:
-        sidecar = any(entry.label is not None for entry in sample)
-        images = _Chosen(chosen, skips, notes, origin, sidecar)
-    return Found(key.hexdigest(), images, sample, max(likely, 1), likely, skips, notes, origin, shards="tar")
+        found.entries = _chosen(found, chosen)
+    return found
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """The images of some shards to train on, with their labels; what they are is decided when they are first asked for.
+def _chosen(found: Found, files: Sequence[Path]) -> Iterator[Entry]:
+    """The images of some shards to train on, with their labels; what they are is decided when the first is asked for.
 
     The headers are read once more for that. Names are kept only where a label file, or a folder that may be a copy, asks
     for them: shards may hold more images than fit in memory as names.
-
-    Args:
-        notes, origin: are completed.
-        sidecar: the labels stand beside the images.
     """
+    sidecar = any(entry.label is not None for entry in found.sample)
+    labels = list[Entry]()
 
-    files: Sequence[Path]
-    skips: Skips
-    notes: list[str]
-    origin: Origin
-    sidecar: bool
-
-    def __iter__(self) -> Iterator[Entry]:
-        labels = list[LabelFile]()
-        facts = facts_of(self._names(labels))
-        title = self.files[0].stem if len(self.files) == 1 else self.files[0].resolve().parent.name
-        choice = choose(self._images, facts, [] if self.sidecar else labels, title, self._copies)
-        if self.sidecar:
-            choice.labels_from = SIDECAR
-            choice.notes = [*choice.layout.notes, LABELS_FROM.format(SIDECAR)]
-        self.notes.extend(choice.notes)
-        self.origin.labels_from, self.origin.classes = choice.labels_from, choice.classes
-        for entry in _Images(self.files, self.skips, choice.used):
-            label, why = choice.of(inner(entry.name))
-            if why and not (self.sidecar and why == STRAY):
-                self.skips.add(entry.name, why)
-            else:
-                yield entry if self.sidecar else replace(entry, label=label)
-
-    def _images(self) -> list[str]:
-        return [inner(entry.name) for entry in _Images(self.files, Skips())]
-
-    def _names(self, labels: list[LabelFile]) -> Iterator[str]:
-        """The names of all files; those that may hold labels are added to `labels`."""
-        for path in self.files:
+    def names() -> Iterator[str]:
+        for path in files:
             with suppress(OSError), open(path, "rb") as file:
                 for member in members(file):
-                    if not member.why and not unfit(member.size, True):
+                    if not member.why and not unfit(member.size):
                         name = inner(f"/{member.name}")
-                        if may_tell(name) and not self.sidecar:
-                            labels.append(LabelFile(name, ByteRange(str(path), member.offset, member.size)))
+                        if may_tell(name) and not sidecar:
+                            labels.append(Entry(name, ByteRange(str(path), member.offset, member.size)))
                         yield name
 
-    def _copies(self, again: Mapping[str, str]) -> frozenset[str]:
+    def images() -> Iterator[tuple[str, Entry]]:
+        return ((inner(entry.name), entry) for entry in _images(files, Skips()))
+
+    def same(again: Mapping[str, str]) -> frozenset[str]:
         folders = {*again, *again.values()}
-        entries = ((inner(entry.name), entry) for entry in _Images(self.files, Skips()))
-        return copies(again, {name: entry for name, entry in entries if posixpath.dirname(name) in folders})
+        return copies(again, {name: entry for name, entry in images() if posixpath.dirname(name) in folders})
+
+    facts = facts_of(names())
+    title = files[0].stem if len(files) == 1 else files[0].resolve().parent.name
+    choice = choose(lambda: [name for name, _ in images()], facts, labels, title, same)
+    if sidecar:
+        choice.labels_from = SIDECAR
+        choice.notes = [*choice.layout.notes, LABELS_FROM.format(SIDECAR)]
+    found.notes.extend(choice.notes)
+    found.labels_from, found.classes = choice.labels_from, choice.classes
+    for entry in _images(files, found.skips, choice.used):
+        label, why = choice.of(inner(entry.name))
+        if why and not (sidecar and why == STRAY):
+            found.skips.add(entry.name, why)
+        else:
+            yield entry if sidecar else replace(entry, label=label)
 
 
 def inner(name: str) -> str:
@@ -216,76 +182,54 @@ def inner(name: str) -> str:
     return "/".join(part for part in name.partition("/")[2].split("/") if part not in ("", "."))
 
 
-@dataclass(frozen=True)
-class _Images:
-    """The images of some shards, found as they are asked for; what can't be read is added to `skips`.
-
-    Args:
-        used: label files, which are no samples.
-    """
-
-    files: Sequence[Path]
-    skips: Skips
-    used: frozenset[str] = frozenset()
-
-    def __iter__(self) -> Iterator[Entry]:
-        for file in self.files:
-            yield from self._of(file)
-
-    def _of(self, path: Path) -> Iterator[Entry]:
-        shard = path.name
+def _images(files: Sequence[Path], skips: Skips, used: frozenset[str] = frozenset()) -> Iterator[Entry]:
+    """The images of some shards, without the label files that were used; what can't be read is added to `skips`."""
+    for path in files:
         try:
             with open(path, "rb") as file:
-                group = _Sample("")
-                for member in members(file):
-                    name = f"{shard}/{member.name}"
-                    if self.used and inner(name) in self.used:
-                        continue
-                    if member.why:
-                        self.skips.add(name, member.why)
-                        continue
-                    if (key := _key(member.name)) != group.key or len(group.images) >= MOST_GROUP:
-                        yield from group.entries(shard, path, self.skips)
-                        group = _Sample(key)
-                    group.add(member, file)
-                yield from group.entries(shard, path, self.skips)
+                fields = _fields(file, path.name, skips, used)
+                for key, group in itertools.groupby(fields, lambda member: _key(member.name)):
+                    while some := list(itertools.islice(group, MOST_GROUP)):
+                        yield from _of_sample(key, some, file, path, skips)
         except OSError as why:
-            self.skips.add(shard, f"can't be read ({why.strerror})")
+            skips.add(path.name, f"can't be read ({why.strerror})")
 
 
-@dataclass
-class _Sample:
-    """Members of one name before its first dot, one after another."""
+def _fields(file: BinaryIO, shard: str, skips: Skips, used: frozenset[str]) -> Iterator[Member]:
+    for member in members(file):
+        name = f"{shard}/{member.name}"
+        if used and inner(name) in used:
+            continue
+        if member.why:
+            skips.add(name, member.why)
+        else:
+            yield member
 
-    key: str
-    images: list[Member] = field(default_factory=list)
+
+def _of_sample(key: str, fields: Sequence[Member], file: BinaryIO, path: Path, skips: Skips) -> Iterator[Entry]:
+    """The images among members of one name before its first dot, which stand one after another."""
+    images = list[Member]()
     label: Label | None = None
-    others: int = 0
-
-    def add(self, member: Member, file: BinaryIO) -> None:
+    for member in fields:
         suffix = posixpath.splitext(member.name)[1].lower()
         if suffix in SUFFIXES:
-            self.images.append(member)
-            return
-        self.others += 1
-        if suffix in (".cls", ".json") and member.size <= MOST_LABEL and not unfit(member.size, True):
+            images.append(member)
+        elif suffix in (".cls", ".json") and 0 < member.size <= MOST_LABEL:
             file.seek(member.offset)
             found = _label(suffix, file.read(member.size))
-            self.label = found if self.label is None or suffix == ".cls" else self.label
-
-    def entries(self, shard: str, path: Path, skips: Skips) -> Iterator[Entry]:
-        if not self.images and self.others:
-            skips.add(f"{shard}/{self.key}", "sample without an image")
-        # of a.jpg and a.seg.png, a sample of two fields, the one; but 1.5.png and 1.6.png are both images
-        plain = [each for each in self.images if posixpath.splitext(each.name)[0] == self.key]
-        for member in self.images:
-            name = f"{shard}/{member.name}"
-            if plain and member not in plain:
-                skips.add(name, "further image of its sample")
-            elif why := unfit(member.size, True):
-                skips.add(name, why)
-            else:
-                yield Entry(name, ByteRange(str(path), member.offset, member.size), self.label)
+            label = found if label is None or suffix == ".cls" else label
+    if not images:
+        skips.add(f"{path.name}/{key}", "sample without an image")
+    # of a.jpg and a.seg.png, a sample of two fields, the one; but 1.5.png and 1.6.png are both images
+    plain = [each for each in images if posixpath.splitext(each.name)[0] == key]
+    for member in images:
+        name = f"{path.name}/{member.name}"
+        if plain and member not in plain:
+            skips.add(name, "further image of its sample")
+        elif why := unfit(member.size):
+            skips.add(name, why)
+        else:
+            yield Entry(name, ByteRange(str(path), member.offset, member.size), label)
 
 
 def _key(name: str) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data.depth import Depth
 from aegan.data.format import WHITE, Fit, ImageFormat
 from aegan.data.inspection import Inspection
-
-Array = NDArray[Any]
 
 AT_ONCE = 500  # examples; of images up to 64×64
 
@@ -92,17 +89,13 @@ class Numbered(Sequence[str]):
     ['3', '7']
     """
 
-    def __init__(self, places: Array) -> None:
+    def __init__(self, places: np.ndarray) -> None:
         self.places = places
 
     def __len__(self) -> int:
         return len(self.places)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Numbered: ...
-    def __getitem__(self, index: int | slice) -> str | Numbered:
+    def __getitem__(self, index: Any) -> Any:
         return Numbered(self.places[index]) if isinstance(index, slice) else str(self.places[index])
 
 
@@ -111,15 +104,14 @@ class FileNames(Sequence[str]):
 
     Args:
         text: the names, UTF-8, one after another, nothing between (uint8).
-        ends: where each ends in `text` (int64); the first starts at `start`.
-        start: where the first begins.
+        ends: where each ends in `text` (int64).
     """
 
-    def __init__(self, text: Array, ends: Array, start: int = 0) -> None:
-        self.text, self.ends, self.start = text, ends, start
+    def __init__(self, text: np.ndarray, ends: np.ndarray) -> None:
+        self.text, self.ends = text, ends
 
     @staticmethod
-    def pack(names: Iterable[str]) -> tuple[Array, Array]:
+    def pack(names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         """(text, ends) of some names.
 
         >>> list(FileNames(*FileNames.pack(["a.png", "é.png"])))
@@ -135,19 +127,12 @@ class FileNames(Sequence[str]):
     def __len__(self) -> int:
         return len(self.ends)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         i = range(len(self))[index]
-        start = self.start if i == 0 else int(self.ends[i - 1])
+        start = int(self.ends[i - 1]) if i else 0
         return bytes(self.text[start : int(self.ends[i])]).decode("utf-8", "surrogateescape")
-
-    def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))
 
 
 @dataclass(frozen=True)
@@ -162,11 +147,11 @@ class Split:
         mean, scale: vectors only: a loader gives (x - mean) / scale. Both splits carry those of the training split.
     """
 
-    items: Array
-    labels: Array | None
+    items: np.ndarray
+    labels: np.ndarray | None
     names: Sequence[str]
-    mean: Array | None = None
-    scale: Array | None = None
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -194,8 +179,8 @@ class Data:
     held_out: Split
     inspection: Inspection
     fingerprint: str
-    mean: Array | None = None
-    scale: Array | None = None
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

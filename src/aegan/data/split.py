@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.errors import TooFew
-
-Array = NDArray[Any]
 
 SHARE = 0.10  # of the examples are held out,
 MOST = 2_000  # but no more than this: what the evaluation's protocol uses
 LEAST = 8  # different examples without which there is nothing to learn: statistics of fewer are undefined or absurd
-COPIES = (
-    10  # an example repeated more often (a placeholder, as a rule) stays in training, lest it fill the held-out split
-)
+COPIES = 10  # an example with more (a placeholder, as a rule) stays in training, lest it fill the held-out split
 DIGEST = 16  # bytes of a content hash
 
 
-def content_hash(item: Array) -> bytes:
+def content_hash(item: np.ndarray) -> bytes:
     """The hash of one image (H, W, C) uint8 or vector (D,), 16 bytes: equal pixels, equal hash.
 
     A colour image whose channels are equal hashes as the grey one: whether a set is stored grey or in colour does not
@@ -38,18 +32,18 @@ def content_hash(item: Array) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(item).tobytes(), digest_size=DIGEST).digest()
 
 
-def is_grey(pixels: Array) -> bool:
+def is_grey(pixels: np.ndarray) -> bool:
     """Whether the three colours of (H, W, 3 or 4) are equal."""
     return bool((pixels[:, :, 0] == pixels[:, :, 1]).all() and (pixels[:, :, 1] == pixels[:, :, 2]).all())
 
 
-def content_hashes(items: Array) -> Array:
+def content_hashes(items: np.ndarray) -> np.ndarray:
     """`content_hash` of each of (N, ...): uint8 (N, 16)."""
     joined = b"".join(content_hash(item) for item in items)
     return np.frombuffer(joined, np.uint8).reshape(len(items), DIGEST)
 
 
-def held_out(hashes: Array) -> Array:
+def held_out(hashes: np.ndarray) -> np.ndarray:
     """Chooses the examples that evaluation keeps for itself.
 
     An example is held out when its hash, read as a number, lies in the lowest tenth of all possible hashes: a fair
@@ -80,7 +74,7 @@ def held_out(hashes: Array) -> Array:
     return np.asarray(chosen[group])
 
 
-def duplicates(hashes: Array) -> int:
+def duplicates(hashes: np.ndarray) -> int:
     """How many examples repeat an earlier one.
 
     >>> duplicates(content_hashes(np.zeros((3, 2, 2, 1), np.uint8)))
@@ -89,6 +83,6 @@ def duplicates(hashes: Array) -> int:
     return len(hashes) - len(np.unique(ranks(hashes)))
 
 
-def ranks(hashes: Array) -> Array:
+def ranks(hashes: np.ndarray) -> np.ndarray:
     """The first 8 bytes of each hash as a number, uint64 (N,): equal only for equal examples, up to chance of n²/2⁶⁵."""
     return np.ascontiguousarray(hashes[:, :8]).view(">u8").ravel().astype(np.uint64)

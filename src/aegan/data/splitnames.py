@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-WORDS = {
-    "train": "train", "training": "train", "trainval": "train", "trn": "train",
-    "test": "test", "testing": "test", "tst": "test", "holdout": "test", "heldout": "test", "eval": "test",
-    "evaluation": "test", "pred": "test", "predict": "test", "prediction": "test", "submission": "test",
-    "query": "test", "gallery": "test",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "unlabeled": "unlabeled", "unlabelled": "unlabeled", "unsup": "unlabeled", "unsupervised": "unlabeled",
+KINDS = {
+    "train": "train training trainval trn",
+    "test": "test testing tst holdout heldout eval evaluation pred predict prediction submission query gallery",
+    "validation": "val valid validation dev",
+    "unlabeled": "unlabeled unlabelled unsup unsupervised",
     "extra": "extra",
-}  # fmt: skip
+}
+WORDS = {word: kind for kind, words in KINDS.items() for word in words.split()}
 FILL = {
     "set", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "split",
     "folder", "dir", "files", "seg", "part", "sample",
@@ -26,19 +25,12 @@ _GLUED = re.compile(
 
 
 class SplitName(NamedTuple):
-    """What a name says.
+    """What a name says."""
 
-    Args:
-        kind: "train", "test", "validation", "unlabeled" or "extra".
-        rest: what else it says: "hr" of DIV2K_train_HR is "div k hr"; "" where it says nothing else.
-        domain: "A" or "B" of trainA, trainB, the two sides of an unpaired set; else "".
-        plain: it is the one word, which may also be a class (a train, a test).
-    """
-
-    kind: str
-    rest: str = ""
-    domain: str = ""
-    plain: bool = False
+    kind: str  # "train", "test", "validation", "unlabeled" or "extra"
+    rest: str = ""  # what else it says: of DIV2K_train_HR "div k hr"
+    domain: str = ""  # "A" or "B" of trainA, trainB, the two sides of an unpaired set
+    plain: bool = False  # it is the one word, which may also be a class (a train, a test)
 
 
 def split_name(name: str) -> SplitName | None:
@@ -52,8 +44,7 @@ def split_name(name: str) -> SplitName | None:
     parts = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     kinds, rest, domain = [], [], ""
     for part in map(str.lower, parts):
-        glued = _GLUED.fullmatch(part)
-        if glued:
+        if glued := _GLUED.fullmatch(part):
             kinds.append(WORDS[glued[1]])
             domain = domain or glued[2].upper()
         elif part in ("a", "b") and kinds:
@@ -72,12 +63,7 @@ def trains(names: Iterable[str]) -> set[str]:
     >>> sorted(trains(["train-00000", "train-00001", "test-00000"])), trains(["a", "b"])
     (['train-00000', 'train-00001'], set())
     """
-    parsed = {name: split_name(name) for name in names}
-    by_kind: dict[str, set[str]] = {}
-    for name, split in parsed.items():
-        if split:
-            by_kind.setdefault(split.kind, set()).add(name)
-    for kind in ("train", "unlabeled"):
-        if kind in by_kind and len(by_kind) > 1:
-            return by_kind[kind]
-    return set()
+    kinds = {name: split.kind for name in names if (split := split_name(name))}
+    several = len(set(kinds.values())) > 1
+    use = next((kind for kind in ("train", "unlabeled") if several and kind in kinds.values()), "")
+    return {name for name, kind in kinds.items() if kind == use}

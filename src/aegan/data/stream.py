@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.cores import allowed
 from aegan.data import cache
 from aegan.data.decode import MOST_BYTES, Skip, decode_pixels
+from aegan.data.depth import Array
 from aegan.data.files import ByteRange
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
@@ -25,9 +28,8 @@ from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
 from aegan.errors import UserError
 
-Array = NDArray[Any]
-
 PACK = "images.bin"  # in a cache: stored images that have no place of their own elsewhere, one after another
+PLACE = ("which", "offset", "length")
 AT_ONCE = 16  # images in one piece of work
 MOST_WHOLE = 2**32  # bytes of pixels that may be asked for at once
 
@@ -37,48 +39,22 @@ def workers() -> int:
     return min(16, allowed())
 
 
-class Pending:
-    """Images on their way.
-
-    Args:
-        parts: pieces of them, in order.
-    """
-
-    def __init__(self, parts: Sequence[Future[Array]]) -> None:
-        self._parts = parts
-
-    def result(self) -> Array:
-        """The images, uint8 (n, H, W, C); waits for them."""
-        return np.concatenate([part.result() for part in self._parts])
-
-
+@dataclass(eq=False, repr=False)
 class Streamed:
-    """Images (N, H, W, C) that are read like an array, `items[index]`, and decoded at that moment.
+    """Images (N, H, W, C) that are read like an array, `items[index]`, and decoded at that moment."""
 
-    Args:
-        files: the files they lie in; "" is the pack of the cache.
-        which, offset, length: where each lies: number of the file, and bytes.
-        wanted: the form to decode to, of a known size.
-        channels: C, to which what was decoded is brought.
-        pack: path of the pack.
-    """
-
+    files: Sequence[str]  # that they lie in; "" is the pack of the cache
+    which: Array  # the number of each one's file,
+    offset: Array  # and where in it it lies, bytes
+    length: Array
+    wanted: ImageFormat  # to decode to, of a known size
+    channels: int  # C, to which what was decoded is brought
+    pack: Path
     ndim = 4
     dtype = np.dtype(np.uint8)
 
-    def __init__(
-        self,
-        files: Sequence[str],
-        which: Array,
-        offset: Array,
-        length: Array,
-        wanted: ImageFormat,
-        channels: int,
-        pack: Path,
-    ) -> None:
-        self.files, self.which, self.offset, self.length = files, which, offset, length
-        self.wanted, self.channels, self.pack = wanted, channels, pack
-        self.shape = (len(which), *wanted.sides, channels)
+    def __post_init__(self) -> None:
+        self.shape = (len(self.which), *self.wanted.sides, self.channels)
         # for good, since filters belong to the process and decoding goes on in threads; what Pillow has to say was of
         # interest when the images were first looked at
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -87,7 +63,7 @@ class Streamed:
     def read(cls, folder: Path, arrays: Mapping[str, Array], part: str, wanted: ImageFormat, channels: int) -> Streamed:
         """What `write_files` and `write_places` wrote in a cache."""
         files = FileNames(arrays["files"], arrays["files-ends"])
-        which, offset, length = (np.asarray(arrays[f"{part}-{key}"]) for key in ("which", "offset", "length"))
+        which, offset, length = (np.asarray(arrays[f"{part}-{key}"]) for key in PLACE)
         return cls(files, which, offset, length, wanted, channels, folder / PACK)
 
     def write_files(self, folder: Path) -> None:
@@ -100,8 +76,8 @@ class Streamed:
 
     def write_places(self, folder: Path, part: str, here: Array) -> None:
         """The places of some of the images."""
-        for key, values in (("which", self.which), ("offset", self.offset), ("length", self.length)):
-            np.save(folder / f"{part}-{key}.npy", values[here])
+        for key in PLACE:
+            np.save(folder / f"{part}-{key}.npy", getattr(self, key)[here])
 
     def sound(self, hashes: Array) -> bool:
         """Whether some of the images, read anew, are still those of these content hashes (N, 16)."""
@@ -117,7 +93,7 @@ class Streamed:
 
     @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def __getitem__(self, index: Any) -> Array:
         if isinstance(index, int | np.integer):
@@ -126,7 +102,7 @@ class Streamed:
             index = np.arange(*index.indices(len(self)))
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index
-        return self.start(index).result() if len(index) else np.empty((0, *self.shape[1:]), np.uint8)
+        return self.start(index)() if len(index) else np.empty((0, *self.shape[1:]), np.uint8)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.nbytes > MOST_WHOLE:
@@ -136,25 +112,22 @@ class Streamed:
             )
         return self[:] if dtype is None else self[:].astype(dtype)
 
-    def start(self, index: Array) -> Pending:
-        """Begins to decode the images of these places, and does not wait."""
+    def start(self, index: Array) -> Callable[[], Array]:
+        """Begins to decode the images of these places; what it returns waits for them, uint8 (n, H, W, C)."""
         pieces = [index[i : i + AT_ONCE] for i in range(0, len(index), AT_ONCE)]
-        return Pending([self._pool.submit(self._some, piece) for piece in pieces])
+        parts = [self._pool.submit(self._some, piece) for piece in pieces]
+        return lambda: np.concatenate([part.result() for part in parts])
 
     def take(self, index: Array) -> Streamed:
         """Some of the images, still to be decoded."""
-        places = self.which[index], self.offset[index], self.length[index]
-        return Streamed(self.files, *places, self.wanted, self.channels, self.pack)
+        return replace(self, **{key: getattr(self, key)[index] for key in PLACE})
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(workers(), thread_name_prefix="decode")
 
     def _some(self, index: Array) -> Array:
-        out = np.empty((len(index), *self.shape[1:]), np.uint8)
-        for row, i in zip(out, index, strict=True):
-            row[...] = self._decoded(int(i))
-        return out
+        return np.stack([self._decoded(int(i)) for i in index])
 
     def byte_range(self, i: int) -> ByteRange:
         """Where an image lies."""
@@ -163,31 +136,23 @@ class Streamed:
 
     def _decoded(self, i: int) -> Array:
         place = self.byte_range(i)
-        path = place.path
         try:
-            return with_channels(decode_pixels(place(MOST_BYTES), self.wanted, path), self.channels)
+            return with_channels(decode_pixels(place(MOST_BYTES), self.wanted, place.path), self.channels)
         except Skip as why:
             raise UserError(
-                f"{printable(path)}, at byte {int(self.offset[i]):,}: an image that was whole is {why}.",
+                f"{printable(place.path)}, at byte {int(self.offset[i]):,}: an image that was whole is {why}.",
                 "Bring the file back, or train in a new folder, where it is looked at anew.",
             ) from why
 
 
-class Places:
-    """Gathers where images lie, while they are looked at for the first time; closes what it opened on leaving.
-
-    Args:
-        pack: where stored images go that have no place of their own.
-    """
+class Places(AbstractContextManager[Any]):
+    """Gathers where images lie, while they are looked at for the first time; those without a place go into the `pack`."""
 
     def __init__(self, pack: Path) -> None:
         self.pack = pack
         self._files: dict[str, int] = {}
         self._which, self._offset, self._length = array("i"), array("q"), array("q")
         self._packed: BinaryIO | None = None
-
-    def __enter__(self) -> None:
-        return None
 
     def __exit__(self, *_: object) -> None:
         if self._packed:

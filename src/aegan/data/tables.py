@@ -8,11 +8,12 @@ import io
 import json
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from aegan.data.decode import SUFFIXES
+from aegan.data.decode import SUFFIXES, Entry
 from aegan.data.splitnames import split_name
 
 MOST_TABLE = 2**26  # bytes of such a file
@@ -29,33 +30,14 @@ _TELLING = re.compile(
 _NAMES = re.compile(r"(classes|class_?names?|labels?|label_?names?|categories|names|synsets?|label_?map)\.txt")
 
 
-class LabelFile(NamedTuple):
-    """A file that may say which class each image has.
-
-    Args:
-        name: its path inside the source.
-        read: gives at most so many of its bytes; raises `aegan.data.decode.Skip`.
-    """
-
-    name: str
-    read: Callable[[int], bytes]
-
-
 @dataclass
 class Table:
-    """Rows of such a file.
+    """Rows of such a file."""
 
-    Args:
-        columns: their names; where the file has none, "column 1" and so on.
-        rows: cells, text or as JSON and parquet have them.
-        head: the first line of a file whose first line may be names or may be data; else empty.
-        dataset: it is a `dataset.json` as StyleGAN's tools write it.
-    """
-
-    columns: list[str]
-    rows: list[Sequence[Any]]
-    head: Sequence[str] = ()
-    dataset: bool = False
+    columns: list[str]  # their names; where the file has none, "column 1" and so on
+    rows: list[Sequence[Any]]  # cells, text or as JSON and parquet have them
+    head: Sequence[str] = ()  # the first line, where it may be names or data
+    dataset: bool = False  # it is a `dataset.json` as StyleGAN's tools write it
 
 
 class Unread(Exception):
@@ -74,12 +56,8 @@ def may_tell(name: str) -> bool:
     return suffix in BY_NAME + CLOSED and bool(_TELLING.search(stem) or (split_name(stem) and suffix in BY_NAME))
 
 
-def read_table(file: LabelFile) -> Table:
-    """Its rows.
-
-    Raises:
-        Unread: it is no table, or too large, or damaged.
-    """
+def read_table(file: Entry) -> Table:
+    """Its rows; raises `Unread` where it is no table, or too large, or damaged."""
     suffix = posixpath.splitext(file.name.lower())[1]
     if suffix in CLOSED:
         raise Unread(f"{suffix} is not read: save it as .csv")
@@ -99,7 +77,7 @@ def read_table(file: LabelFile) -> Table:
         raise Unread(f"it is damaged ({str(why)[:80]})") from why
 
 
-def class_names(file: LabelFile) -> list[str]:
+def class_names(file: Entry) -> list[str]:
     """The names that a list such as classes.txt gives, one a line, with or without numbers before them; else none."""
     if not _NAMES.fullmatch(posixpath.basename(file.name).lower()):
         return []
@@ -136,9 +114,8 @@ def _delimited(text: str, suffix: str) -> Table:
     elif suffix == ".txt":
         rows = [line.split() for line in lines]
         spaced = sum(posixpath.splitext(" ".join(row[:-1]))[1].lower() in SUFFIXES for row in rows if len(row) > 2)
-        if len({len(row) for row in rows[1:] or rows}) > 1 or 2 * spaced > len(
-            rows
-        ):  # names with spaces, then the class
+        uneven = len({len(row) for row in rows[1:] or rows}) > 1
+        if uneven or 2 * spaced > len(rows):  # names with spaces, then the class
             rows = [line.rsplit(None, 1) for line in lines]
     else:
         rows = [[line.strip()] for line in lines]
@@ -152,23 +129,23 @@ def _delimited(text: str, suffix: str) -> Table:
 
 def _separator(lines: Sequence[str]) -> str:
     """The character between cells: the one that all lines have, most of the time equally often."""
-    best, most = "", 0.0
-    for mark in "\t,;|":
+
+    def evenness(mark: str) -> float:
         counts = [line.count(mark) for line in lines]
-        if min(counts) > 0:
-            same = max(counts.count(n) for n in set(counts)) / len(counts)
-            if same > most:
-                best, most = mark, same
-    return best
+        return Counter(counts).most_common(1)[0][1] / len(counts) if min(counts) else 0.0
+
+    best = max("\t,;|", key=evenness)
+    return best if evenness(best) else ""
 
 
 def _json(content: Any, dataset: bool) -> Table:
-    if dataset and isinstance(content, dict) and "labels" in content:
-        content = content["labels"] or []
-    elif isinstance(content, dict) and isinstance(content.get("annotations"), list):
-        raise Unread("it holds annotations of several to an image (COCO), not one class each")
-    elif isinstance(content, dict) and isinstance(content.get("labels"), dict | list):
-        content = content["labels"]
+    if isinstance(content, dict):
+        if dataset and "labels" in content:
+            content = content["labels"] or []
+        elif isinstance(content.get("annotations"), list):
+            raise Unread("it holds annotations of several to an image (COCO), not one class each")
+        elif isinstance(content.get("labels"), dict | list):
+            content = content["labels"]
     if isinstance(content, dict):
         if content and all(isinstance(value, dict) for value in content.values()):
             return _records([{"file_name": key, **value} for key, value in content.items()])

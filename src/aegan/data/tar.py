@@ -9,28 +9,21 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from aegan.data.listing import hidden
+from aegan.data.files import unsafe
 
 BLOCK = tarfile.BLOCKSIZE
 MOST_NAME = 2**16  # bytes of a long name or of a header of further facts
 
 
 class Member(NamedTuple):
-    """A file in a tar.
+    """A file in a tar."""
 
-    Args:
-        name: its path inside, forward slashes.
-        offset, size: bytes.
-        why: why it is not to be read; "" if it may be.
-    """
-
-    name: str
+    name: str  # its path inside, forward slashes
     offset: int
     size: int
-    why: str = ""
+    why: str = ""  # why it is not to be read
 
 
 def members(file: BinaryIO) -> Iterator[Member]:
@@ -51,6 +44,7 @@ def members(file: BinaryIO) -> Iterator[Member]:
             yield Member("", at, 0, _not_a_tar(block) if at == 0 else f"damaged from byte {at:,} on")
             return
         body = at + BLOCK
+        after = body + _padded(info.size)
         if info.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
             if info.size > MOST_NAME:
                 yield Member("", at, 0, f"damaged from byte {at:,} on")
@@ -61,33 +55,27 @@ def members(file: BinaryIO) -> Iterator[Member]:
             else:
                 facts = _facts(text)
                 long, size = facts.get("path", long), int(facts["size"]) if facts.get("size", "").isdecimal() else size
-            at = body + -(-info.size // BLOCK) * BLOCK
-            continue
-        name, length = (long or info.name).rstrip("/"), size if size >= 0 else info.size
-        long, size = "", -1
-        at = body + (-(-length // BLOCK) * BLOCK if info.type in tarfile.REGULAR_TYPES or not _known(info) else 0)
-        if info.isdir() or info.type in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
-            at = body + -(-info.size // BLOCK) * BLOCK
-            continue
-        why = _unsafe(name, info)
-        if not why and body + length > end:
-            why = "cut short: the shard ends too soon"
-        yield Member(name, body, length, why)
+        else:
+            name, length = (long or info.name).rstrip("/"), size if size >= 0 else info.size
+            long, size = "", -1
+            if not info.isdir() and info.type not in (tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK):
+                has_body = info.type in tarfile.REGULAR_TYPES or info.type not in tarfile.SUPPORTED_TYPES
+                after = body + (_padded(length) if has_body else 0)
+                why = unsafe(name.replace("\\", "/")) or _unfit(info)
+                if not why and body + length > end:
+                    why = "cut short: the shard ends too soon"
+                yield Member(name, body, length, why)
+        at = after
 
 
-def _unsafe(name: str, info: tarfile.TarInfo) -> str:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or (parts and parts[0].endswith(":")):
-        return "path that leads out of the archive"
-    if hidden([part for part in parts if part != "."]):
-        return "hidden"
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
+
+
+def _unfit(info: tarfile.TarInfo) -> str:
     if info.issym() or info.islnk():
         return "link"
     return "" if info.type in tarfile.REGULAR_TYPES and not info.issparse() else "not a file"
-
-
-def _known(info: tarfile.TarInfo) -> bool:
-    return info.type in tarfile.SUPPORTED_TYPES
 
 
 def _facts(raw: bytes) -> dict[str, str]:

@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-Array = NDArray[Any]
-
 # numbers of tags
 WIDTH, HEIGHT, BITS, SENSE, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 262, 274, 277, 284, 339, 42_113
 MOST_BANDS = 6  # that Pillow looks at
@@ -22,35 +20,21 @@ KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats"}
 
 @dataclass(frozen=True)
 class Wide:
-    """A TIFF as tifffile reads it: also what Pillow can't, or would read wrongly.
-
-    Args:
-        raw: the file.
-        size: (width, height).
-        bands, bits: of a pixel, and of a band.
-        kind: of the numbers, for people.
-        nodata: the value that means none.
-        orientation: 1 to 8, as in Exif.
-    """
+    """A TIFF as tifffile reads it: also what Pillow can't, or would read wrongly."""
 
     raw: bytes
-    size: tuple[int, int]
+    size: tuple[int, int]  # width, height
     bands: int
-    bits: int
-    kind: str
-    nodata: float | None
-    orientation: int = 1
+    bits: int  # of a band
+    kind: str  # of the numbers, for people
+    nodata: float | None  # the value that means none
+    orientation: int  # 1 to 8, as in Exif
 
     @property
     def words(self) -> str:
         return f"a TIFF of {self.bands} band{'s' * (self.bands > 1)} of {self.bits}-bit {self.kind}"
 
-    @property
-    def mode(self) -> str:
-        """How it is stored, as Pillow's modes are named."""
-        return f"{self.bands}×{self.bits} bit"
-
-    def read(self) -> Array:
+    def read(self) -> NDArray[Any]:
         """The first one or three bands, (H, W) or (H, W, 3).
 
         Raises:
@@ -75,14 +59,20 @@ class Wide:
 
 def wide(raw: bytes) -> Wide | None:
     """What a TIFF file is; None: no TIFF, or one whose tags can't be read."""
-    tags = _tags(raw)
-    if tags is None or WIDTH not in tags or HEIGHT not in tags:
+    if raw[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return None
-    bits, kind = tags.get(BITS, (1,)), tags.get(KIND, (1,))
-    return Wide(
-        raw, (int(tags[WIDTH]), int(tags[HEIGHT])), int(tags.get(SAMPLES, 1)), int(bits[0]),
-        KINDS.get(int(kind[0]), "numbers"), nodata_of(tags), int(tags.get(ORIENTATION, 1)),
-    )  # fmt: skip
+    try:
+        file = io.BytesIO(raw)
+        tags: Any = ImageFileDirectory_v2(file.read(16 if b"+" in raw[:4] else 8))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, kind = tags.get(BITS, (1,)), tags.get(KIND, (1,))
+        return Wide(
+            raw, (int(tags[WIDTH]), int(tags[HEIGHT])), int(tags.get(SAMPLES, 1)), int(bits[0]),
+            KINDS.get(int(kind[0]), "numbers"), nodata_of(tags), int(tags.get(ORIENTATION, 1)),
+        )  # fmt: skip
+    except Exception:  # a damaged file makes Pillow's parser raise anything
+        return None
 
 
 def misread(tags: Any) -> bool:
@@ -97,17 +87,3 @@ def nodata_of(tags: Any) -> float | None:
     except ValueError:
         return None
     return None if math.isnan(value) else value
-
-
-def _tags(raw: bytes) -> Any:
-    if raw[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return None
-    try:
-        file = io.BytesIO(raw)
-        tags = ImageFileDirectory_v2(file.read(16 if raw[2:3] == b"+" or raw[3:4] == b"+" else 8))
-        file.seek(tags.next)
-        tags.load(file)
-        tags.get(BITS)  # values are read when they are asked for
-    except Exception:  # a damaged file makes Pillow's parser raise anything
-        return None
-    return tags

@@ -18,6 +18,10 @@ from collections.abc import Iterable, Sequence
 # the more usual first, which decides between equals
 PAGES = ("gb18030", "cp932", "big5", "cp949", "cp1251", "cp866", "cp437", "cp850", "cp1252")
 LEAST = 0.6  # of the score, from which on a guess is taken
+_SCRIPTS = {  # by the first word of the names of their characters
+    "CJK": "han", "HIRAGANA": "han", "KATAKANA": "han", "HANGUL": "hangul", "CYRILLIC": "cyrillic", "GREEK": "greek",
+    "LATIN": "latin",
+}  # fmt: skip
 # the syllables that make up most of Korean writing
 _HANGUL = set(
     "이가다는의에고을한사지나기어리하자로인대도시아서스장일정그라주보전해수부상성구적원제동마개여진선조음안소미과모들은신"
@@ -29,13 +33,13 @@ def zip_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], str]:
     """The names of an archive's members, in their order, and a note where they had to be guessed."""
     out, unknown = [member.orig_filename for member in members], dict[int, bytes]()
     for i, member in enumerate(members):
-        raw = b"" if member.flag_bits & 0x800 else _raw(member.orig_filename)
-        if raw and not raw.isascii():
-            unicode = _unicode_path(member.extra, raw)
-            if unicode is None:
-                unknown[i] = raw
-            else:
-                out[i] = unicode
+        if member.flag_bits & 0x800 or member.orig_filename.isascii():
+            continue
+        raw = member.orig_filename.encode("cp437")  # as which Python reads what has no flag
+        if (unicode := _unicode_path(member.extra, raw)) is None:
+            unknown[i] = raw
+        else:
+            out[i] = unicode
     if not unknown:
         return out, ""
     page, sure = guess(unknown.values())
@@ -69,13 +73,6 @@ def guess(names: Iterable[bytes]) -> tuple[str, bool]:
     return best, most >= LEAST
 
 
-def _raw(name: str) -> bytes:
-    try:
-        return name.encode("cp437")  # as which Python reads what has no flag
-    except UnicodeEncodeError:
-        return b""
-
-
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:
     """The name in an Info-ZIP Unicode path field, if it belongs to this one."""
     while len(extra) >= 4:
@@ -94,25 +91,12 @@ def _score(text: str) -> float:
         marked = sum(not c.isascii() for c in word)
         for before, c, after in zip(" " + word, word, word[1:] + " ", strict=False):
             if not c.isascii():
-                script = _script(c)
+                script = _SCRIPTS.get(unicodedata.name(c, "").replace("-", " ").partition(" ")[0], "")
                 scripts.add(script)
                 inside = script in ("han", "hangul") and (before + after).strip().isascii() and ascii_lower
                 scores.append(0.4 if inside else _usual(c, before, script, ascii_lower, marked))
-    if not scores:
-        return 0.0
     mixed = len(scripts - {""}) > 1
     return sum(scores) / len(scores) * (0.3 if mixed else 1.0)
-
-
-def _script(c: str) -> str:
-    name = unicodedata.name(c, "")
-    for start, script in (
-        ("CJK", "han"), ("HIRAGANA", "han"), ("KATAKANA", "han"), ("HANGUL", "hangul"), ("CYRILLIC", "cyrillic"),
-        ("GREEK", "greek"), ("LATIN", "latin"),
-    ):  # fmt: skip
-        if name.startswith(start):
-            return script
-    return ""
 
 
 def _usual(c: str, before: str, script: str, ascii_lower: int, marked: int) -> float:
@@ -139,9 +123,6 @@ def _common(c: str) -> int:
     """In how many of the lists of everyday characters this one stands, of Chinese (both) and Japanese; at most 2."""
     count = 0
     for page, low, high in (("gb2312", 0xB0, 0xD7), ("big5", 0xA4, 0xC6), ("shift_jis", 0x88, 0x97)):
-        try:
-            raw = c.encode(page)
-        except UnicodeEncodeError:
-            continue
+        raw = c.encode(page, "ignore")
         count += len(raw) == 2 and low <= raw[0] <= high
     return min(count, 2)

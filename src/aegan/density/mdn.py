@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aegan.density._fitted import Fitted
 from aegan.density.mixture import LOG_2PI
 
+LEAST = 1e-3  # σ, in units of u
 
-class MixtureDensity(nn.Module):
+
+class MixtureDensity(Fitted):
     """p(u | y) = ∏_i p(u_i | u_1 … u_{i−1}, y),  p(u_i | ·) = Σ_k π_ik N(u_i; μ_ik, σ_ik²).
 
     One pass through a masked MLP gives π, μ and σ of all d dimensions: hidden unit j sees inputs up to its degree, output i
@@ -25,7 +26,6 @@ class MixtureDensity(nn.Module):
     Args:
         components: K, Gaussians a dimension.
         width: of the two hidden layers.
-        floor: least σ, in units of u.
     """
 
     w1: nn.Parameter
@@ -36,30 +36,23 @@ class MixtureDensity(nn.Module):
     b3: nn.Parameter
     embed: nn.Parameter  # (C, width): what each class adds to the first hidden layer
 
-    def __init__(self, *, components: int = 8, width: int = 256, floor: float = 1e-3) -> None:
+    def __init__(self, *, components: int = 8, width: int = 256) -> None:
         super().__init__()
-        self.components, self.width, self.floor = components, width, floor
+        self.components, self.width = components, width
         for name, shape in self._shapes(0, 0).items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape)))
 
     def _shapes(self, dim: int, classes: int) -> dict[str, tuple[int, ...]]:
         h, out = (self.width, 3 * self.components * dim) if dim else (0, 0)
-        return {
-            "w1": (h, dim),
-            "w2": (h, h),
-            "w3": (out, h),
-            "b1": (h,),
-            "b2": (h,),
-            "b3": (out,),
-            "embed": (classes, h),
-        }
+        weights = {"w1": (h, dim), "w2": (h, h), "w3": (out, h)}
+        return {**weights, "b1": (h,), "b2": (h,), "b3": (out,), "embed": (classes, h)}
 
-    def begin(self, dim: int, classes: int, like: Tensor, seed: int = 0) -> None:
+    def begin(self, dim: int, classes: int, like: Tensor) -> None:
         """Weights for `dim` dimensions and `classes` classes (0: none), on the device and in the precision of `like`.
 
         At first p is the same whatever was before: K Gaussians over the middle of N(0, 1), in every dimension.
         """
-        rng = torch.Generator().manual_seed(seed)
+        rng = torch.Generator().manual_seed(0)
         for name, shape in self._shapes(dim, classes).items():
             scale = (2 / shape[1]) ** 0.5 if name in ("w1", "w2") else 0.0
             setattr(self, name, nn.Parameter(scale * torch.randn(shape, generator=rng).to(like)))
@@ -71,13 +64,6 @@ class MixtureDensity(nn.Module):
     def fitted(self) -> bool:
         """Whether there are weights."""
         return self.w1.numel() > 0
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        for name, old in self._parameters.items():
-            new = state_dict.get(prefix + name)
-            if isinstance(new, Tensor) and old is not None and new.shape != old.shape:
-                setattr(self, name, nn.Parameter(torch.empty(new.shape, dtype=old.dtype, device=old.device)))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def parts(self, u: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """log π, μ and σ, each (N, d, K), of every dimension of u (N, d) given those before it and classes y (N,)."""
@@ -92,7 +78,7 @@ class MixtureDensity(nn.Module):
         h = h + F.silu(F.linear(h, self.w2 * (hidden[:, None] >= hidden), self.b2))
         out = F.linear(h, self.w3 * (outputs[:, None] > hidden), self.b3).view(-1, d, 3, self.components)
         logits, mu, width = out.unbind(2)
-        return logits.log_softmax(2), mu, F.softplus(width) + self.floor
+        return logits.log_softmax(2), mu, F.softplus(width) + LEAST
 
     def log_prob(self, u: Tensor, y: Tensor | None = None) -> Tensor:
         """log p(u | y) in nats, (N,)."""
@@ -105,11 +91,7 @@ class MixtureDensity(nn.Module):
     ) -> Tensor:
         """n vectors u (n, d), of classes `y` (n,) if it knows classes.
 
-        Args:
-            n: how many.
-            y: classes.
-            truncation: scales the deviation from the component's mean, dimension by dimension.
-            generator: source of randomness.
+        `truncation` scales the deviation from the component's mean, dimension by dimension.
         """
         d = self.w1.shape[1]
         u = self.w1.new_zeros(n, d)

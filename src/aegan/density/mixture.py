@@ -22,17 +22,16 @@ class Mixture(Fitted):
 
         S_k = (sum_i r_ik (z_i - m_k)(z_i - m_k)^T + a S) / (n_k + a),   a = shrinkage * d.
 
-    The number of components is the one of `components` with the best log-likelihood on `held_out` of the codes,
+    The number of components is the one of `components` with the best log-likelihood on a held-out tenth of the codes,
     found for each class by itself; the search stops after two that are worse. The winner is fitted once more on all.
+    The start and the split are of a fixed seed: the fit depends on nothing random.
 
     Args:
         components: numbers of components to try, ascending; with labels, per class. Those that leave fewer
             than `least` codes a component are skipped.
         iterations: of EM.
         shrinkage: strength of the prior on covariances, in units of d samples.
-        held_out: share of codes kept for choosing the number of components.
         least: codes a component should have at least, on average.
-        seed: of the start and the split; the fit depends on nothing else random.
     """
 
     weights: Tensor
@@ -46,17 +45,13 @@ class Mixture(Fitted):
         components: Sequence[int] = (1, 2, 5, 10, 20, 50, 100),
         iterations: int = 15,
         shrinkage: float = 0.3,
-        held_out: float = 0.1,
         least: int = 30,
-        seed: int = 0,
     ) -> None:
         super().__init__()
         self.components = tuple(components)
         self.iterations = iterations
         self.shrinkage = shrinkage
-        self.held_out = held_out
         self.least = least
-        self.seed = seed
         self.register_buffer("weights", torch.empty(0))  # (K,), sum 1
         self.register_buffer("means", torch.empty(0, 0))  # (K, d)
         self.register_buffer("chols", torch.empty(0, 0, 0))  # (K, d, d), lower
@@ -66,12 +61,10 @@ class Mixture(Fitted):
     def fit(self, codes: Tensor, labels: Tensor | None = None) -> Mixture:
         """Fit to `codes` (N, d) and optional classes (N,), in the codes' own precision; on the CPU, whatever they are on."""
         device = codes.device
-        codes, labels = codes.cpu(), None if labels is None else labels.cpu()
-        generator = torch.Generator().manual_seed(self.seed)
-        values = [-1] if labels is None else torch.unique(labels).tolist()
-        parts = []
-        for value in values:
-            own = codes if labels is None else codes[labels == value]
+        codes, labels = codes.cpu(), torch.full((len(codes),), -1) if labels is None else labels.cpu()
+        generator, parts = torch.Generator().manual_seed(0), []
+        for value in torch.unique(labels).tolist():
+            own = codes[labels == value]
             weights, means, chols = self._choose(own, generator)
             share = len(own) / len(codes)
             parts.append((weights * share, means, chols, torch.full((len(weights),), value)))
@@ -83,7 +76,7 @@ class Mixture(Fitted):
         if len(possible) == 1:
             return em(z, possible[0], self.iterations, self.shrinkage, generator)
         order = torch.randperm(len(z), generator=generator)
-        cut = max(1, int(len(z) * self.held_out))
+        cut = max(1, int(len(z) * 0.1))
         test, train = z[order[:cut]], z[order[cut:]]
         best, score, worse = possible[0], -math.inf, 0
         for k in possible:
@@ -100,31 +93,15 @@ class Mixture(Fitted):
     def __len__(self) -> int:
         return len(self.weights)
 
-    def sample(
-        self,
-        n: int,
-        y: Tensor | None = None,
-        truncation: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """n codes (n, d), of classes `y` (n,) if given.
+    def sample_with_classes(
+        self, n: int, y: Tensor | None = None, truncation: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """n codes (n, d) and their classes (n,), -1 where the mixture has none.
 
         Args:
-            n: how many.
-            y: classes; a class that was not in the codes is an error.
+            y: classes (n,) to draw of; a class that was not in the codes is an error.
             truncation: scales the deviation from the component's mean; below 1: more typical, less varied.
-            generator: source of randomness.
         """
-        return self.sample_with_classes(n, y, truncation, generator)[0]
-
-    def sample_with_classes(
-        self,
-        n: int,
-        y: Tensor | None = None,
-        truncation: float = 1.0,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """As `sample`, with the classes of the codes (n,), -1 where the mixture has none."""
         self._check()
         weights = self.weights.double()
         if y is None:
@@ -207,7 +184,6 @@ def em(
         iterations, r = 1, torch.ones(len(z), 1, dtype=z.dtype)
     grand = z.mean(0)
     total = (z - grand).T @ (z - grand) / len(z)
-    pooled = total
     floor = 1e-6 * total.diagonal().mean().clamp_min(1e-12)
     for i in range(iterations):
         n = r.sum(0)

@@ -28,7 +28,6 @@ class ManifoldParzen(Fitted):
     Args:
         neighbours: k.
         bandwidth: by which that h is multiplied; at 0 it draws the codes themselves.
-        seed: of the choice of codes, where there are more than `MOST`.
     """
 
     points: Tensor
@@ -36,11 +35,10 @@ class ManifoldParzen(Fitted):
     classes: Tensor
     h: Tensor
 
-    def __init__(self, *, neighbours: int = 10, bandwidth: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, *, neighbours: int = 10, bandwidth: float = 1.0) -> None:
         super().__init__()
         self.neighbours = neighbours
         self.bandwidth = bandwidth
-        self.seed = seed
         self.register_buffer("points", torch.empty(0, 0))  # (N, d), class by class
         self.register_buffer("near", torch.empty(0, 0, dtype=torch.long))  # (N, k + 1): itself and its neighbours
         self.register_buffer("classes", torch.empty(0, dtype=torch.long))  # (N,), ascending; -1 without labels
@@ -48,14 +46,11 @@ class ManifoldParzen(Fitted):
 
     @torch.no_grad()
     def fit(self, codes: Tensor, labels: Tensor | None = None, scale: Tensor | None = None) -> ManifoldParzen:
-        """Keeps `codes` (N, d) with their classes (N,), and finds neighbours.
+        """Keeps `codes` (N, d), N ≥ 1, with their classes (N,), and finds neighbours.
 
-        Args:
-            codes: N ≥ 1.
-            labels: classes.
-            scale: (d,), by which dimensions are multiplied before distances are taken.
+        Dimensions are multiplied by `scale` (d,) before distances are taken.
         """
-        order = torch.randperm(len(codes), generator=torch.Generator().manual_seed(self.seed))[:MOST].sort().values
+        order = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0))[:MOST].sort().values
         order = order.to(codes.device)
         labels = torch.full_like(order, -1) if labels is None else labels[order]
         codes, kept = codes[order], []
@@ -74,7 +69,7 @@ class ManifoldParzen(Fitted):
         i = torch.linspace(0, len(placed) - 1, min(len(placed), TRIALS), device=placed.device).long()
         others = apart(placed[i], placed).scatter_(1, i[:, None], torch.inf)
         wanted = others.min(1).values.median()
-        rng = torch.Generator().manual_seed(self.seed)
+        rng = torch.Generator().manual_seed(0)
         e = torch.randn(len(i), self.near.shape[1], dtype=placed.dtype, generator=rng).to(placed.device)
         deviation = self._deviation(placed, i, e)
         low, high = 0.0, WIDEST
@@ -102,13 +97,8 @@ class ManifoldParzen(Fitted):
     ) -> tuple[Tensor, Tensor]:
         """n vectors u (n, d) and their classes (n,), -1 where it has none.
 
-        Nothing here looks at values, so that a graph can hold it.
-
-        Args:
-            n: how many.
-            y: classes (n,), each one that `fit` has seen; -1: any.
-            truncation: scales the deviation from u_i.
-            generator: source of randomness.
+        Nothing here looks at values, so that a graph can hold it. y are classes (n,), each one that `fit` has seen, or -1:
+        any. `truncation` scales the deviation from u_i.
         """
         self._check()
         first, count = self.classes.new_zeros(()), self.classes.new_full((), len(self.points))

@@ -80,10 +80,7 @@ class Prior(nn.Module):
         return u, (None if bool((classes < 0).any()) else classes)
 
     def log_prob(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """log p(u | y), (N,), of the whitened codes u = W(z), in nats; y only where it knows classes.
-
-        Without y it is log p(u), over all classes.
-        """
+        """log p(u | y), (N,), of the whitened codes u = W(z), in nats; without y, or classes, log p(u)."""
         u = self.whitening.encode(z)
         if self.mdn is None:
             return self.mixture.log_prob(u, y if self.has_classes else None)
@@ -120,11 +117,7 @@ class Prior(nn.Module):
 
 
 class Frequencies(nn.Module):
-    """p(y): how often each class is, for strategies that draw noise and class apart.
-
-    Args:
-        classes: number of classes; with 0 it draws None.
-    """
+    """p(y): how often each class is, for strategies that draw noise and class apart; without classes it draws None."""
 
     counts: Tensor
 

@@ -68,9 +68,6 @@ class Whitening(Fitted):
         self._check()
         return (u * self.scale) @ self.basis.T + self.mean
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.encode(z)
-
 
 def principal(z: Tensor, keep: int = 0) -> tuple[Tensor, Tensor]:
     """Eigenvalues of the covariance of centred vectors (N, d), largest first, and the leading eigenvectors (d, k).

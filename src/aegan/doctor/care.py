@@ -21,15 +21,10 @@ SURE = 2.0  # standard errors by which it must have become worse
 
 @dataclass(frozen=True)
 class Change:
-    """Back to the last good state, and one thing changed.
+    """Back to the last good state, and one thing changed."""
 
-    Args:
-        why: the diagnosis.
-        what: "rates": half the rates of all; "critic": half the critics'; "stop": the stage ends there.
-    """
-
-    why: str
-    what: Literal["rates", "critic", "stop"]
+    why: str  # the diagnosis
+    what: Literal["rates", "critic", "stop"]  # half the rates of all; half the critics'; the stage ends there
 
 
 # What can be tried without anybody's judgement; all else is said only. The rule of a collapse wants two looks by itself.
@@ -43,17 +38,11 @@ AT_ONCE = frozenset({"mode collapse"})
 
 @dataclass(frozen=True)
 class TickDiagnosis:
-    """What one look leads to.
+    """What one look leads to."""
 
-    Args:
-        new: findings that no earlier look of the stage had.
-        good: whether the present state is one to go back to.
-        change: what to do now, if anything.
-    """
-
-    new: tuple[Finding, ...]
-    good: bool
-    change: Change | None
+    new: tuple[Finding, ...]  # that no earlier look of the stage had
+    good: bool  # whether the present state is one to go back to
+    change: Change | None  # what to do now, if anything
 
 
 def diagnose_tick(
@@ -70,7 +59,8 @@ def diagnose_tick(
     ticks = [x for x in lines if isinstance(x, Tick)]
     ended = bool(ticks) and ticks[-1].progress == 1
     found = diagnose(lines) if guard != "off" else []
-    before = diagnose(_until(lines, ticks[-2])) if guard != "off" and len(ticks) > 1 else []
+    places = [i for i, x in enumerate(lines) if isinstance(x, Tick)]
+    before = diagnose(lines[: places[-2] + 1]) if guard != "off" and len(places) > 1 else []
     known = {x.name for x in log if isinstance(x, Diagnosis) and x.stage == stage}
     new = tuple(f for f in found if f.name not in known)
     lasting = {f.name for f in found} & {f.name for f in before}
@@ -91,10 +81,6 @@ def since_change(log: Sequence[Event], stage: str) -> list[Event]:
     mine: list[Event] = [x for x in log if isinstance(x, Step | Tick | Guard) and x.stage == stage]
     last = max((i for i, x in enumerate(mine) if isinstance(x, Guard)), default=-1)
     return mine[last + 1 :]
-
-
-def _until(lines: Sequence[Event], tick: Tick) -> list[Event]:
-    return list(lines[: next(i for i, line in enumerate(lines) if line is tick) + 1])
 
 
 def _distances(ticks: Sequence[Tick]) -> list[tuple[float, float]]:
@@ -122,5 +108,5 @@ def _no_nearer(ticks: Sequence[Tick]) -> str:
 
 
 def _is_nearest(ticks: Sequence[Tick]) -> bool:
-    found: list[tuple[float, float]] = _distances(ticks)
+    found = _distances(ticks)
     return not found or found[-1][0] <= min(value for value, _ in found)

@@ -15,8 +15,7 @@ from aegan.jsonl import json_objects
 MOST = 2**28  # bytes of a log
 # columns of other programs; everything else whose name holds "loss" is a term
 STEP = ("step", "iteration", "iter", "global_step", "epoch")
-VALUE = ("v(g,d)", "value", "v")
-MARGIN = ("margin",)
+WATCH = {"v(g,d)": "V(G,D)", "value": "V(G,D)", "v": "V(G,D)", "margin": "margin"}
 DISTANCE = ("fid", "fd", "fd_pixels", "kid")
 
 
@@ -53,10 +52,10 @@ def _translated(row: dict[Any, Any]) -> list[Event]:
     step = next((by_name[k] for k in STEP if k in by_name), 0.0)
     terms = {k: v for k, v in values.items() if "loss" in k.lower()}
     terms |= {f"{k}.|grad|": v for k, v in values.items() if "grad" in k.lower()}
-    watch = {name: by_name[k] for name, keys in (("V(G,D)", VALUE), ("margin", MARGIN)) for k in keys if k in by_name}
+    watch = {name: by_name[k] for k, name in WATCH.items() if k in by_name}
     lines: list[Event] = [Step(step, "", terms=terms, watch=watch)] if terms or watch else []
-    looks = [by_name[k] for k in DISTANCE if k in by_name and math.isfinite(by_name[k])]
-    return [*lines, *(Tick("", step, fd_pixels=v) for v in looks[:1])]
+    far = next((by_name[k] for k in DISTANCE if k in by_name and math.isfinite(by_name[k])), None)
+    return lines if far is None else [*lines, Tick("", step, fd_pixels=far)]
 
 
 def _float(raw: Any) -> float | None:

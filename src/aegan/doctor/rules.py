@@ -1,7 +1,7 @@
 """Rules that turn the numbers of a log into a diagnosis: what, how it shows, and what to do.
 
 They look at losses, gradients and the value of the game, of which a log has a line every few steps, and at what a run of
-ours measures of its samples at its looks (`aegan.engine.watch`). A rule wants a trend over several lines, or two looks, so
+ours measures of its samples at its looks (`aegan.engine.monitor`). A rule wants a trend over several lines, or two looks, so
 that healthy noise is none. Thresholds were set on runs made to fail and on healthy ones: `bench/doctor.py`.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aegan.events import Event, Finding, Guard, Step, Tick
@@ -21,6 +22,34 @@ EARLY, HALF = 0.25, 0.5  # progress of a stage, before which samples and reconst
 CHANCE = -2 * math.log(2)  # V(G, D) of a critic that cannot tell
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """What the lines of one stage hold."""
+
+    terms: dict[str, list[float]]
+    watch: dict[str, list[float]]
+    ticks: Sequence[Tick]
+
+    def looks(self, figure: str, since: float = 0.0) -> list[float]:
+        """A figure of the looks from some progress of the stage on, where it is finite."""
+        late = (getattr(x, figure) for x in self.ticks if (number(x.progress) or 1.0) >= since)
+        return [float(value) for value in late if number(value) is not None]
+
+
+Shows = Callable[[_Stage], str]  # how a failure mode shows; "" where it does not
+_RULES: list[tuple[str, str, Shows]] = []
+
+
+def _rule(name: str, remedy: str) -> Callable[[Shows], Shows]:
+    """A failure mode and what to do; the function below says how it shows."""
+
+    def add(shows: Shows) -> Shows:
+        _RULES.append((name, remedy, shows))
+        return shows
+
+    return add
+
+
 def diagnose(log: Sequence[Event]) -> list[Finding]:
     """What the lines of a log say, most certain first; empty for a healthy one.
 
@@ -28,12 +57,11 @@ def diagnose(log: Sequence[Event]) -> list[Finding]:
         log: its lines; see `read_any` for other logs.
     """
     found = [*_set_back(log)]
-    steps, ticks = [x for x in log if isinstance(x, Step)], [x for x in log if isinstance(x, Tick)]
     for stage in dict.fromkeys(x.stage for x in log if isinstance(x, Step | Tick) and x.stage is not None):
-        mine = [x for x in steps if x.stage == stage and x.terms is not None]
-        rules = (*(TRENDS if len(mine) >= LEAST else ()), *LOOKS)
-        looks = [x for x in ticks if x.stage == stage]
-        found += [finding for rule in rules if (finding := rule(stage, mine, looks)) is not None]
+        lines = [x for x in log if isinstance(x, Step) and x.stage == stage and x.terms is not None]
+        ticks = [x for x in log if isinstance(x, Tick) and x.stage == stage]
+        mine = _Stage(_series(x.terms for x in lines), _series(x.watch for x in lines), ticks)
+        found += [Finding(name, stage, shown, remedy) for name, remedy, shows in _RULES if (shown := shows(mine))]
     return found
 
 
@@ -69,19 +97,18 @@ def _set_back(log: Sequence[Event]) -> Iterable[Finding]:
             return
 
 
-def _exploding(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule(
+    "divergence", "Lower the rate of what is trained there; keep the best model: aegan evaluate RUN --checkpoint best."
+)
+def _exploding(stage: _Stage) -> str:
     """A loss that ends far above what it once was."""
-    for name, values in _series(x.terms for x in lines).items():
+    for name, values in stage.terms.items():
         # a critic's loss and its penalties may rise for good reasons; a reconstruction may not
-        if not _is_reconstruction(name) or min(values) <= 0:
-            continue
-        least, last = min(_smooth(values)), _smooth(values)[-1]
-        if last > 5 * least:
-            return Finding(
-                "divergence", stage, f"'{name}' has risen from {least:.3g} to {last:.3g}",
-                "Lower the rate of what is trained there; keep the best model: aegan evaluate RUN --checkpoint best.",
-            )  # fmt: skip
-    return None
+        if _is_reconstruction(name) and min(values) > 0:
+            least, last = min(_smooth(values)), _smooth(values)[-1]
+            if last > 5 * least:
+                return f"'{name}' has risen from {least:.3g} to {last:.3g}"
+    return ""
 
 
 def _is_reconstruction(name: str) -> bool:
@@ -91,157 +118,126 @@ def _is_reconstruction(name: str) -> bool:
     return any(word in name for word in ("L1", "L2", "MSE", "rec", "NLL", "like"))  # the names of other programs
 
 
-def _strong(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule("critic too strong", "Lower the critic's rate (--set lr_critic=half), or raise its penalty (--set gamma=…).")
+def _strong(stage: _Stage) -> str:
     """A critic that is always right leaves the generator no slope."""
-    for name, values in _series(x.watch for x in lines).items():
+    for name, values in stage.watch.items():
         if name.startswith("V(") and (late := _late(values)) > -0.12:
-            return Finding(
-                "critic too strong", stage,
-                f"{name} is {late:.2f} in the last third: 0 is always right, {CHANCE:.2f} cannot tell",
-                "Lower the critic's rate (--set lr_critic=half), or raise its penalty (--set gamma=…).",
-            )  # fmt: skip
-    return None
+            return f"{name} is {late:.2f} in the last third: 0 is always right, {CHANCE:.2f} cannot tell"
+    return ""
 
 
-def _weak(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule(
+    "critic too weak",
+    "Raise the critic's rate, or lower its penalty (--set gamma=…): gradients are punished before it learns.",
+)
+def _weak(stage: _Stage) -> str:
     """A critic that learns nothing though the samples are still getting worse, or do not move."""
-    margins, far = _series(x.watch for x in lines).get("margin"), _finite(x.fd_pixels for x in looks)
+    margins, far, covered = stage.watch.get("margin"), stage.looks("fd_pixels"), stage.looks("coverage")
     if not margins or len(far) < 3 or far[0] <= 0:
-        return None
-    covered, scale = _finite(x.coverage for x in looks), abs(_late(margins))
+        return ""
+    scale = abs(_late(margins))
     # with most of the data in reach there is little left to learn
     failing = covered[-1] < 0.5 if covered else far[-1] > 0.9 * far[0]
     if scale < 0.01 and failing:
-        return Finding(
-            "critic too weak", stage,
-            f"its margin is {scale:.2g} in the last third, while samples stay at a distance of {far[-1]:.3g}",
-            "Raise the critic's rate, or lower its penalty (--set gamma=…): gradients are punished before it learns.",
-        )  # fmt: skip
-    return None
+        return f"its margin is {scale:.2g} in the last third, while samples stay at a distance of {far[-1]:.3g}"
+    return ""
 
 
-def _vanishing(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule("vanishing gradient", "Take a loss that does not saturate (gan: --set loss=rpgan), or a weaker critic.")
+def _vanishing(stage: _Stage) -> str:
     """Gradients that die while the loss they come from has not been minimised."""
-    for name, norms in _series(x.terms for x in lines).items():
-        if not name.endswith("|grad|"):
-            continue
+    for name, norms in stage.terms.items():
         early, late = statistics.median(norms[: max(3, len(norms) // 3)]), _late(norms)
-        if late < 1e-4 * early or late < 1e-9:
-            return Finding(
-                "vanishing gradient", stage, f"'{name}' has fallen from {early:.3g} to {late:.3g}",
-                "Take a loss that does not saturate (gan: --set loss=rpgan), or a weaker critic.",
-            )  # fmt: skip
-    return None
+        if name.endswith("|grad|") and (late < 1e-4 * early or late < 1e-9):
+            return f"'{name}' has fallen from {early:.3g} to {late:.3g}"
+    return ""
 
 
-def _unused_codes(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule("code collapse", "Lower the weight of the KL (--set beta=…), or take a strategy without one: latent, rae.")
+def _unused_codes(stage: _Stage) -> str:
     """KL(q(z|x) ‖ p) near 0: the posterior is the prior, codes say nothing of x."""
-    for found in (_series(x.terms for x in lines), _series(x.watch for x in lines)):
-        for name, values in found.items():
-            if name.rpartition(".")[2] in ("KL", "L_prior", "nats") and abs(_late(values)) < 1e-4 < max(values):
-                return Finding(
-                    "code collapse", stage, f"'{name}' is {_late(values):.2g} in the last third: codes carry nothing",
-                    "Lower the weight of the KL (--set beta=…), or take a strategy without one: latent, rae.",
-                )  # fmt: skip
-    return None
+    for name, values in (*stage.terms.items(), *stage.watch.items()):
+        if name.rpartition(".")[2] in ("KL", "L_prior", "nats") and abs(_late(values)) < 1e-4 < max(values):
+            return f"'{name}' is {_late(values):.2g} in the last third: codes carry nothing"
+    return ""
 
 
-def _worsening(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
-    """Samples that were much nearer to the data before."""
-    far = _finite(x.fd_pixels for x in looks)
-    if len(far) < 4 or min(far) <= 0:
-        return None
-    least, last = min(far), statistics.median(far[-2:])
-    if last > 2 * least and far.index(least) < len(far) - 2:
-        return Finding(
-            "drift", stage,
-            f"samples ended at a distance of {last:.3g} from the data, after {least:.3g} at look {far.index(least) + 1} of "
-            f"{len(far)}",
-            "Take the best model (--checkpoint best); fewer steps, lower rates, a higher gamma, or pack=2.",
-        )  # fmt: skip
-    return None
-
-
-def _collapsed(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule(
+    "mode collapse", "Lower rates, a higher gamma, or pack=2; for the control: a strategy with an autoencoder, latent."
+)
+def _collapsed(stage: _Stage) -> str:
     """Samples that resemble one another far more than data do."""
-    late = _from(looks, EARLY)
-    diversity, coverage = _finite(x.diversity for x in late), _finite(x.coverage for x in late)
+    diversity, coverage = stage.looks("diversity", EARLY), stage.looks("coverage", EARLY)
     if len(diversity) < 2 or len(coverage) < 2:
-        return None
+        return ""
     alike, covered = max(diversity[-2:]), max(coverage[-2:])
     if alike < 0.25 or (alike < 0.6 and covered < 0.2):
-        return Finding(
-            "mode collapse", stage,
+        return (
             f"samples lie {diversity[-1]:.2f} times as far from one another as data do, and reach {coverage[-1]:.0%} of "
-            "the data",
-            "Lower rates, a higher gamma, or pack=2; for the control: a strategy with an autoencoder, latent.",
-        )  # fmt: skip
-    return None
+            "the data"
+        )
+    return ""
 
 
-def _copies(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule("drift", "Take the best model (--checkpoint best); fewer steps, lower rates, a higher gamma, or pack=2.")
+def _worsening(stage: _Stage) -> str:
+    """Samples that were much nearer to the data before."""
+    far = stage.looks("fd_pixels")
+    if len(far) < 4 or min(far) <= 0:
+        return ""
+    least, last = min(far), statistics.median(far[-2:])
+    if last > 2 * least and far.index(least) < len(far) - 2:
+        return (
+            f"samples ended at a distance of {last:.3g} from the data, after {least:.3g} at look {far.index(least) + 1} of "
+            f"{len(far)}"
+        )
+    return ""
+
+
+@_rule(
+    "memorisation",
+    "More data, fewer steps (--early-stop on), augment=on, a narrower critic; aegan evaluate shows the copies.",
+)
+def _copies(stage: _Stage) -> str:
     """Samples that sit on training items as held-out ones do not."""
-    novelty = _finite(x.novelty for x in looks)
-    if _collapsed(stage, lines, looks):  # a heap on one training item is reported already
-        return None
-    if len(novelty) >= 2 and max(novelty[-2:]) < 0.4:
-        return Finding(
-            "memorisation", stage,
-            f"samples lie {novelty[-1]:.2f} times as far from their nearest training item as held-out items do",
-            "More data, fewer steps (--early-stop on), augment=on, a narrower critic; aegan evaluate shows the copies.",
-        )  # fmt: skip
-    return None
+    novelty = stage.looks("novelty")
+    # a heap on one training item is reported already
+    if len(novelty) >= 2 and max(novelty[-2:]) < 0.4 and not _collapsed(stage):
+        return f"samples lie {novelty[-1]:.2f} times as far from their nearest training item as held-out items do"
+    return ""
 
 
-def _blurred(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule("blur", "A larger code (--set code_dim=…), more width or minutes, or a strategy that sharpens: latent, vqgan.")
+def _blurred(stage: _Stage) -> str:
     """Reconstructions that have lost what is fine in the data."""
-    sharp = _finite(x.sharpness for x in _from(looks, HALF))
-    if _lost(stage, lines, looks) or _empty_codes(stage, lines, looks):  # of which this is only the sight
-        return None
-    if len(sharp) >= 2 and max(sharp[-2:]) < 0.15:
-        return Finding(
-            "blur", stage,
-            f"held-out images come back from their codes with {sharp[-1]:.0%} of their fine detail",
-            "A larger code (--set code_dim=…), more width or minutes, or a strategy that sharpens: latent, vqgan.",
-        )  # fmt: skip
-    return None
+    sharp = stage.looks("sharpness", HALF)
+    # of what is lost or empty this is only the sight
+    if len(sharp) >= 2 and max(sharp[-2:]) < 0.15 and not _lost(stage) and not _empty_codes(stage):
+        return f"held-out images come back from their codes with {sharp[-1]:.0%} of their fine detail"
+    return ""
 
 
-def _lost(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule("divergence", "Lower the rate (--set lr=half).")
+def _lost(stage: _Stage) -> str:
     """Reconstructions that are worse than nothing."""
-    r2 = _finite(x.r2 for x in _from(looks, EARLY))
+    r2 = stage.looks("r2", EARLY)
     if len(r2) >= 2 and max(r2[-2:]) < -0.25:
-        return Finding(
-            "divergence", stage, f"reconstructions are {1 - r2[-1]:.1f} times as far off as the mean of the data is",
-            "Lower the rate (--set lr=half).",
-        )  # fmt: skip
-    return None
+        return f"reconstructions are {1 - r2[-1]:.1f} times as far off as the mean of the data is"
+    return ""
 
 
-def _empty_codes(stage: str, lines: Sequence[Step], looks: Sequence[Tick]) -> Finding | None:
+@_rule(
+    "code collapse", "Lower the weight of the KL (--set beta=…), a lower rate, or a strategy without a KL: latent, rae."
+)
+def _empty_codes(stage: _Stage) -> str:
     """Reconstructions no better than the mean of the data."""
-    r2 = _finite(x.r2 for x in _from(looks, HALF))
+    r2 = stage.looks("r2", HALF)
     if len(r2) >= 2 and -0.25 <= max(r2[-2:]) < 0.05:
-        return Finding(
-            "code collapse", stage,
-            f"reconstructions of held-out items explain {max(0.0, r2[-1]):.0%} of their variance: codes carry nothing",
-            "Lower the weight of the KL (--set beta=…), a lower rate, or a strategy without a KL: latent, rae.",
-        )  # fmt: skip
-    return None
-
-
-Rule = Callable[[str, Sequence[Step], Sequence[Tick]], Finding | None]
-TRENDS: tuple[Rule, ...] = (_exploding, _strong, _weak, _vanishing, _unused_codes)
-LOOKS: tuple[Rule, ...] = (_collapsed, _worsening, _copies, _blurred, _lost, _empty_codes)
-
-
-def _from(looks: Sequence[Tick], progress: float) -> list[Tick]:
-    """Those from some progress of the stage on."""
-    return [x for x in looks if (number(x.progress) or 1.0) >= progress]
-
-
-def _finite(values: Iterable[Any]) -> list[float]:
-    return [float(value) for value in values if number(value) is not None]
+        return (
+            f"reconstructions of held-out items explain {max(0.0, r2[-1]):.0%} of their variance: codes carry nothing"
+        )
+    return ""
 
 
 def _series(groups: Iterable[dict[str, Any] | None]) -> dict[str, list[float]]:

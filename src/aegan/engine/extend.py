@@ -8,7 +8,7 @@ Optimisers begin at zero. A stage taken again is called as before with a number:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,17 +38,11 @@ class Extension:
 
 @dataclass(frozen=True)
 class Course:
-    """All stages of a run in order, those of its extensions included.
-
-    Args:
-        stages: in order.
-        parts: for each stage 0 if it is of the run as it was begun, k if it is of the k-th extension.
-        plans: of the stages whose steps are known from the start.
-    """
+    """All stages of a run in order, those of its extensions included."""
 
     stages: Stages
-    parts: tuple[int, ...]
-    plans: dict[str, Plan]
+    parts: tuple[int, ...]  # for each stage 0 if it is of the run as it was begun, k if it is of the k-th extension
+    plans: dict[str, Plan]  # of the stages whose steps are known from the start
 
     @classmethod
     def of(cls, stages: Stages, steps: int | None, extensions: Sequence[Extension]) -> Course:
@@ -65,10 +59,6 @@ class Course:
     def part(self, index: int) -> Stages:
         """The stages from the given one to the end of its part."""
         return tuple(s for s, p in zip(self.stages[index:], self.parts[index:], strict=True) if p == self.parts[index])
-
-    def known(self, plans: Mapping[str, Plan]) -> bool:
-        """Whether the steps of every stage are known, as those of a run that is repeated."""
-        return all(s.name in plans for s in self.stages if isinstance(s, Stage))
 
     def is_last(self, index: int) -> bool:
         """Whether the stage is the last of its part."""

@@ -22,32 +22,20 @@ from aegan.jsonl import finite, read_log
 from aegan.names import printable
 
 
-def _taken_until(line: dict[str, Any], step: int) -> bool:
-    at = line.get("step", 0)
-    return isinstance(at, int) and at <= step
-
-
 class RunLog:
-    """Appends JSON objects to RUN/log.jsonl.
+    """Appends JSON objects to RUN/log.jsonl, and tells the loggers of numbers and pictures.
 
-    Args:
-        path: the file.
-        step: when resuming, lines behind this step are dropped, since those steps will be taken again. None: from the start.
-        loggers: that hear of numbers and pictures too; `close` ends them.
-        ahead: lines behind that step which stay all the same.
+    Lines behind `step` are dropped, since those steps will be taken again, but for those in `ahead`.
     """
 
     def __init__(
-        self,
-        path: Path,
-        step: int | None = None,
-        loggers: Loggers | None = None,
-        ahead: Sequence[dict[str, Any]] = (),
+        self, path: Path, step: int = 0, loggers: Loggers | None = None, ahead: Sequence[dict[str, Any]] = ()
     ) -> None:
         self.path = path
-        self._loggers = loggers or Loggers((), path.parent, print)
+        self.loggers = loggers or Loggers((), path.parent, print)
         if path.is_file():
-            kept = [line for line in read_log(path) if _taken_until(line, step or 0) or line in ahead]
+            steps = ((line, line.get("step", 0)) for line in read_log(path))
+            kept = [line for line, at in steps if (isinstance(at, int) and at <= step) or line in ahead]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,17 +51,13 @@ class RunLog:
         measured = ("images_per_second", "fd_pixels", "diversity", "coverage", "kernel", "novelty", "r2", "sharpness")
         values |= {key: line[key] for key in measured if key in line}
         if values:
-            self._loggers.scalars(line["step"], values)
-
-    def picture(self, step: int, name: str, path: Path) -> None:
-        """A picture that was written."""
-        self._loggers.images(step, name, path)
+            self.loggers.scalars(line["step"], values)
 
     def close(self) -> None:
-        """Flushes and closes. A disk that is full has been reported by `write`."""
-        with contextlib.suppress(OSError):
+        """Ends the loggers too."""
+        with contextlib.suppress(OSError):  # a full disk, which `write` has reported
             self._file.close()
-        self._loggers.end()
+        self.loggers.end()
 
 
 def clock(seconds: float) -> str:
@@ -146,34 +130,30 @@ class Display:
 
 
 class Means:
-    """Means of logged values between two lines of the log, kept on the device until the line is due."""
+    """Means of `terms/NAME` and `watch/NAME` between two lines of the log, kept on the device until the line is due."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[str, tuple[Tensor, int]]] = {}
+        self._sums: dict[str, tuple[Tensor, int]] = {}
 
-    def add(self, group: str, values: dict[str, Tensor]) -> None:
-        into = self._sums.setdefault(group, {})
-        for key, value in values.items():
-            total, count = into.get(key, (torch.zeros_like(value), 0))
-            into[key] = (total + value, count + 1)
+    def add(self, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            total, count = self._sums.get(name, (torch.zeros_like(value), 0))
+            self._sums[name] = (total + value, count + 1)
 
     def tensors(self) -> dict[str, Tensor]:
         """Sums and counts by name, for checkpoints: a resumed run writes the lines of one that was not stopped."""
-        return {
-            f"{g}/{k}": torch.stack([t, torch.full_like(t, n)])
-            for g, v in self._sums.items()
-            for k, (t, n) in v.items()
-        }
+        return {name: torch.stack([total, torch.full_like(total, n)]) for name, (total, n) in self._sums.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `tensors`."""
-        self._sums = {}
-        for name, (total, count) in tensors.items():
-            group, _, key = name.partition("/")
-            self._sums.setdefault(group, {})[key] = (total.clone(), int(count))
+        self._sums = {name: (total.clone(), int(count)) for name, (total, count) in tensors.items()}
 
     def flush(self) -> dict[str, dict[str, float]]:
-        out = {g: {k: round(float(t) / n, 6) for k, (t, n) in v.items()} for g, v in self._sums.items()}
+        """The means, by group and name; empty where nothing was added."""
+        out: dict[str, dict[str, float]] = {"terms": {}, "watch": {}} if self._sums else {}
+        for name, (total, count) in self._sums.items():
+            group, _, key = name.partition("/")
+            out[group][key] = round(float(total) / count, 6)
         self._sums = {}
         return out
 

@@ -7,14 +7,12 @@ Losses that are means over examples have the same gradient, but for rounding. Lo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from aegan.data.loader import Batch
-from aegan.errors import TooLittleMemory
 from aegan.strategies import Loss
 
 LEAST = 2  # examples in a piece: losses compare them
@@ -22,25 +20,13 @@ LEAST = 2  # examples in a piece: losses compare them
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or in the machine."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
     # on a CPU, torch has no class of its own for it
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
-
-
-def too_little(stage: str, step: int) -> TooLittleMemory:
-    """What is said when smaller pieces do not help."""
-    return TooLittleMemory(
-        f"Memory ran out in stage '{stage}' (step {step}).",
-        "Use a smaller --batch-size or --size in a new folder, or free memory and go on with --resume.",
-    )
+    on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    return on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def split(batch: Batch, parts: int, pack: int = 1) -> list[Batch]:
-    """A batch in so many pieces, of sizes that differ by one pack at most.
-
-    Args:
-        pack: examples that are judged together, and so stay together.
+    """A batch in so many pieces, of sizes that differ by one pack (examples that are judged together) at most.
 
     >>> batch = Batch(torch.zeros(10, 2), None, np.arange(10))
     >>> [len(piece.x) for piece in split(batch, 4)], [len(piece.x) for piece in split(batch, 2, pack=2)]
@@ -69,15 +55,11 @@ def halved(parts: int, count: int, pack: int = 1) -> int | None:
 def accumulate(
     pieces: Sequence[Batch],
     loss: Callable[[Batch], Loss],
-    around: Callable[[], AbstractContextManager[object]],
     scale: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Loss]:
     """Adds the gradients of a batch's loss up over its pieces, each by its share of the examples.
 
     Args:
-        pieces: of the batch.
-        loss: of one piece.
-        around: the region in which the forward pass runs.
         scale: what is differentiated in the place of a total.
 
     Returns:
@@ -87,8 +69,7 @@ def accumulate(
     total, sums = torch.zeros((), device=pieces[0].x.device), Loss({}, {})
     for piece in pieces:
         share = len(piece.x) / count
-        with around():
-            found = loss(piece)
+        found = loss(piece)
         part = found.total() * share
         scale(part).backward()
         total = total + part.detach()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from aegan.data.loader import Batch, to_items
 from aegan.data.loader import batches as read_batches
+from aegan.data.loader import to_items
 from aegan.data.spec import Data
 from aegan.engine.schedule import Plan
-from aegan.engine.view import take, to_device
+from aegan.engine.view import spread, to_device
 from aegan.files import write_atomically
 from aegan.strategies import Networks, Stage, Strategy
 
@@ -21,18 +19,12 @@ SHOWN = 64  # examples in a picture
 
 
 class Previews:
-    """Draws with whatever weights the networks have when it is asked.
-
-    Args:
-        strategy: makes what is drawn.
-        data: its first held-out examples are those that reconstructions show, always the same.
-        device: where the networks are.
-        folder: RUN/samples.
-    """
+    """Draws with whatever weights the networks have when it is asked; reconstructions show the same examples always."""
 
     def __init__(self, strategy: Strategy, data: Data, device: torch.device, folder: Path) -> None:
         self.strategy, self.data, self.device, self.folder = strategy, data, device, folder
-        self.shown = self._shown()
+        shown = spread(data.held_out if len(data.held_out) else data.train, SHOWN // 2)
+        self.shown = to_device(next(read_batches(shown, len(shown))), device)
 
     @staticmethod
     def due(plan: Plan, step: int) -> bool:
@@ -43,7 +35,7 @@ class Previews:
     @torch.no_grad()
     def draw(self, networks: Networks, stage: Stage, step: int) -> Path:
         """A picture from fixed noise, or of fixed examples and their reconstructions."""
-        from aegan.pictures import grid, scatter
+        from aegan.pictures import encoded, grid, scatter
 
         is_image = self.data.spec.is_image
         if stage.preview == "sample":
@@ -55,12 +47,5 @@ class Previews:
         items = to_items(made, self.data.mean, self.data.scale)
         picture = grid(items) if is_image else scatter(items, self.data.train.items)
         path = self.folder / f"{step:07d}-{stage.name}.png"
-        with io.BytesIO() as buffer:
-            picture.save(buffer, "PNG")
-            write_atomically(path, buffer.getvalue())
+        write_atomically(path, encoded(picture))
         return path
-
-    def _shown(self) -> Batch:
-        split = self.data.held_out if len(self.data.held_out) else self.data.train
-        index = np.linspace(0, len(split) - 1, min(SHOWN // 2, len(split))).astype(np.int64)
-        return to_device(next(read_batches(take(split, index), len(index))), self.device)

@@ -16,9 +16,8 @@ import atexit
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -27,7 +26,8 @@ import torch.distributed as dist
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from aegan.collectives import Share, broken_connections, computing, mean_over_ranks
+from aegan.collectives import Share, broken_connections, mean_over_ranks
+from aegan.engine.state import under
 from aegan.errors import UserError
 from aegan.launch import is_rank
 
@@ -35,24 +35,14 @@ Plain = TypeVar("Plain")
 TIMEOUT = timedelta(hours=6)  # that ranks wait for one that fits, writes or draws pictures
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ranks:
-    """This process among the processes of a run; alone unless `start` says otherwise.
-
-    Args:
-        rank, size: this rank, of so many.
-        first_here: whether it is the first on its machine.
-        device: that it computes on; None: as the run's settings say.
-    """
+    """This process among the processes of a run; alone unless `start` says otherwise."""
 
     rank: int = 0
     size: int = 1
-    first_here: bool = True
-    device: torch.device | None = None
-    share: Share = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.share = Share(self.rank, self.size)
+    first_here: bool = True  # on its machine
+    device: torch.device | None = None  # None: as the run's settings say
 
     @property
     def first(self) -> bool:
@@ -71,20 +61,15 @@ class Ranks:
         Raises:
             UserError: the batch cannot be shared out evenly.
         """
-        if batch_size % (self.size * grain):
+        step = self.size * grain
+        if batch_size % step:
             packs = f" in packs of {grain}" if grain > 1 else ""
-            step = self.size * grain
             near = max(step, batch_size // step * step)
             raise UserError(
                 f"A batch of {batch_size}{packs} cannot be shared out evenly over {self.size} processes.",
                 f"--batch-size is that of all of them together: --batch-size {near}",
             )
-        self.share = Share(self.rank, self.size, grain)
-        return self.share
-
-    def computing(self) -> AbstractContextManager[None]:
-        """Around a loss: noise, and what compares examples, is the whole batch's."""
-        return computing(self.share) if self.several else nullcontext()
+        return Share(self.rank, self.size, grain)
 
     def average(self, parameters: list[nn.Parameter], logged: dict[str, Tensor]) -> dict[str, Tensor]:
         """Puts the mean over ranks in the place of the gradients; gives that of the scalars in `logged`."""
@@ -130,28 +115,26 @@ class Ranks:
         if not self.several:
             return make()
         if not self.first:
-            content = self._broadcast(None)
-            if not content:
+            note = self._broadcast(b"")
+            if not note:
                 raise SystemExit(2)
-            length = int.from_bytes(content[:8], "little")
-            return load(content[8 + length :]), json.loads(content[8 : 8 + length])
+            return load(self._broadcast(b"")), json.loads(note)
         try:
             tensors, plain = make()
         except BaseException:
             self._broadcast(b"")
             raise
-        note = json.dumps(plain).encode()
-        packed = save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()})
-        self._broadcast(len(note).to_bytes(8, "little") + note + packed)
+        self._broadcast(json.dumps(plain).encode())
+        self._broadcast(save({k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}))
         return tensors, plain
 
-    def _broadcast(self, content: bytes | None) -> bytes:
-        (length,) = self.broadcast(float(len(content or b"")))
+    def _broadcast(self, content: bytes) -> bytes:
+        """Rank 0's bytes, which are empty where it has failed."""
+        (length,) = self.broadcast(len(content))
         if not length:
             return b""
-        sent = torch.empty(int(length), dtype=torch.uint8, device=self.device)
-        if content is not None:
-            sent.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        mine = bytearray(content) if self.first else bytearray(int(length))
+        sent = torch.frombuffer(mine, dtype=torch.uint8).to(self.device)
         with broken_connections():
             dist.broadcast(sent, 0)
         return sent.cpu().numpy().tobytes()
@@ -165,7 +148,7 @@ class Ranks:
         if self.first:
             return
         for name, net in networks.items():
-            net.load_state_dict({k.partition("/")[2]: v for k, v in tensors.items() if k.partition("/")[0] == name})
+            net.load_state_dict(under(tensors, f"{name}/"))
 
     def wait(self) -> None:
         """Until all ranks are here."""
@@ -180,9 +163,6 @@ class Ranks:
 
 def start(device: str) -> Ranks:
     """Connects this process with the others that `torchrun` or `--devices` has started, if there are any.
-
-    Args:
-        device: cpu, cuda or auto.
 
     Raises:
         UserError: this machine has fewer devices than processes.
@@ -211,11 +191,6 @@ def start(device: str) -> Ranks:
         fabric.launch()
     atexit.register(_leave)  # left to the interpreter's end, the connections' threads can abort the process
     return Ranks(fabric.global_rank, fabric.world_size, fabric.local_rank == 0, fabric.device)
-
-
-def scalars(groups: Iterable[tuple[str, dict[str, Tensor]]]) -> dict[str, Tensor]:
-    """Means of named values, `group/name`."""
-    return {f"{group}/{k}": v.detach().float().mean() for group, values in groups for k, v in values.items()}
 
 
 def _leave() -> None:

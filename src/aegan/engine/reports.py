@@ -9,7 +9,6 @@ from aegan import events
 from aegan.engine.log import clock, short
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState
-from aegan.engine.thread_record import ThreadChange
 from aegan.engine.threads import Turn
 
 if TYPE_CHECKING:
@@ -41,14 +40,14 @@ class Reports:
         speed = (c.images - images) / max(time.monotonic() - began, 1e-9)
         self.start_clock()
         values = run.means.flush()
-        skipped = int(run.guard.skipped)
+        skipped = int(run.check.skipped)
         rates = {k: float(o.param_groups[0]["lr"]) for k, o in run.optimizers.items()}
-        line = events.Step(
-            step=c.step, stage=run.stage.name, stage_step=c.stage_step, seconds=round(engine.seconds(), 3), images=c.images,
-            images_per_second=round(speed, 1), terms=values.get("terms"), watch=values.get("watch"), rates=rates,
-            skipped=skipped or None,
+        engine.log.write(
+            events.Step(
+                c.step, run.stage.name, c.stage_step, round(engine.seconds(), 3), c.images, round(speed, 1),
+                terms=values.get("terms"), watch=values.get("watch"), rates=rates, skipped=skipped or None,
+            )
         )  # fmt: skip
-        engine.log.write(line)
         if plan.knots:
             left = (plan.total - c.stage_step) * engine.strategy.batch_size / max(speed, 1e-9)
             count, rest = f"{c.stage_step}/{plan.total}", f"{clock(left)} left"
@@ -57,21 +56,17 @@ class Reports:
         shown = {**values.get("terms", {}), **values.get("watch", {})}
         losses = "  ".join(f"{k} {short(v)}" for k, v in shown.items() if "|grad|" not in k)
         trouble = f"  skipped {skipped}" if skipped else ""
-        engine.display.update(
-            run.stage.name,
-            plan.progress(c.stage_step),
-            f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}",
-        )
+        text = f"step {count}  {speed:,.0f} images/s  {rest}  {losses}{trouble}"
+        engine.display.update(run.stage.name, plan.progress(c.stage_step), text)
 
-    def threads(self, notice: tuple[ThreadChange, Turn] | None) -> None:
+    def threads(self, turn: Turn | None) -> None:
         """Another number of threads from the next step on, which is in force already; None: the same."""
-        if notice is None:
+        if turn is None:
             return
-        engine, (change, turn) = self.engine, notice
-        at = engine.counters.step
+        engine, at = self.engine, self.engine.counters.step
         speeds = {str(k): round(v * engine.strategy.batch_size, 1) for k, v in turn.speeds.items()}
-        engine.log.write(events.Threads(at, change.taken, change.trial, turn.origin, turn.to, speeds or None))
-        if change.trial or engine.seconds() < self.threads_logged + 60:  # all changes are in the log
+        engine.log.write(events.Threads(at, engine.counters.taken, turn.trial, turn.origin, turn.to, speeds or None))
+        if turn.trial or engine.seconds() < self.threads_logged + 60:  # all changes are in the log
             return
         self.threads_logged = engine.seconds()
         known = [f"{speeds[str(k)]:,.0f}" for k in (turn.to, turn.origin) if str(k) in speeds]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from aegan.engine.monitor import Best
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
-from aegan.engine.state import load_random_state, random_state
-from aegan.engine.watch import Best
+from aegan.engine.state import load_random_state, random_state, under
 from aegan.errors import UserError
 from aegan.jsonl import read_log
 
@@ -19,17 +20,13 @@ if TYPE_CHECKING:
 
 
 class Saving:
-    """Writes and reads the checkpoints of an engine's run.
-
-    Attributes:
-        saved_at: seconds of training when a checkpoint was last written.
-        stage_meta: plain values of the state that was taken up last.
-    """
+    """Writes and reads the checkpoints of an engine's run, and keeps a state to go back to where a later one is ill."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.saved_at = 0.0
-        self.stage_meta: dict[str, Any] = {}
+        self.saved_at = 0.0  # seconds of training
+        self.good: State | None = None  # the state to go back to; None: the newest checkpoint
+        self._written = -1  # its step, once it is on disk
 
     def state(self, run: StageState | None) -> State:
         """All of it; `run` is None between stages."""
@@ -46,7 +43,7 @@ class Saving:
             "notes": engine.notes,
             "stages": [s.name for s in engine.stages],
             "settings": engine.settings,
-            "best": asdict(engine.watch.best) if engine.watch.best.step >= 0 else None,
+            "best": asdict(engine.monitor.best) if engine.monitor.best.step >= 0 else None,
         }
         if run is not None and c.stage_step > 0:
             more, plain = run.state()
@@ -59,17 +56,37 @@ class Saving:
         engine.counters.seconds = engine.seconds()
         if not engine.ranks.first:
             return
-        if run is not None:
-            engine.recovery.write()
+        if run is not None and self.good is not None and (at := _step(self.good)) != self._written:
+            engine.checkpoints.save(at, *self.good, kind="good")  # before the checkpoint that counts on it
+            self._written = at
         engine.checkpoints.save(engine.counters.step, *self.state(run))
         self.saved_at = engine.counters.seconds
 
-    def load(self) -> dict[str, Tensor] | None:
-        """Takes the newest whole checkpoint; returns the tensors of the stage it stands in, None behind the last."""
+    def keep(self, run: StageState) -> None:
+        """Keeps the present state in memory, to go back to."""
         engine = self.engine
-        tensors, (meta, damaged) = engine.ranks.tensors_from_first(self.newest)
-        for message in damaged:
-            engine.display.say(f"{message} Going on from the checkpoint before it.")
+        if engine.ranks.first and (engine.config.guard == "auto" or engine.early_stop):
+            tensors, meta = self.state(run)
+            self.good = {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, deepcopy(meta)
+
+    def last_good(self) -> State:
+        """A copy of the state to go back to: an optimiser goes on in the tensors that it is given."""
+        if self.good is None:
+            return self.engine.checkpoints.newest()[:2]
+        tensors, meta = self.good
+        return {k: v.clone() for k, v in tensors.items()}, deepcopy(meta)
+
+    def load(self) -> State | None:
+        """Takes the newest whole checkpoint; returns the state of the stage it stands in, None behind the last."""
+        engine = self.engine
+
+        def newest() -> State:
+            tensors, meta, damaged = engine.checkpoints.newest()
+            for message in damaged:
+                engine.display.say(f"{message} Going on from the checkpoint before it.")
+            return tensors, meta
+
+        tensors, meta = engine.ranks.tensors_from_first(newest)
         if meta["data"] != engine.data.fingerprint:
             raise UserError(
                 f"The data is not what this run was trained on ({engine.data.source} has changed).",
@@ -90,8 +107,10 @@ class Saving:
         log = [] if engine.ranks.several else read_log(engine.folder / "log.jsonl")
         engine.threads.resume(meta.get("threads"), log, engine.counters.taken, engine.counters.step)
         if engine.ranks.first and stage:
-            engine.recovery.read()
-        return stage if engine.counters.stage < len(meta["stages"]) else None
+            found = engine.checkpoints.good(engine.counters.step)
+            self.good = found if found is not None and found[1]["counters"]["stage"] == engine.counters.stage else None
+            self._written = -1 if self.good is None else _step(self.good)
+        return (stage, meta) if engine.counters.stage < len(meta["stages"]) else None
 
     def adopt(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> dict[str, Tensor]:
         """Takes a state; returns the tensors of the stage it stands in."""
@@ -99,30 +118,20 @@ class Saving:
         # in place: the loop holds on to it; checkpoints of older versions do not count what was taken back
         vars(engine.counters).update({"taken": meta["counters"]["step"], **meta["counters"]})
         engine.notes = meta["notes"]
-        engine.watch.best = Best(**meta["best"]) if meta.get("best") else Best()
+        engine.monitor.best = Best(**meta["best"]) if meta.get("best") else Best()
         engine.plans = {**engine.plans, **{k: Plan.from_plain(p) for k, p in meta["plans"].items()}}
-        groups: dict[str, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            kind, _, rest = key.partition("/")
-            if kind == "net":
-                name, _, rest = rest.partition("/")
-                groups.setdefault(f"net/{name}", {})[rest] = value
-            else:
-                groups.setdefault(kind, {})[rest] = value
         for name, net in engine.networks.items():
             try:
-                net.load_state_dict(groups.get(f"net/{name}", {}))
+                net.load_state_dict(under(tensors, f"net/{name}/"))
             except RuntimeError as error:
                 raise UserError(
                     f"The checkpoint's {name} is not of this shape: {str(error).splitlines()[-1].strip()}",
                     "Resume with the networks that it was trained with, or train in a new folder with --out.",
                 ) from error
         engine.loader.load_state_dict(meta["loader"])
-        load_random_state(groups["random"], engine.device)
-        self.stage_meta = meta
-        return {f"{kind}/{k}": v for kind in ("ema", "opt", "guard", "means") for k, v in groups.get(kind, {}).items()}
+        load_random_state(under(tensors, "random/"), engine.device)
+        return {k: v for k, v in tensors.items() if k.startswith(("ema/", "opt/", "guard/", "means/"))}
 
-    def newest(self) -> tuple[dict[str, Tensor], tuple[dict[str, Any], list[str]]]:
-        """The newest whole checkpoint, and the messages about damaged ones."""
-        tensors, meta, damaged = self.engine.checkpoints.newest()
-        return tensors, (meta, damaged)
+
+def _step(state: State) -> int:
+    return int(state[1]["counters"]["step"])

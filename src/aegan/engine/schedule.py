@@ -12,11 +12,17 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aegan import events
+from aegan.engine.finite import LOOK_EVERY
+from aegan.errors import UserError
 from aegan.strategies import Fit, Stage
+
+if TYPE_CHECKING:
+    from aegan.engine.loop import Engine
 
 REPLAN_AT = (1 / 3, 2 / 3)
 
@@ -98,15 +104,10 @@ def plans_of_steps(stages: Sequence[Stage | Fit], steps: int) -> dict[str, Plan]
 
 
 class Timing:
-    """Measures a stage's seconds per step, and says when there is enough to plan on.
-
-    Args:
-        seconds: what the stage may take; 0: it is planned already.
-        step: where the stage stands.
-    """
+    """Measures a stage's seconds per step, and says when there is enough to plan on."""
 
     def __init__(self, seconds: float, step: int) -> None:
-        self.seconds, self.looks = seconds, 0
+        self.seconds, self.looks = seconds, 0  # what the stage may take; 0: it is planned already
         self.start = self.mark = time.monotonic()
         self.at = step
         self._skipped = False
@@ -130,3 +131,25 @@ class Timing:
         rate = (now - self.mark) / max(step - self.at, 1)
         self.mark, self.at, self.looks = now, step, self.looks + 1
         return rate, max(0.0, self.seconds - (now - self.start))
+
+
+def stage_seconds(engine: Engine) -> float:
+    """Seconds that the current stage may take: its share of what is left."""
+    c = engine.counters
+    minutes = engine.extensions[c.part - 1].minutes if c.part else engine.config.minutes
+    if minutes is None:
+        raise UserError("A run needs a budget.", "Give --minutes or --steps.")
+    left = minutes * 60 - (engine.seconds() - c.since)
+    return max(0.0, left) * engine.stages[c.stage].share / sum(s.share for s in engine.course.part(c.stage))
+
+
+def replan(engine: Engine, plan: Plan, timing: Timing) -> None:
+    """Times the first steps, then sets the number of steps; looks again at `REPLAN_AT`."""
+    step = engine.counters.stage_step
+    ready = plan.progress(step) >= REPLAN_AT[timing.looks - 1] if plan.knots else timing.ready(step, plan.warmup)
+    if engine.ranks.several:  # rank 0's clock counts
+        ready = step % LOOK_EVERY == 0 and bool(engine.ranks.broadcast(ready)[0])
+    if ready:
+        plan.replan(step, *engine.ranks.broadcast(*timing.look(step)))
+        stage = engine.stages[engine.counters.stage].name
+        engine.log.write(events.Plan(stage, engine.counters.step, plan.knots))

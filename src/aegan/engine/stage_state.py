@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from aegan.engine.ema import Ema
-from aegan.engine.guard import Guard
+from aegan.engine.finite import FiniteCheck
 from aegan.engine.log import Means
 from aegan.engine.muon import Muon
 from aegan.engine.schedule import Plan
-from aegan.engine.state import load_optimizer_state, optimizer_state
+from aegan.engine.state import load_optimizer_state, optimizer_state, under
 from aegan.engine.thread_record import Record
 from aegan.strategies import Networks, Phase, Stage
 
@@ -29,7 +29,7 @@ class Counters:
     step: int = 0
     taken: int = 0  # steps, with those that were taken back
     images: int = 0
-    looked: int = 0  # images when samples were last looked at; see `aegan.engine.watch`
+    looked: int = 0  # images when samples were last looked at; see `aegan.engine.monitor`
     seconds: float = 0.0
     rate_scale: float = 1.0
     critic_scale: float = 1.0  # of critics' rates, beside that of all
@@ -41,22 +41,14 @@ class Counters:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run leaves in memory.
+    """What a finished run leaves in memory."""
 
-    Args:
-        networks: by name, with averaged weights where a stage keeps averages.
-        notes: what the closed-form stages found, by stage.
-        steps, seconds, images: what it took.
-        plans: steps of each stage, by which the run can be repeated.
-        threads: that it computed with, step by step.
-    """
-
-    networks: Networks
-    notes: dict[str, dict[str, Any]]
+    networks: Networks  # with averaged weights where a stage keeps averages
+    notes: dict[str, dict[str, Any]]  # what the closed-form stages found, by stage
     steps: int
     seconds: float
     images: int
-    plans: dict[str, Plan]
+    plans: dict[str, Plan]  # by which, and by the threads, the run can be repeated
     threads: Record
 
 
@@ -67,43 +59,39 @@ class StageState:
     stage: Stage
     optimizers: dict[str, torch.optim.Optimizer]
     ema: Ema
-    guard: Guard
-    scaler: torch.amp.GradScaler | None
+    check: FiniteCheck
+    scaler: torch.amp.GradScaler  # which does nothing but in fp16
     means: Means
 
     @classmethod
     def start(cls, stage: Stage, networks: Networks, device: torch.device, precision: str) -> StageState:
         """A stage at its first step."""
-        optimizers: dict[str, torch.optim.Optimizer] = {}
-        for phase in stage.phases:
-            parameters = [p for name in phase.trains for p in networks[name].parameters()]
-            optimizers[phase.name] = optimizer(phase, parameters)
-        scaler = torch.amp.GradScaler(device.type) if precision == "fp16" else None
+        optimizers = {
+            phase.name: optimizer(phase, [p for name in phase.trains for p in networks[name].parameters()])
+            for phase in stage.phases
+        }
+        scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         ema = Ema(networks, stage.ema, stage.ema_decay)
-        return cls(stage, optimizers, ema, Guard(device, [*optimizers]), scaler, Means())
+        return cls(stage, optimizers, ema, FiniteCheck(device, [*optimizers]), scaler, Means())
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors by name and plain values, for checkpoints."""
         tensors = {f"ema/{k}": v for k, v in self.ema.tensors().items()}
         for name, optimizer in self.optimizers.items():
             tensors |= {f"opt/{name}/{k}": v for k, v in optimizer_state(optimizer).items()}
-        tensors |= {f"guard/{k}": v for k, v in self.guard.tensors().items()}
+        tensors |= {f"guard/{k}": v for k, v in self.check.tensors().items()}
         tensors |= {f"means/{k}": v for k, v in self.means.tensors().items()}
-        return tensors, {"ema_updates": self.ema.updates, "scaler": self.scaler.state_dict() if self.scaler else None}
+        return tensors, {"ema_updates": self.ema.updates, "scaler": self.scaler.state_dict() or None}
 
     def load(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         """The inverse of `state`."""
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-
-        self.ema.load(under("ema/"), meta["ema_updates"])
+        self.ema.load(under(tensors, "ema/"), meta["ema_updates"])
         for name, optimizer in self.optimizers.items():
-            load_optimizer_state(optimizer, under(f"opt/{name}/"))
-        self.guard.load(under("guard/"))
-        device = next(iter(self.guard.tensors().values())).device
-        self.means.load({k: v.to(device) for k, v in under("means/").items()})
-        if self.scaler and meta["scaler"]:
+            load_optimizer_state(optimizer, under(tensors, f"opt/{name}/"))
+        self.check.load(under(tensors, "guard/"))
+        device = self.check.skipped.device
+        self.means.load({k: v.to(device) for k, v in under(tensors, "means/").items()})
+        if meta["scaler"]:
             self.scaler.load_state_dict(meta["scaler"])
 
 

@@ -23,35 +23,27 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def files(self) -> list[Path]:
+    def files(self, kind: str = "step") -> list[Path]:
         """Newest first."""
-        return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
+        return sorted(self.folder.glob(f"{kind}-*.safetensors"), reverse=True)
 
-    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Writes a checkpoint, then lets go of the ones before the last two, and of those of steps that were taken back."""
-        path = self.folder / f"step-{step:09d}.safetensors"
+    def save(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any], kind: str = "step") -> None:
+        """Writes a checkpoint, or a state to go back to ("good"), then lets go of the ones before the last two."""
+        path = self.folder / f"{kind}-{step:09d}.safetensors"
         write_tensors(path, tensors, meta)
-        for later in self.files():
-            if later > path:
+        for later in self.files(kind):
+            if later > path and kind == "step":  # of steps that were taken back
                 later.unlink(missing_ok=True)
-        for old in self.files()[self.keep :]:
-            old.unlink(missing_ok=True)
-
-    def save_good(self, step: int, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Writes the state to go back to where a later one proves to be ill; the last two are kept, as above."""
-        write_tensors(self.folder / f"good-{step:09d}.safetensors", tensors, meta)
-        for old in sorted(self.folder.glob("good-*.safetensors"), reverse=True)[self.keep :]:
+        for old in self.files(kind)[self.keep :]:
             old.unlink(missing_ok=True)
 
     def good(self, step: int) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The newest good state that a run at `step` knew of; None: there is none, or it is damaged."""
-        for path in sorted(self.folder.glob("good-*.safetensors"), reverse=True):
-            try:
+        for path in self.files("good"):
+            with contextlib.suppress(UserError):
                 tensors, meta = read_tensors(path)
-            except UserError:
-                continue
-            if meta["counters"]["step"] <= step:
-                return tensors, meta
+                if meta["counters"]["step"] <= step:
+                    return tensors, meta
         return None
 
     def head(self) -> dict[str, Any] | None:
@@ -70,16 +62,19 @@ class Checkpoints:
         passed: list[str] = []
         for path in self.files():
             try:
-                tensors, meta = read_tensors(path)
+                return *read_tensors(path), passed
             except NewerFormat:
                 raise
             except UserError as error:
                 passed.append(error.what)
-                continue
-            return tensors, meta, passed
         if passed:
             raise UserError(f"No whole checkpoint is left: {passed[0]}", "Start again in a new folder with --out.")
         raise UserError(f"{self.folder} holds no checkpoint.", "Start again in a new folder with --out.")
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -105,10 +100,8 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, tensors: dict[str, Te
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
     """The states of the random generators that training draws from."""
-    out = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        out["cuda"] = torch.cuda.get_rng_state(device)
-    return out
+    on_gpu = {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"cpu": torch.get_rng_state(), **on_gpu}
 
 
 def load_random_state(tensors: dict[str, Tensor], device: torch.device) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,8 +18,7 @@ import torch
 from aegan import events
 from aegan.config import RunConfig
 from aegan.cores import AUTO, usable
-from aegan.engine.load import Cores
-from aegan.engine.threads import Controller, Load, Turn
+from aegan.engine.threads import Controller, Cores, Turn
 
 
 class ThreadChange(NamedTuple):
@@ -48,15 +46,10 @@ class ThreadChange(NamedTuple):
 
 @dataclass
 class Record:
-    """The changes of a run.
-
-    Args:
-        changes: in order; the first is the count at the start.
-        until: steps taken that they cover.
-    """
+    """The changes of a run in order, the first of which is the count at the start."""
 
     changes: list[ThreadChange] = field(default_factory=list)
-    until: int = 0
+    until: int = 0  # steps taken that they cover
 
     def to_plain(self) -> dict[str, Any]:
         """For JSON and YAML."""
@@ -69,28 +62,14 @@ class Record:
         return cls([ThreadChange.of(text) for text in found.get("changes", [])], int(found.get("until", 0)))
 
 
-@contextmanager
-def computing_with(threads: int | None) -> Iterator[None]:
-    """Inside, torch computes with so many threads; None: as it is."""
-    before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        if threads is not None:
-            torch.set_num_threads(before)
-
-
 def adapts(config: RunConfig, device: torch.device, *, several: bool, planned: bool) -> bool:
-    """Whether a run's number of threads follows what other programs do.
+    """Whether a run's number of threads follows what other programs do: not where steps are to repeat exactly.
 
     Args:
-        config: its settings: steps are to repeat exactly, unless the user sets otherwise.
-        device: a GPU does not wait for the processor's threads.
         several: of several processes each step waits for the slowest, whatever the others do.
         planned: it repeats the steps of a run whose threads are not known.
     """
+    # a GPU does not wait for the processor's threads
     if device.type != "cpu" or several or config.threads not in (None, AUTO):
         return False
     return config.threads == AUTO or (config.steps is None and not planned)
@@ -103,69 +82,50 @@ class Threads:
         fixed: as many and no others.
         adapts: as many as are fastest while other programs come and go; only where nothing is fixed.
         record: of the run that is repeated; None: there is none, or another count is wanted.
-        load: what the cores do; default: asks the operating system.
     """
 
-    def __init__(
-        self,
-        fixed: int | None = None,
-        *,
-        adapts: bool = False,
-        record: Record | None = None,
-        load: Callable[[], Load | None] | None = None,
-    ) -> None:
+    def __init__(self, fixed: int | None = None, *, adapts: bool = False, record: Record | None = None) -> None:
         self.before = torch.get_num_threads()
         self.fixed, self.adapts = fixed, adapts and fixed is None
         self.made: list[ThreadChange] = []
         self._repeated = record if record and fixed is None else Record()
         self._ahead: list[ThreadChange] = []
         self._logged: set[ThreadChange] = set()
-        self._until = 0
-        self._now, self._period, self._free = self.before, 1, False
+        self._now, self._period = self.before, 1
         self._turn: Turn | None = None
         self._mark = 0.0
-        self._load = load or Cores().since
-        self._control = Controller(1)
+        self._cores = Cores()
+        self._control: Controller | None = None  # None: what is recorded is still being repeated
 
     # --- where a run starts, goes on and ends ---------------------------------------------------------------------
 
     def resume(self, plain: dict[str, Any] | None, log: Sequence[dict[str, Any]], taken: int, step: int) -> None:
-        """Takes what a checkpoint knows, and from the log what came behind it.
-
-        Args:
-            plain: the record in the checkpoint.
-            log: the lines of log.jsonl.
-            taken, step: where the checkpoint stands.
-        """
+        """Takes the record of a checkpoint at these steps, and from the log what came behind it."""
         self.made = Record.from_plain(plain).changes
-        if self.fixed is not None:
-            return
-        if self._repeated.until <= taken:
+        if self.fixed is None and self._repeated.until <= taken:
             steps = (line["step"] for line in reversed(log) if isinstance(line.get("step"), int))
-            self._repeated = Record(list(_changes(log)), taken + max(0, next(steps, step) - step))
+            changes = [change for line in log if (change := _logged_change(line)) is not None]
+            self._repeated = Record(changes, taken + max(0, next(steps, step) - step))
             self._logged = {c for c in self._repeated.changes if c.taken >= taken}
             self._repeated.until = max([self._repeated.until, *(c.taken + 1 for c in self._logged)])
 
     def lines_ahead(self, log: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """The log's lines of changes that will be made again; they must outlive the lines of steps taken again."""
-        return [line for line in log if (change := _change(line)) is not None and change in self._logged]
+        return [line for line in log if _logged_change(line) in self._logged]
 
-    def start(self, taken: int) -> tuple[ThreadChange, Turn] | None:
-        """Sets the count of the first step; what is to be written to the log, where a run that resumes was given another."""
+    def start(self, taken: int) -> Turn | None:
+        """Sets the count of the first step; the change, where a run that resumes was given another."""
         self._ahead = [c for c in self._repeated.changes if c.taken >= taken]
-        self._until = self._repeated.until
         known = self.made or [c for c in self._repeated.changes if c.taken <= taken]
         count = self.fixed or (known[-1].threads if known else self.before)
-        if known and self.adapts and taken >= self._until:
+        if known and self.adapts and taken >= self._repeated.until:
             count = self._settled()
         self._set(count)
-        notice = None
-        if not self.made:
-            self.made = [ThreadChange(taken, count)]
-        elif (origin := self.made[-1].threads) != count:
-            self.made.append(ThreadChange(taken, count))
-            notice = self.made[-1], Turn(origin, count, trial=False)
-        return notice
+        origin = self.made[-1].threads if self.made else None
+        if origin == count:
+            return None
+        self.made.append(ThreadChange(taken, count))
+        return None if origin is None else Turn(origin, count, trial=False)
 
     @property
     def missing(self) -> int:
@@ -178,12 +138,9 @@ class Threads:
             torch.set_num_threads(self._now)
 
     def restore(self) -> None:
-        """As it was before the run."""
-        if torch.get_num_threads() != self.before:
-            torch.set_num_threads(self.before)
+        self._set(self.before)
 
     def record(self, taken: int) -> Record:
-        """What was done until now."""
         return Record(list(self.made), taken)
 
     # --- around each step -----------------------------------------------------------------------------------------
@@ -191,76 +148,57 @@ class Threads:
     def begin(self, period: int) -> None:
         """A stage begins whose work repeats every `period` steps."""
         self._period = period
-        if self._free:
-            self._control = Controller(self.before, self._load, self._now)
-            self._control.begin(period)
+        if self._control is not None:
+            self._control = Controller(self.before, self._cores.since, self._now, period)
 
-    def end(self, taken: int) -> tuple[ThreadChange, Turn] | None:
+    def end(self, taken: int) -> Turn | None:
         """A stage ends, be it within a trial; as `before_step`."""
-        if self._given(taken):
-            return self._repeat(taken)
-        back = self._settled()
-        self._turn = Turn(self._now, back, trial=True) if self._free and back != self._now else None
-        return self._decided(taken)
+        if self._control is not None:
+            back = self._settled()
+            self._turn = Turn(self._now, back, trial=True) if back != self._now else None
+        return self._change(taken)
 
-    def before_step(self, taken: int) -> tuple[ThreadChange, Turn] | None:
-        """Changes the count if it is time to; what is to be written to the log."""
-        given = self._given(taken)
-        if not given and self.adapts and not self._free:
-            self._set_free()
-        notice = self._repeat(taken) if given else self._decided(taken)
+    def before_step(self, taken: int) -> Turn | None:
+        """Changes the count if it is time to; the change, if it is to be written to the log."""
+        if self.adapts and self._control is None and not self._repeats(taken):
+            count = min(self._settled(), self.before)  # since then fewer may have been allowed
+            if count != self._now:
+                self._turn = Turn(self._now, count, trial=False)
+            self._control = Controller(self.before, self._cores.since, count, self._period)
+        turn = self._change(taken)
         self._mark = time.monotonic()
-        return notice
+        return turn
 
     def after_step(self) -> None:
-        """The step is done."""
-        if self._free:
+        if self._control is not None:
             self._turn = self._control.took(time.monotonic() - self._mark)
 
-    def _given(self, taken: int) -> bool:
-        return taken < self._until or bool(self._ahead)
+    def _repeats(self, taken: int) -> bool:
+        return taken < self._repeated.until or bool(self._ahead)
 
     def _settled(self) -> int:
         """The count that was kept last."""
         return next(c.threads for c in reversed(self.made) if not c.trial or c is self.made[0])
 
-    def _set_free(self) -> None:
-        self._free = True
-        count = min(self._settled(), self.before)  # since then fewer may have been allowed
-        if count != self._now:
-            self._turn = Turn(self._now, count, trial=False)
-        self._control = Controller(self.before, self._load, count)
-        self._control.begin(self._period)
-
-    def _decided(self, taken: int) -> tuple[ThreadChange, Turn] | None:
+    def _change(self, taken: int) -> Turn | None:
         turn, self._turn = self._turn, None
-        if turn is None:
-            return None
-        self._set(turn.to)
-        self.made.append(ThreadChange(taken, turn.to, turn.trial))
-        return self.made[-1], turn
-
-    def _repeat(self, taken: int) -> tuple[ThreadChange, Turn] | None:
-        notice = None
+        if not self._repeats(taken):
+            if turn is not None:
+                self._set(turn.to)
+                self.made.append(ThreadChange(taken, turn.to, turn.trial))
+            return turn
         while self._ahead and self._ahead[0].taken <= taken:
             change = self._ahead.pop(0)
-            if change in self.made:
-                continue
-            origin = self._now
-            self._set(change.threads)
-            self.made.append(change)
-            if change not in self._logged:
-                notice = change, Turn(origin, change.threads, change.trial)
-        return notice
+            if change not in self.made:
+                if change not in self._logged:
+                    turn = Turn(self._now, change.threads, change.trial)
+                self._set(change.threads)
+                self.made.append(change)
+        return turn
 
 
-def _change(line: dict[str, Any]) -> ThreadChange | None:
-    """That of a line of the log; None: it holds none."""
+def _logged_change(line: dict[str, Any]) -> ThreadChange | None:
     match events.parse(line):
         case events.Threads(taken=int(taken), to=int(count), trial=trial):
             return ThreadChange(taken, count, trial)
     return None
-
-
-def _changes(log: Iterable[dict[str, Any]]) -> Iterator[ThreadChange]:
-    return (change for line in log if (change := _change(line)) is not None)

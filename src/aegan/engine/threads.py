@@ -6,14 +6,19 @@ the steps, and where there is a reason times some of them with other counts and 
 a stage has begun, the speed has fallen, or other programs use the cores. To try more: cores lie idle. A trial that finds
 nothing costs time, so the next one waits, the longer the more were in vain: about 2 % of the time at most.
 
-The controller has no clock and starts no thread: it is given what each step took, and says what to do.
+The controller has no clock and starts no thread: it is given what each step took, and says what to do. `Cores` reads what
+the processor's cores do beside this process; that is cheap enough several times a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 WINDOW = 0.5  # seconds of steps that make one timing; at least `LEAST` steps, unless one takes longer than `LONG`
@@ -30,6 +35,7 @@ BUSY = 0.25  # cores that other programs use
 REST, MOST_REST = 4.0, 30.0  # seconds between trials: the first, doubled by each one in vain, at most
 COST = 0.02  # share of the time that trials may cost
 SLOW = 300.0  # seconds after which more threads are tried even where no core lies idle
+LOOK = 0.05  # seconds between two looks at what the cores do, whose counters tick every 10 ms
 BLIND = 60.0  # seconds that a dear trial may delay the next, where the system does not report what the cores do
 
 
@@ -48,32 +54,59 @@ def ladder(most: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Load:
-    """What the cores did that this process may use, since the last look, in cores.
-
-    Args:
-        idle: nothing.
-        others: work for other programs.
-    """
+    """What the cores did that this process may use, since the last look, in cores."""
 
     idle: float
-    others: float
+    others: float  # work for other programs
+
+
+class Cores:
+    """Idle time and other programs' work on the cores that this process may use, where Linux reports them."""
+
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = stat
+        self._before = self._counters()
+
+    def since(self) -> Load | None:
+        """What was done since the last call; None: it is not known, or the calls are too near to each other."""
+        now, before = self._counters(), self._before
+        if now is None or before is None:
+            self._before = now
+            return None
+        wall, own = now[0] - before[0], now[1] - before[1]
+        if wall < LOOK:
+            return None
+        self._before = now
+        idle, work = (now[2] - before[2]) / wall, (now[3] - before[3]) / wall
+        if idle + work <= 0:  # counters that stand still, as some containers have them
+            return None
+        return Load(max(0.0, idle), max(0.0, work - own / wall))
+
+    def _counters(self) -> tuple[float, float, float, float] | None:
+        """Seconds: on the clock, of this process's threads, idle, at work; the last two of all cores that may be used."""
+        idle = work = 0
+        with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):  # not Linux, or not as it usually is
+            mine = {f"cpu{i}" for i in os.sched_getaffinity(0)}
+            tick = os.sysconf("SC_CLK_TCK")
+            for line in self._stat.read_text(encoding="ascii").splitlines():
+                name, *counts = line.split()
+                if name in mine:
+                    # user, nice, system, idle, iowait, irq, softirq, steal; what guests take is in user too
+                    ticks = [int(n) for n in counts[:8]]
+                    idle += ticks[3] + ticks[4]
+                    work += sum(ticks) - ticks[3] - ticks[4]
+            return time.monotonic(), time.process_time(), idle / tick, work / tick
+        return None
 
 
 @dataclass(frozen=True)
 class Turn:
-    """From the next step on, `to` threads.
+    """From the next step on, `to` threads."""
 
-    Args:
-        origin: threads before; where a trial ends well, those before the trial.
-        to: threads from now on.
-        trial: they are only tried, or a trial was in vain; else they are kept.
-        speeds: steps a second by count, as far as they are known.
-    """
-
-    origin: int
+    origin: int  # threads before; where a trial ends well, those before the trial
     to: int
-    trial: bool
-    speeds: dict[int, float] = field(default_factory=dict)
+    trial: bool  # they are only tried, or a trial was in vain; else they are kept
+    speeds: dict[int, float] = field(default_factory=dict)  # steps a second by count, as far as they are known
 
 
 @dataclass
@@ -85,29 +118,21 @@ class _Trial:
 
 
 class Controller:
-    """Decides on the number of threads from what steps take.
+    """Decides on the number of threads from what steps take: at most `most`, `count` at first.
 
-    Args:
-        most: threads that may be used.
-        load: what the cores did since it was last asked; None: unknown.
-        count: threads at first; default: all.
+    `load` says what the cores did since it was last asked; None: unknown. The work repeats after `period` steps, and timings
+    take whole ones.
     """
 
-    def __init__(self, most: int, load: Callable[[], Load | None] = lambda: None, count: int | None = None) -> None:
+    def __init__(
+        self, most: int, load: Callable[[], Load | None] = lambda: None, count: int | None = None, period: int = 1
+    ) -> None:
         self.count = count or most
         self.rungs = sorted({*ladder(most), self.count}, reverse=True)
         self.most = max(most, self.count)
         self._load = load
-        self._now = self._last_step = 0.0  # seconds of steps
-        self.begin()
-
-    def begin(self, period: int = 1) -> None:
-        """A stage begins: what was timed holds no longer.
-
-        Args:
-            period: steps after which the work repeats; timings take whole periods.
-        """
         self._period = period
+        self._now = self._last_step = 0.0  # seconds of steps
         self._skip, self._steps, self._spent = WARM, 0, 0.0
         self._usual: deque[float] = deque(maxlen=8)
         self._trial: _Trial | None = None
@@ -157,18 +182,16 @@ class Controller:
         if fallen and fewer and not alone:
             return self._try(fewer, speed, load) if self._now >= self._alert_from else None
         self._usual.append(speed)
-        since = self._now - self._last
-        # what a trial found under another load says little
-        changed = load is not None and abs(load.others - self._load_then.others) > ROOM
-        rested = self._now >= (self._changed_from if changed else self._rest_until)
         if self._first:
             return self._try(fewer or more, speed, load)
-        if not rested:
+        # what a trial found under another load says little
+        changed = load is not None and abs(load.others - self._load_then.others) > ROOM
+        if self._now < (self._changed_from if changed else self._rest_until):
             return None
         if load is None:  # in turns
             self._upwards = not self._upwards
             return self._try((more or fewer) if self._upwards else (fewer or more), speed, load)
-        if more and (load.idle >= ROOM * (more[0] - self.count) or since >= SLOW):
+        if more and (load.idle >= ROOM * (more[0] - self.count) or self._now - self._last >= SLOW):
             return self._try(more, speed, load)
         if fewer and load.others > BUSY:
             return self._try(fewer, speed, load)
@@ -187,20 +210,18 @@ class Controller:
         if speed < GAIN * before and trial.queue:
             return self._turn(self.count, trial.queue.pop(0), trial=True)
         best = max(trial.speeds, key=lambda count: trial.speeds[count])
-        better = trial.speeds[best] >= GAIN * before
         self._trial, self._doubtful, self._last = None, False, self._now
+        self._usual.clear()
         self._load()
-        if better:
+        if trial.speeds[best] >= GAIN * before:
             self._in_vain = 0
             self._alert_from = self._changed_from = self._rest_until = self._now + WINDOW
-            self._usual.clear()
             return self._turn(trial.origin, best, trial=False, speeds=trial.speeds)
         self._alert_from = self._now + max(REST, 4 * trial.lost)
         self._changed_from = self._now + max(REST, 10 * trial.lost)
         paid = min(trial.lost / COST, BLIND if self._seen is None else SLOW)
         self._rest_until = self._now + max(paid, min(MOST_REST, REST * 2**self._in_vain))
         self._in_vain = min(self._in_vain + 1, 8)
-        self._usual.clear()
         self._usual.append(before)
         return self._turn(self.count, trial.origin, trial=True, speeds=trial.speeds)
 

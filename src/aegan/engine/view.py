@@ -14,24 +14,17 @@ from aegan.data.spec import Data, DataSpec, Split
 
 
 class DataView:
-    """The data as a closed-form stage sees it.
-
-    Args:
-        data: what is trained on.
-        spec: of the data; without classes where they are not to be used.
-        device: where batches go.
-    """
+    """The data as a closed-form stage sees it; `spec` has no classes where they are not to be used."""
 
     def __init__(self, data: Data, spec: DataSpec, device: torch.device) -> None:
         self.spec, self._data, self._device = spec, data, device
 
     def batches(self, split: Literal["train", "held_out"], limit: int | None = None) -> Iterator[Batch]:
         """See `aegan.strategies.View`."""
-        whole: Split = getattr(self._data, split)
-        if limit is not None and limit < len(whole):
-            index = np.linspace(0, len(whole) - 1, limit).astype(np.int64)
-            whole = take(whole, index)
-        for batch in read_batches(whole, self.spec.at_once):
+        rows: Split = getattr(self._data, split)
+        if limit is not None and limit < len(rows):
+            rows = spread(rows, limit)
+        for batch in read_batches(rows, self.spec.at_once):
             yield to_device(batch, self._device)
 
 
@@ -41,9 +34,12 @@ def take(split: Split, index: np.ndarray) -> Split:
     return Split(np.asarray(split.items[index]), labels, [split.names[i] for i in index], split.mean, split.scale)
 
 
+def spread(split: Split, most: int) -> Split:
+    """At most so many examples, from its first to its last."""
+    return take(split, np.linspace(0, len(split) - 1, min(most, len(split))).astype(np.int64))
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on another device; itself on a CPU."""
-    if device.type == "cpu":
-        return batch
-    x = batch.x.to(device, non_blocking=True)
-    return Batch(x, None if batch.y is None else batch.y.to(device, non_blocking=True), batch.index)
+    """The batch on another device."""
+    y = None if batch.y is None else batch.y.to(device, non_blocking=True)
+    return Batch(batch.x.to(device, non_blocking=True), y, batch.index)

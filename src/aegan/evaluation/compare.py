@@ -14,20 +14,15 @@ from aegan.text import plain, show
 
 @dataclass(frozen=True)
 class Comparison:
-    """Results that may be compared; prints as a table.
-
-    Attributes:
-        names: one each.
-        results: made under the same conditions.
-    """
+    """Results that may be compared; prints as a table."""
 
     names: tuple[str, ...]
-    results: tuple[Evaluation, ...]
+    results: tuple[Evaluation, ...]  # one of each name, made under the same conditions
 
     @property
     def figures(self) -> list[tuple[Figure | None, ...]]:
         """Rows of figures of one name, in the order of the first result; None where a result lacks it."""
-        names = list(dict.fromkeys(f.name for result in self.results for f in result.figures))
+        names = dict.fromkeys(f.name for result in self.results for f in result.figures)
         held = [{f.name: f for f in result.figures} for result in self.results]
         return [tuple(h.get(name) for h in held) for name in names]
 

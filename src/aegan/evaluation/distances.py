@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from aegan.evaluation.task import Side, Task
-from aegan.metrics import Measured, kernel_distance, prdc_intervals
+from aegan.metrics import Measured, kernel_distance, prdc
 
 SUBSETS = 20  # of the kernel distance, not the published 100, for time; its interval holds what that adds
 MOST = 10_000  # items a side for precision to coverage, whose cost is their square
@@ -31,7 +31,7 @@ def frechet(task: Task) -> None:
         f"{name} of samples",
         lambda: task.frechet("samples", "reference"),
         baseline=lambda: task.real_frechet,
-        count=task_count(task),
+        count=task.count,
         against=len(task.reference),
         meaning="How far the samples, as a crowd, are from training data. The baseline is what real data that were "
         "kept aside get at the same count.",
@@ -50,7 +50,7 @@ def kernel(task: Task) -> None:
         "kernel distance of samples",
         lambda: measure("samples"),
         baseline=lambda: measure("baseline", "base"),
-        count=task_count(task),
+        count=task.count,
         against=len(task.reference),
         meaning="The same question asked through a polynomial kernel (KID's), without bias from the count: 0 is perfect.",
     )
@@ -58,11 +58,11 @@ def kernel(task: Task) -> None:
 
 def manifold(task: Task) -> None:
     """Precision, recall, density and coverage, as many real items as samples."""
-    n = min(task_count(task), len(task.reference), MOST)
+    n = min(task.count, len(task.reference), MOST)
 
     @cache
     def of(side: Side, against: Side) -> dict[str, Measured]:
-        return prdc_intervals(spread(task.features(against), n), spread(task.features(side), n))
+        return prdc(spread(task.features(against), n), spread(task.features(side), n))
 
     for name, (title, better, meaning) in MANIFOLD.items():
         task.add(
@@ -76,11 +76,6 @@ def manifold(task: Task) -> None:
             against=n,
             meaning=meaning,
         )
-
-
-def task_count(task: Task) -> int:
-    """How many samples there are."""
-    return 0 if task.samples is None else len(task.samples)
 
 
 def spread(x: Tensor, count: int) -> Tensor:

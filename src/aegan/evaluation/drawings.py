@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -11,33 +10,25 @@ from PIL import Image
 from aegan.evaluation.task import SPAN, Task
 from aegan.files import write_atomically
 from aegan.metrics import nearest_items
-from aegan.pictures import grid, scatter
+from aegan.pictures import encoded, grid, scatter
 
-SHOWN = 64
-PAIRS = 16
+PAIRS = 16  # and reconstructions
 NAMES = ("samples", "nearest", "copied", "reconstructions", "interpolation")
 
 
-def samples_picture(samples: np.ndarray, train: np.ndarray) -> Image.Image:
-    """The first 64 samples, 8 × 8; vectors over the training data."""
-    return grid(samples[:SHOWN], columns=8) if samples.ndim == 4 else scatter(samples, train)
-
-
-def reconstructions_picture(originals: np.ndarray, back: np.ndarray) -> Image.Image:
+def _reconstructions(originals: np.ndarray, back: np.ndarray) -> Image.Image:
     """Rows of originals, each above the row of their reconstructions; vectors over their originals."""
     if originals.ndim != 4:
         return scatter(back, originals)
-    n = min(len(originals), len(back), 16)
-    columns = min(n, 8)
-    n -= n % columns
-    rows = [x for i in range(0, n, columns) for x in (originals[i : i + columns], back[i : i + columns])]
+    columns = min(len(originals), 8)
+    whole = len(originals) - len(originals) % columns
+    rows = [x for i in range(0, whole, columns) for x in (originals[i : i + columns], back[i : i + columns])]
     return grid(np.concatenate(rows), columns=columns, group=(2, 1))
 
 
-def pairs_picture(samples: np.ndarray, nearest: np.ndarray) -> Image.Image:
+def _pairs(samples: np.ndarray, nearest: np.ndarray) -> Image.Image:
     """Samples, each left of its nearest training image, in 4 columns of pairs."""
-    pairs = np.stack([samples, nearest], 1).reshape(-1, *samples.shape[1:])
-    return grid(pairs, columns=8, group=(1, 2))
+    return grid(np.stack([samples, nearest], 1).reshape(-1, *samples.shape[1:]), group=(1, 2))
 
 
 def draw(task: Task, folder: Path) -> None:
@@ -46,31 +37,24 @@ def draw(task: Task, folder: Path) -> None:
     is_image, train = task.data.spec.is_image, task.searched
     made: dict[str, Image.Image] = {}
     if task.samples is not None and len(task.samples):
-        samples = task.samples[: max(SHOWN, 5000 if not is_image else 0)]
-        made["samples"] = samples_picture(samples, train)
+        samples = task.samples[: 64 if is_image else 5000]
+        made["samples"] = grid(samples) if is_image else scatter(samples, train)
         if is_image:
             first = samples[:PAIRS]
-            made["nearest"] = pairs_picture(first, train[nearest_items(first, train)[0][:, 0]])
+            made["nearest"] = _pairs(first, train[nearest_items(first, train)[0][:, 0]])
         if is_image and task.copied is not None:
             worst = np.argsort(task.copied.ratios, kind="stable")[:PAIRS]
             # one by one: the items may be a memory map, whose rows are wanted in this order
             nearest = np.stack([np.asarray(train[i]) for i in task.copied.nearest[worst]])
-            made["copied"] = pairs_picture(task.samples[worst], nearest)
+            made["copied"] = _pairs(task.samples[worst], nearest)
     if task.can("encode", "decode") and task.held:
-        shown = slice(0, 16 if is_image else 5000)
-        made["reconstructions"] = reconstructions_picture(task.held_out[shown], task.back[shown])
+        shown = slice(0, PAIRS if is_image else 5000)
+        made["reconstructions"] = _reconstructions(task.held_out[shown], task.back[shown])
     if is_image and task.model is not None and task.can("sample", "encode", "decode"):
         made["interpolation"] = grid(task.model.interpolate(6, 10, seed=task.seed * SPAN), columns=10)
     for name in NAMES:
         path = folder / f"{name}.png"
         if name in made:
-            save(made[name], path)
+            write_atomically(path, encoded(made[name], optimize=True))
         else:
             path.unlink(missing_ok=True)
-
-
-def save(picture: Image.Image, path: Path) -> None:
-    """As PNG, whole or not at all."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())

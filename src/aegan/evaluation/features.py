@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,10 @@ from aegan.errors import UserError
 from aegan.evaluation.rows import Rows
 from aegan.folders import cache_root
 from aegan.metrics import Extractor
+from aegan.metrics.features import Progress
 from aegan.tensor_files import read_tensors, write_tensors
 
 MOST = 2**31  # bytes of the whole cache; the files that were used longest ago make room
-Progress = Callable[[int, int], None]
 
 
 def cache_folder() -> Path:
@@ -56,13 +55,12 @@ def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -
     """
     found = torch.zeros(len(rows), 1)
     done = 0
+
+    def advance(k: int, n: int) -> None:
+        if progress:
+            progress(done + k, len(rows))
+
     for piece in rows.pieces():
-        at = done
-
-        def advance(k: int, n: int, at: int = at) -> None:
-            if progress:
-                progress(at + k, len(rows))
-
         part = extract(piece, advance)
         if not bool(part.isfinite().all()):
             bad = int((~part.isfinite().all(1)).nonzero()[0])
@@ -77,16 +75,13 @@ def features(rows: Rows, extract: Extractor, progress: Progress | None = None) -
     return found
 
 
-def cached_features(rows: Rows, extract: Extractor, progress: Progress | None = None, *, digest: str = "") -> Tensor:
+def cached_features(rows: Rows, extract: Extractor, progress: Progress | None = None) -> Tensor:
     """The same, from the cache if the same images met the same extractor before.
 
     The key is a hash of the images' content and of the extractor's description, which holds that of its weights. A
     damaged or unfinished file is made again; a folder that cannot be written is done without.
-
-    Args:
-        digest: `rows.digest()`, if it is known already.
     """
-    key = json.dumps([extract.describe(), digest or rows.digest()], sort_keys=True)
+    key = json.dumps([extract.describe(), rows.digest()], sort_keys=True)
     path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.safetensors"
     kept = _read(path, len(rows))
     if kept is not None:
@@ -101,8 +96,6 @@ def cached_features(rows: Rows, extract: Extractor, progress: Progress | None = 
 
 def _read(path: Path, count: int) -> Tensor | None:
     """What the file holds; None if there is none, or it is damaged."""
-    if not path.is_file():
-        return None
     try:
         found = read_tensors(path)[0]["features"]
     except (UserError, KeyError):

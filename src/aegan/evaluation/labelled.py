@@ -8,7 +8,6 @@ import numpy as np
 
 from aegan.data import Split
 from aegan.errors import UserError
-from aegan.evaluation.distances import task_count
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.task import Task
 from aegan.metrics import Measured, Representation, compare_codes, inception_score
@@ -36,7 +35,7 @@ def inception(task: Task) -> None:
         lambda: score(task.the_samples()),
         baseline=lambda: score(task.baseline),
         better="higher",
-        count=task_count(task),
+        count=task.count,
         meaning="exp of how sure a classifier is of each sample while being of many minds about all; it knows nothing of "
         "the data itself, and copies score perfectly.",
     )

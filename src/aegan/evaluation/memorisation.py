@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from aegan.errors import UserError
-from aegan.evaluation.distances import spread, task_count
+from aegan.evaluation.distances import spread
 from aegan.evaluation.task import Task
-from aegan.metrics import Copying, DataCopying, Measured, authenticity, copying, data_copying, frechet_interval
+from aegan.metrics import Measured, authenticity, copying, data_copying, frechet_interval
 
 MOST = 10_000  # samples whose neighbours are looked for, at a cost of samples × reference
 COPIES = 1000  # samples, and held-out items, that are looked up among all training items
@@ -34,11 +32,11 @@ def _copies(task: Task) -> None:
             task.the_samples()[:COPIES], task.held_out[:COPIES], task.searched, progress=task.step("looking for copies")
         )
         task.copied = found
-        return share(found)
+        return found.share
 
     def in_features() -> Measured:
         reference, held = task.features("base").numpy(), task.held_out_features().numpy()
-        return share(copying(task.features("samples").numpy()[:COPIES], held[:COPIES], reference))
+        return copying(task.features("samples").numpy()[:COPIES], held[:COPIES], reference).share
 
     for name, where, measure, against in (
         ("copies", "", in_pixels, len(task.searched)),
@@ -50,16 +48,11 @@ def _copies(task: Task) -> None:
             measure,
             baseline=0.01,
             unit="%",
-            count=min(task_count(task), COPIES),
+            count=min(task.count, COPIES),
             against=against,
             meaning="Samples that sit far closer to one training image than to the others, as 1 % of held-out images "
             "do by chance.",
         )
-
-
-def share(found: Copying) -> Measured:
-    """The share that looks copied."""
-    return Measured.share(found.share, found.samples)
 
 
 def _authentic(task: Task) -> None:
@@ -70,7 +63,7 @@ def _authentic(task: Task) -> None:
         baseline=lambda: authenticity(task.features("base"), task.held_out_features()).share,
         better="near",
         unit="%",
-        count=min(task_count(task), MOST),
+        count=min(task.count, MOST),
         against=len(task.reference),
         meaning="Samples that are farther from their nearest training item than that is from its own neighbour (Alaa "
         "2022). Far below the baseline: copies; far above: samples that are far from everything.",
@@ -79,9 +72,7 @@ def _authentic(task: Task) -> None:
 
 def _data_copying(task: Task) -> None:
     def measure() -> Measured:
-        found: DataCopying = data_copying(
-            task.features("base"), task.held_out_features(), spread(task.features("samples"), MOST)
-        )
+        found = data_copying(task.features("base"), task.held_out_features(), spread(task.features("samples"), MOST))
         return Measured.normal(found.c_t, found.standard_error)
 
     task.add(
@@ -91,7 +82,7 @@ def _data_copying(task: Task) -> None:
         baseline=0.0,
         better="near",
         unit="sd",
-        count=min(task_count(task), MOST),
+        count=min(task.count, MOST),
         against=len(task.base),
         meaning="Whether samples lie nearer to training items than held-out items do (Meehan 2020), in standard "
         "deviations of chance. Below -3: copying; above 3: farther off than real items.",
@@ -101,17 +92,13 @@ def _data_copying(task: Task) -> None:
 def _gap(task: Task) -> None:
     """Fréchet distance to training items less that to held-out items, at equal counts."""
 
-    @cache
-    def sides() -> tuple[Measured, Measured]:
+    def gap() -> Measured:
         held = spread(task.held_out_features(), MOST)
         train = spread(task.features("base"), len(held))
         if len(train) < len(held):
             raise UserError(f"needs as many training items as held-out items ({len(held)}), there are {len(train)}")
         made = spread(task.features("samples"), MOST)
-        return frechet_interval(made, train), frechet_interval(made, held)
-
-    def gap() -> Measured:
-        to_train, to_held = sides()
+        to_train, to_held = frechet_interval(made, train), frechet_interval(made, held)
         # both contain the same samples, so their errors are not independent: the sum of squares is an upper bound
         # wherever they move together, as they do here
         error = float(np.hypot(to_train.standard_error, to_held.standard_error))
@@ -123,7 +110,7 @@ def _gap(task: Task) -> None:
         gap,
         baseline=0.0,
         better="near",
-        count=min(task_count(task), MOST),
+        count=min(task.count, MOST),
         against=min(task.held, MOST),
         meaning="Fréchet distance of the samples to training items less that to as many held-out items: well below 0 "
         "means that the samples repeat the training set.",

@@ -12,30 +12,17 @@ from aegan.metrics import Measured, ModeReport, Modes, mode_report
 PUBLISHED = 2500  # samples in the published tables; a model makes as many, whatever the count
 
 
-def known_modes(task: Task) -> Modes | None:
-    """The modes of the data, if they are known."""
-    toy = TOYS.get(task.data.source)
-    return None if toy is None else Modes(toy.centres, toy.sd)
-
-
 def modes(task: Task) -> None:
     """Coverage, quality, balance and width of modes; nothing where the modes are not known."""
-    known = known_modes(task)
-    if known is None or task.samples is None:
+    toy = TOYS.get(task.data.source)
+    if toy is None or task.samples is None:
         return
-    n = len(task.samples)
-    if task.model is not None:
-        n = PUBLISHED
-        rows = task.sampled(n)
-    else:
-        rows = task.samples
+    rows = task.samples if task.model is None else task.sampled(PUBLISHED)
+    n = len(rows)
 
     @cache
     def found() -> ModeReport:
-        return mode_report(rows[:], known)
-
-    def quality() -> Measured:
-        return Measured.share(found().quality, n)
+        return mode_report(rows[:], Modes(toy.centres, toy.sd))
 
     def spread() -> float:
         width = found().mean_spread
@@ -48,8 +35,8 @@ def modes(task: Task) -> None:
         unit="modes", count=n, meaning="Modes that hold at least one sample within 3 standard deviations.",
     )  # fmt: skip
     task.add(
-        "quality", "high-quality samples", quality, baseline=lambda: found().perfect_quality, better="near", unit="%",
-        count=n,
+        "quality", "high-quality samples", lambda: Measured.share(found().quality, n),
+        baseline=lambda: found().perfect_quality, better="near", unit="%", count=n,
         meaning="Samples within 3 standard deviations of a mode; more than the baseline means that modes have shrunk.",
     )  # fmt: skip
     task.add(

@@ -29,7 +29,7 @@ from aegan.evaluation import distances, drawings, labelled, memorisation, modes,
 from aegan.evaluation.extractors import choose_extractor, feature_networks, related
 from aegan.evaluation.features import OnBackground
 from aegan.evaluation.rows import Rows
-from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides
+from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides, whole
 from aegan.evaluation.task import LEAST, SPAN, Steps, Task
 from aegan.figures import Evaluation
 from aegan.metrics import MissingExtractor
@@ -170,63 +170,62 @@ def _prepare(
     step: Steps,
 ) -> Task:
     """Which items stand on which side."""
-    pool = Rows([data.train.items] if split else [data.train.items, data.held_out.items])
+    remarks: list[str] = []
+    pool = Rows([data.train.items]) if split else whole(data)
     chosen = pool.choose(reference or (REFERENCE if split else len(pool)), CHOICE)
-    n, remarks = _count(subject, data, split, count, len(pool) - len(chosen))
+    n = _count(subject, data, split, count, len(pool) - len(chosen), remarks)
     halves = None
     if split:
-        baseline, held, said = _outside(data, chosen, n)
+        baseline, held = _outside(data, chosen, n, remarks)
     elif len(pool) - len(chosen) >= n or len(chosen) < 2 * LEAST:
         baseline = _others(pool, chosen, n)
-        held, said = len(baseline), []
-        if len(baseline) < LEAST:
-            said = [f"There are no baselines: they take {2 * LEAST} real items, and there are {len(pool):,}."]
-    else:
-        halves = _halves(len(chosen), n)
-        baseline = chosen.at(halves[1])
         held = len(baseline)
-        said = [
+        if held < LEAST:
+            remarks.append(f"There are no baselines: they take {2 * LEAST} real items, and there are {len(pool):,}.")
+    else:
+        order, held = np.random.default_rng(CHOICE + 3).permutation(len(chosen)), min(n, len(chosen) // 2)
+        halves = np.sort(order[held:]), np.sort(order[:held])
+        baseline = chosen.at(halves[1])
+        worse = ", fewer than the samples, which makes them worse" if held < n else ""
+        remarks.append(
             f"All of {data.name} is compared with: the baselines are those of {held:,} of its items against its "
-            f"other {len(chosen) - held:,}" + (", fewer than the samples, which makes them worse." if held < n else ".")
-        ]
-    remarks += said
-    given = None if subject.items is None else subject.items.choose(n, seed)
-    task = Task(subject.model, data, given, chosen, baseline, held, seed, device, step, halves=halves, remarks=remarks)
-    if task.samples is None and task.can("sample"):
+            f"other {len(chosen) - held:,}{worse}."
+        )
+    samples = None if subject.items is None else subject.items.choose(n, seed)
+    task = Task(
+        subject.model, data, samples, chosen, baseline, held, seed, device, step, halves=halves, remarks=remarks
+    )
+    if samples is None and task.can("sample"):
         step("sampling")
-        task.samples = task.sampled(n)
-    samples = task.samples
-    if samples is not None and data.spec.is_vector and not bool(torch.from_numpy(samples[:]).isfinite().all()):
-        task.remarks.append("Some samples are not finite numbers: the model diverged.")
-    if samples is not None and len(samples) > 1:
-        first = samples[:64]
-        if bool((first == first[:1]).all()):
-            task.remarks.append("The first samples are all equal: the generator has collapsed, or they are constant.")
+        task.samples = samples = task.sampled(n)
+    if samples is not None and data.spec.is_vector and not np.isfinite(samples[:]).all():
+        remarks.append("Some samples are not finite numbers: the model diverged.")
+    if samples is not None and len(samples) > 1 and (samples[:64] == samples[:1]).all():
+        remarks.append("The first samples are all equal: the generator has collapsed, or they are constant.")
     return task
 
 
-def _count(subject: Subject, data: Data, split: bool, count: int | None, spare: int) -> tuple[int, list[str]]:
-    """How many samples: as many as were asked for, where they exist; and what must be said of it."""
+def _count(subject: Subject, data: Data, split: bool, count: int | None, spare: int, remarks: list[str]) -> int:
+    """How many samples: as many as were asked for, where they exist."""
     there = None if subject.items is None else len(subject.items)
     asked = count if count is not None else (COUNT if split or there is None else there)
-    remarks = []
     if there is not None and asked > there:
-        remarks += [f"There are only {there:,} images, not {count:,}."] if count is not None else []
+        if count is not None:
+            remarks.append(f"There are only {there:,} images, not {count:,}.")
         asked = there
     outside = len(data.held_out) + spare
     # without enough real items for a baseline at any count, there is none, and the count stays
     if not split or count is not None or outside >= asked or outside < LEAST:
-        return asked, remarks
-    return outside, [
-        *remarks,
-        f"{outside:,} samples instead of {asked:,}: there are only {outside:,} held-out items to compare with.",
-    ]
+        return asked
+    remarks.append(
+        f"{outside:,} samples instead of {asked:,}: there are only {outside:,} held-out items to compare with."
+    )
+    return outside
 
 
-def _outside(data: Data, chosen: Rows, n: int) -> tuple[Rows, int, list[str]]:
+def _outside(data: Data, chosen: Rows, n: int, remarks: list[str]) -> tuple[Rows, int]:
     """The baseline of split data: held-out items, then training items outside the reference; how many are held out."""
-    own = Rows([data.held_out.items]).choose(n, CHOICE + 1)
-    baseline, remarks = own, []
+    baseline = own = Rows([data.held_out.items]).choose(n, CHOICE + 1)
     if len(own) < n and len(chosen) < len(data.train):
         others = _others(Rows([data.train.items]), chosen, n - len(own))
         baseline = Rows([own[:], others[:]])
@@ -241,7 +240,7 @@ def _outside(data: Data, chosen: Rows, n: int) -> tuple[Rows, int, list[str]]:
             f"The baselines are those of only {len(baseline):,} real items that are not in the reference, fewer than "
             "the samples, which makes them worse."
         )
-    return baseline, len(own), remarks
+    return baseline, len(own)
 
 
 def _others(pool: Rows, chosen: Rows, n: int) -> Rows:
@@ -249,13 +248,6 @@ def _others(pool: Rows, chosen: Rows, n: int) -> Rows:
     rest = np.ones(len(pool), bool)
     rest[chosen.index] = False
     return pool.at(np.flatnonzero(rest)).choose(n, CHOICE + 2)
-
-
-def _halves(count: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of a reference of `count`: those that n of it, or half of it, are compared with; and these."""
-    order = np.random.default_rng(CHOICE + 3).permutation(count)
-    apart = min(n, count // 2)
-    return np.sort(order[apart:]), np.sort(order[:apart])
 
 
 def _load(task: Task, name: str) -> None:
@@ -286,13 +278,14 @@ _NEEDS = {
     "modes": "the modes of this data are not known (those of ring and grid are)",
     "reconstruction": "it needs a model that encodes and decodes, and held-out items",
     "representation": "it needs a model that encodes, and labels",
-    "is": "it needs samples and labels",
     "memorisation": "it needs samples",
 }
 
 
 def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evaluation:
     data = task.data
+    extractor = {} if task.extract is None else task.extract.describe()
+    seen = related(extractor.get("name", ""), feature_networks(subject.model))
     return Evaluation(
         figures=tuple(task.figures),
         subject=subject.describe(),
@@ -307,12 +300,13 @@ def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evalua
             "roles": _roles(task, split),
         },
         counts={
-            "samples": 0 if task.samples is None else len(task.samples),
+            "samples": task.count,
             "reference": len(task.reference),
             "baseline": len(task.baseline),
             "held_out": task.held if split else 0,
         },
-        extractor=_described(task, subject),
+        # and the networks of its family that the model's critics have seen images through
+        extractor=extractor | ({"seen": ", ".join(seen)} if seen else {}),
         seed=task.seed,
         weights=subject.weights,
         remarks=tuple(task.remarks),
@@ -320,15 +314,6 @@ def _result(task: Task, subject: Subject, split: bool, seconds: float) -> Evalua
         version=__version__,
         machine=describe_machine(torch.device(task.device)),
     )
-
-
-def _described(task: Task, subject: Subject) -> dict[str, str]:
-    """The extractor, and under "seen" the networks of its family that the model's critics have seen images through."""
-    if task.extract is None:
-        return {}
-    about = task.extract.describe()
-    seen = related(about["name"], feature_networks(subject.model))
-    return about | ({"seen": ", ".join(seen)} if seen else {})
 
 
 def _roles(task: Task, split: bool) -> dict[str, str]:

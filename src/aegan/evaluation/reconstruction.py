@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -28,46 +29,36 @@ def reconstruction(task: Task) -> None:
         _error(task)
         return
 
-    def add(name: str, title: str, measure: Callable[[], np.ndarray], unit: str, better: str, meaning: str) -> None:
-        task.add(
-            name,
-            title,
-            lambda: mean_of(measure()),
-            better="higher" if better == "higher" else "lower",
-            unit=unit,
-            count=task.held,
-            against=task.held,
-            meaning=meaning,
-        )
+    add = partial(task.add, count=task.held, against=task.held)
 
-    def paired(measure: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[], np.ndarray]:
-        return lambda: np.concatenate(
-            [measure(b, x) for b, x in zip(task.back.pieces(), task.held_out.pieces(), strict=True)]
+    def paired(measure: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[], Measured]:
+        return lambda: _mean(
+            np.concatenate([measure(b, x) for b, x in zip(task.back.pieces(), task.held_out.pieces(), strict=True)])
         )
 
     add(
-        "psnr", "closeness of reconstructions (PSNR)", paired(psnr), "dB", "higher",
-        "How closely held-out images come back from their codes, pixel by pixel; mean over images.",
+        "psnr", "closeness of reconstructions (PSNR)", paired(psnr), better="higher", unit="dB",
+        meaning="How closely held-out images come back from their codes, pixel by pixel; mean over images.",
     )  # fmt: skip
-    side = min(task.data.spec.shape[1:])
-    if side >= 11:  # the window's side
+    scales = ms_ssim_scales(min(task.data.spec.shape[1:]))
+    if scales:  # room for the window
         add(
-            "ssim", "structure of reconstructions (SSIM)", paired(ssim), "", "higher",
-            "How much of the local structure comes back; 1 is all.",
+            "ssim", "structure of reconstructions (SSIM)", paired(ssim), better="higher",
+            meaning="How much of the local structure comes back; 1 is all.",
         )  # fmt: skip
-    if ms_ssim_scales(side) > 1:
+    if scales > 1:
         add(
-            "ms_ssim", f"structure at {ms_ssim_scales(side)} scales (MS-SSIM)", paired(ms_ssim), "", "higher",
-            "The same over several scales; with fewer than 5 scales not comparable with published values.",
+            "ms_ssim", f"structure at {scales} scales (MS-SSIM)", paired(ms_ssim), better="higher",
+            meaning="The same over several scales; with fewer than 5 scales not comparable with published values.",
         )  # fmt: skip
     add(
         "feature_distance", "feature distance of reconstructions",
-        lambda: (task.features("back", 1) - task.held_out_features(1)).norm(dim=1).double().numpy(), "", "lower",
-        "Mean distance between the features of an image and of its reconstruction.",
+        lambda: _mean((task.features("back", 1) - task.held_out_features(1)).norm(dim=1).double().numpy()),
+        meaning="Mean distance between the features of an image and of its reconstruction.",
     )  # fmt: skip
 
 
-def mean_of(each: np.ndarray) -> Measured:
+def _mean(each: np.ndarray) -> Measured:
     """The mean over items, with its standard error."""
     error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("nan")
     return Measured.normal(float(each.mean()), error)

@@ -19,9 +19,10 @@ from aegan.data.open import open_as
 from aegan.errors import HoldsVectors, TooFew, UserError
 from aegan.evaluation.rows import Rows
 from aegan.evaluation.task import Model
+from aegan.model import Model as Trained
+from aegan.runs.folder import Run
 
 Checkpoint = Literal["last", "best"]
-FOLDERS: dict[Checkpoint, str] = {"last": "model", "best": "model-best"}
 
 
 class RunLike(Protocol):
@@ -39,23 +40,14 @@ Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Sequence[Any] | Data |
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated.
+    """What is evaluated."""
 
-    Attributes:
-        name: for titles.
-        kind: run, model, or images of any origin.
-        weights: which weights make the samples, as far as that is known.
-        model: None for images.
-        items: the images; None for a model.
-        checkpoint: of a run.
-    """
-
-    name: str
+    name: str  # for titles
     kind: Literal["run", "model", "images"]
-    weights: str
+    weights: str  # which weights make the samples, as far as that is known
     model: Model | None = None
-    items: Rows | None = None
-    checkpoint: str = ""
+    items: Rows | None = None  # the images; None for a model
+    checkpoint: str = ""  # of a run
 
     def describe(self) -> dict[str, str]:
         """As plain values."""
@@ -83,14 +75,15 @@ def open_sides(
                 "Leave --size out, or write its samples to a folder and evaluate that.",
             )
         data, split, said = _reference(against, run, model, progress)
-        said += _mirrored(run)
-        name = run.path.name if run is not None else str(getattr(what, "name", "model"))
-        if isinstance(what, str | os.PathLike):
-            name = str(what)
-        folder = run.path / FOLDERS[checkpoint] if run is not None else _folder(what)
-        kind: Literal["run", "model"] = "run" if run is not None else "model"
-        at = checkpoint if run is not None else ""
-        return Subject(name, kind, weights_of(model, folder), model, None, at), data, split, said
+        if isinstance(run, Run) and run.config.run.mirror:
+            said.append("Training images were mirrored (--mirror); the reference and the held-out images are not.")
+        folder = Path(what) if isinstance(what, str | os.PathLike) else None
+        if run is None:
+            name = str(getattr(what, "name", "model") if folder is None else what)
+            return Subject(name, "model", weights_of(model, folder), model), data, split, said
+        name = run.path.name if folder is None else str(what)
+        weights = weights_of(model, run.path / ("model" if checkpoint == "last" else "model-best"))
+        return Subject(name, "run", weights, model, None, checkpoint), data, split, said
     if against is None:
         if isinstance(what, str | os.PathLike) and str(what) not in NAMES and not Path(what).exists():
             raise UserError(f"There is no {what}.", "Give a run, a model's folder, or images.")
@@ -121,23 +114,13 @@ def weights_of(model: Model, folder: Path | None) -> str:
     return "; ".join(parts) or "unknown"
 
 
-def _mirrored(run: Any) -> list[str]:
-    from aegan.runs.folder import Run
-
-    if isinstance(run, Run) and run.config.run.mirror:
-        return ["Training images were mirrored (--mirror); the reference and the held-out images are not."]
-    return []
-
-
 # --- what is evaluated ------------------------------------------------------------------------------------------------
 
 
 def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[Any, Any]:
     """(run, model), either None."""
+    run: Any = what
     if isinstance(what, str | os.PathLike):
-        from aegan.model import Model as Trained
-        from aegan.runs.folder import Run
-
         path = Path(what)
         if str(what) in NAMES:
             return None, None
@@ -146,15 +129,12 @@ def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[An
         if not (path / "config.yaml").is_file():
             return None, None
         run = Run(path, device)
-        run.config  # noqa: B018  a damaged one is reported first
-        return run, run.model if checkpoint == "last" else run.best_model
-    if hasattr(what, "sample") and hasattr(what, "capabilities"):
+    elif hasattr(what, "sample") and hasattr(what, "capabilities"):
         return None, what
-    if hasattr(what, "path") and hasattr(what, "data"):
-        opened: Any = what
-        getattr(opened, "config", None)  # a damaged one is reported before a missing model
-        return opened, opened.model if checkpoint == "last" else opened.best_model
-    return None, None
+    elif not (hasattr(what, "path") and hasattr(what, "data")):
+        return None, None
+    getattr(run, "config", None)  # a damaged one is reported before a missing model
+    return run, run.model if checkpoint == "last" else run.best_model
 
 
 def _images(what: Any, data: Data, progress: bool) -> tuple[Rows, list[str]]:
@@ -165,14 +145,14 @@ def _images(what: Any, data: Data, progress: bool) -> tuple[Rows, list[str]]:
             raise UserError(
                 f"The items are {what.spec.shape}, the reference is {spec.shape}.", "Open both in one size and colour."
             )
-        return Rows([what.train.items, what.held_out.items]), []
+        return whole(what), []
     if spec.is_vector:
         mine = _open(what, ImageFormat(), progress)
         if mine.spec.shape != spec.shape:
             raise UserError(
                 f"{_name(what)} holds {mine.spec.shape}, the reference {spec.shape}.", "Give vectors alike."
             )
-        return Rows([mine.train.items, mine.held_out.items]), []
+        return whole(mine), []
     mine = _open(what, replace(spec.format, channels=None), progress)
     if mine.spec.is_vector:
         raise UserError(f"{_name(what)} holds vectors, the reference images.", "Give images on both sides.")
@@ -184,15 +164,15 @@ def _images(what: Any, data: Data, progress: bool) -> tuple[Rows, list[str]]:
     seen = mine.inspection
     if seen.widths and ({*seen.widths}, {*seen.heights}) != ({spec.width}, {spec.height}):
         said.insert(0, f"{_sides(seen)} to {spec.width}×{spec.height}")
-    rows = Rows([mine.train.items, mine.held_out.items])
     remarks = [f"The images were converted to the reference's kind: {', '.join(said)}."] if said else []
     if seen.skipped_count:
         remarks.append(f"{seen.skipped_count:,} files were left out: {', '.join(seen.skipped)}.")
-    return rows, remarks
+    return whole(mine), remarks
 
 
-def _folder(what: Any) -> Path | None:
-    return Path(what) if isinstance(what, str | os.PathLike) else None
+def whole(data: Data) -> Rows:
+    """All items of data that are not split."""
+    return Rows([data.train.items, data.held_out.items])
 
 
 def _name(what: Any) -> str:
@@ -207,15 +187,14 @@ def _name(what: Any) -> str:
 def _reference(against: Source | None, run: Any, model: Model, progress: bool) -> tuple[Data, bool, list[str]]:
     """The data that a model is compared with, in the shape that it makes; and whether they are split."""
     spec = model.spec
-    if against is None:
-        if run is None:
-            raise UserError(
-                "A model alone does not know the data it is to be compared with.",
-                "Add --against DATA, or give its run.",
-            )
+    if against is not None:
+        data, split = _against(against, spec.format if spec.is_image else ImageFormat(), progress)
+    elif run is not None:
         data, split = run.data(), True
     else:
-        data, split = _against(against, spec.format if spec.is_image else ImageFormat(), progress)
+        raise UserError(
+            "A model alone does not know the data it is to be compared with.", "Add --against DATA, or give its run."
+        )
     if tuple(data.spec.shape) != tuple(spec.shape):
         raise UserError(
             f"The model makes {tuple(spec.shape)}, the data holds {tuple(data.spec.shape)}.",
@@ -223,18 +202,13 @@ def _reference(against: Source | None, run: Any, model: Model, progress: bool) -
         )
     if against is None or run is None:
         return data, split, []
-    if split or data.fingerprint != _fingerprint(run):
+    try:
+        own = run.data().fingerprint
+    except UserError:  # the data it was trained on cannot be opened any more
+        own = ""
+    if split or data.fingerprint != own:
         return data, split, [f"Compared with {data.name}, which need not be what the run was trained on."]
     return data, True, []  # its own data by another name: what was held out of training stays so
-
-
-def _fingerprint(run: Any) -> str:
-    """Of the data a run was trained on; none where they cannot be opened any more."""
-    try:
-        found: Data = run.data()
-    except UserError:
-        return ""
-    return found.fingerprint
 
 
 def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data, bool]:
@@ -242,14 +216,12 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
     if isinstance(against, Data):
         return against, True
     if isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file():
-        from aegan.runs.folder import Run
-
         return Run(Path(against)).data(), True
     if hasattr(against, "data") and callable(against.data):  # a run; of an array or a tensor this is no function
         found: Data = against.data()
         return found, True
+    points = isinstance(against, str) and against in ("ring", "grid")
     named = isinstance(against, str) and against in NAMES
-    points = named and against in ("ring", "grid")
     return _open(against, ImageFormat() if points else wanted, progress), named
 
 

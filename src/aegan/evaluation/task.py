@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 from aegan.data import Data, DataSpec
 from aegan.data.stream import Streamed
 from aegan.errors import UserError
-from aegan.evaluation.features import Progress, cached_features, features
+from aegan.evaluation.features import cached_features, features
 from aegan.evaluation.rows import Rows
 from aegan.figures import Figure
 from aegan.metrics import Copying, Extractor, Measured, Statistics, frechet_interval, statistics
+from aegan.metrics.features import Progress
 
 LEAST = 64  # below, a Fréchet distance says more about the count than about the images (the baseline passes 700)
 SPAN = 1_000_000  # between the first samples of one seed of an evaluation and of the next: sets that share none
@@ -46,8 +48,7 @@ class Model(Protocol):
     def interpolate(self, rows: int = 8, steps: int = 10, *, seed: int = 0) -> np.ndarray: ...
 
 
-class Steps(Protocol):
-    def __call__(self, name: str) -> Progress: ...
+Steps = Callable[[str], Progress]  # names the step under way
 
 
 @dataclass
@@ -118,6 +119,11 @@ class Task:
         assert self.model is not None
         self.step("reconstructing")
         return Rows([np.concatenate([self.model.reconstruct(piece) for piece in self.held_out.pieces()])])
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return 0 if self.samples is None else len(self.samples)
 
     def the_samples(self) -> Rows:
         """The samples, where there must be some."""
@@ -193,28 +199,22 @@ class Task:
     ) -> None:
         """Measures one figure; a UserError becomes the reason why it has no value."""
         found, why = _attempt(value)
-        least, _ = _attempt(baseline) if callable(baseline) else (baseline, "")
-        interval: dict[str, Any] = {}
-        if isinstance(found, Measured):
-            low, high, error = map(_finite, (found.low, found.high, found.standard_error))
-            interval = {"low": low, "high": high, "standard_error": error}
+        real, _ = _attempt(baseline) if callable(baseline) else (_numbers(baseline), "")
         self.figures.append(
-            Figure(name, title, _value(found), _value(least), better, unit, count, against, meaning, why, **interval)
+            Figure(name, title, found[0], real[0], better, unit, count, against, meaning, why, *found[1:])
         )
 
 
-def _attempt(measure: Callable[[], Measured | float]) -> tuple[Measured | float | None, str]:
+def _attempt(measure: Callable[[], Measured | float]) -> tuple[list[float | None], str]:
+    """What was measured, and why there is no value."""
     try:
-        found = measure()
+        found = _numbers(measure())
     except UserError as error:
-        return None, error.what.rstrip(".")
-    value = _value(found)
-    return found, "" if value is not None else "it is not a finite number"
+        return _numbers(None), error.what.rstrip(".")
+    return found, "" if found[0] is not None else "it is not a finite number"
 
 
-def _value(found: Measured | float | None) -> float | None:
-    return _finite(found.value if isinstance(found, Measured) else found)
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
+def _numbers(found: Measured | float | None) -> list[float | None]:
+    """Value, both ends of the interval and standard error; None for what is not a finite number."""
+    each = dataclasses.astuple(found) if isinstance(found, Measured) else (found, None, None, None)
+    return [None if v is None or not np.isfinite(v) else float(v) for v in each]

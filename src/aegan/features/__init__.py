@@ -12,11 +12,7 @@ if TYPE_CHECKING:
     from aegan.features.encoder import Encoder
     from aegan.features.scores import combined, unusual
 
-_lazy = {
-    "Encoder": "aegan.features.encoder",
-    "combined": "aegan.features.scores",
-    "unusual": "aegan.features.scores",
-}
+_lazy = {"Encoder": "aegan.features.encoder", "combined": "aegan.features.scores", "unusual": "aegan.features.scores"}
 
 __all__ = ["Encoder", "combined", "unusual"]
 

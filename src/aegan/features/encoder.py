@@ -118,10 +118,11 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if self.code_dim is not None:
             options["code_dim"] = self.code_dim
         steps = 1000 if self.steps is None and self.minutes is None else self.steps
+        size = (items.shape[2], items.shape[1]) if items.ndim == 4 and not self.size else self.size
         with tempfile.TemporaryDirectory(prefix="aegan-encoder-") as folder:
             run = fit(
                 items, strategy=self.strategy, out=Path(folder) / "run", steps=steps, minutes=self.minutes, seed=self.seed,
-                size=self._size(items), preset=self.preset,
+                size=size, preset=self.preset,
                 batch_size=self.batch_size, options=as_plain(options), device=self.device, progress=False,
                 transparent=items.ndim == 4 and items.shape[3] == 4,
             )  # fmt: skip
@@ -158,12 +159,6 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.depth_ = self.model_.spec.depth
         self.n_features_in_ = int(np.prod(self.model_.spec.shape))
         return self
-
-    def _size(self, items: Array) -> int | str | tuple[int, int] | None:
-        if items.ndim != 4 or self.size:
-            return self.size
-        height, width = items.shape[1:3]
-        return width, height
 
     def _know(self) -> None:
         """What `transform` will give."""

@@ -38,7 +38,11 @@ def write_codes(
     elif suffix == ".parquet":
         pa = _pyarrow(path)
         flat = np.ascontiguousarray(codes.reshape(len(codes), -1), np.float32)
-        columns = {**_text(pa, "name", names), **_label_columns(pa, labels, classes)}
+        columns = _text(pa, "name", names)
+        if labels is not None:
+            columns["label"] = pa.array(labels)
+            if classes:
+                columns["class"] = pa.array([classes[i] for i in labels], pa.string())
         columns["code"] = pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
         _write_parquet(pa, path, columns, {"code_shape": json.dumps(list(codes.shape[1:]))})
     else:
@@ -57,8 +61,7 @@ def write_rows(path: Path, rows: Mapping[str, Any]) -> None:
     suffix = path.suffix.lower()
     plain = {k: v.tolist() if isinstance(v, np.ndarray) else list(v) for k, v in rows.items()}
     if suffix == ".json":
-        listed = [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
-        write_text(path, json.dumps(listed, indent=1) + "\n")
+        write_text(path, json.dumps(rows_of(plain), indent=1) + "\n")
     elif suffix == ".csv":
         with io.StringIO(newline="") as text:
             writer = csv.writer(text)
@@ -70,16 +73,14 @@ def write_rows(path: Path, rows: Mapping[str, Any]) -> None:
         columns: dict[str, Any] = {}
         for k, v in plain.items():
             columns |= _text(pa, k, v) if v and isinstance(v[0], str) else {k: pa.array(v)}
-        _write_parquet(pa, path, columns, {})
+        _write_parquet(pa, path, columns, None)
     else:
         raise UserError(f"A table is written as .csv, .json or .parquet, not {suffix or 'a folder'}.", "Name a file.")
 
 
-def _label_columns(pa: Any, labels: Array | None, classes: tuple[str, ...]) -> dict[str, Any]:
-    if labels is None:
-        return {}
-    found = {"label": pa.array(labels)}
-    return found if not classes else {**found, "class": pa.array([classes[i] for i in labels], pa.string())}
+def rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _text(pa: Any, column: str, values: list[str]) -> dict[str, Any]:
@@ -89,10 +90,10 @@ def _text(pa: Any, column: str, values: list[str]) -> dict[str, Any]:
     return found if shown == values else {**found, f"{column}_bytes": pa.array(map(as_bytes, values), pa.binary())}
 
 
-def _write_parquet(pa: Any, path: Path, columns: dict[str, Any], metadata: dict[str, str]) -> None:
+def _write_parquet(pa: Any, path: Path, columns: dict[str, Any], metadata: dict[str, str] | None) -> None:
     import pyarrow.parquet as pq
 
-    table = pa.table(columns).replace_schema_metadata(metadata or None)
+    table = pa.table(columns).replace_schema_metadata(metadata)
     with io.BytesIO() as buffer:
         pq.write_table(table, buffer)
         write_atomically(path, buffer.getvalue())

@@ -1,25 +1,24 @@
-"""A folder to share: the model's two files, and a model card with the figures as they were measured."""
+"""A folder to share, or to upload: the model's two files, and a model card with the figures as they were measured."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.figures import Evaluation, Figure
-from aegan.files import write_text
-from aegan.hugging_face import is_name
+from aegan.files import need_empty, write_text
+from aegan.hugging_face import FILES, hub_package, is_name, why_not
 from aegan.model import Model
 from aegan.names import printable
 from aegan.networks.custom import own_names
 from aegan.pages import render
-from aegan.pictures import grid, scatter
+from aegan.pictures import encoded, grid, scatter
 from aegan.runs.folder import Run
 
 SHOWN = 64  # samples in the picture
@@ -53,18 +52,15 @@ def write_hub_folder(
             f"This model has networks of your own ({', '.join(own)}), whose code no file of ours can hold.",
             "Share it with --onnx.",
         )
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UserError(f"{folder} is not an empty folder; nothing was written.", "Choose a new folder.")
+    need_empty(folder, "Choose a new folder.")
     found = None if run is None else run.evaluation
     evaluation = None if found is None else without_places(found)
     # last of all the parts that may fail, so that a folder that exists is whole
     picture = None
     if "sample" in model.capabilities:
         made = model.sample(SHOWN if model.spec.is_image else 2000, seed=0)
-        with io.BytesIO() as buffer:
-            (grid(made) if model.spec.is_image else scatter(made)).save(buffer, "PNG")
-            picture = buffer.getvalue()
-    text = card(model, title=title or folder.name, run=run, evaluation=evaluation, picture=picture is not None)
+        picture = encoded(grid(made) if model.spec.is_image else scatter(made))
+    text = card(model, title=title or folder.name, run=run, evaluation=evaluation)
     model.save(folder)
     if picture is not None:
         (folder / "samples.png").write_bytes(picture)
@@ -77,30 +73,29 @@ def write_hub_folder(
 def without_places(evaluation: Evaluation) -> Evaluation:
     """The same without the paths of the machine that it was made on: of each only the last part."""
 
-    def last(value: Any) -> Any:
-        return re.split(r"[/\\]", value)[-1] if isinstance(value, str) else value
+    def last(values: dict[str, Any]) -> dict[str, Any]:
+        return {k: re.split(r"[/\\]", v)[-1] if isinstance(v, str) else v for k, v in values.items()}
 
-    return dataclasses.replace(
-        evaluation,
-        subject={k: last(v) for k, v in evaluation.subject.items()},
-        data={k: last(v) for k, v in evaluation.data.items()},
-    )
+    return dataclasses.replace(evaluation, subject=last(evaluation.subject), data=last(evaluation.data))
 
 
-def card(model: Model, *, title: str, run: Run | None, evaluation: Evaluation | None, picture: bool) -> str:
+def card(model: Model, *, title: str, run: Run | None, evaluation: Evaluation | None) -> str:
     """README.md of a model, as the Hugging Face Hub reads it."""
     spec, asked = model.spec, None if run is None else run.config.run
+    measured = [f for f in evaluation.figures if f.value is not None] if evaluation else []
     data = (evaluation.data.get("name") if evaluation else None) or (
         "its data" if asked is None else printable(Path(asked.data).name)
     )
     shape = ", ".join(map(str, (16, *spec.shape[1:], spec.shape[0])))
+    colours = {1: " grey", 3: " RGB", 4: " RGBA"}.get(spec.channels, "")
     return render(
         "card.md",
-        front=yaml.safe_dump(_front(model, title, str(data), evaluation), sort_keys=False, allow_unicode=True).rstrip(),
+        front=yaml.safe_dump(_front(model, title, str(data), measured), sort_keys=False, allow_unicode=True).rstrip(),
         title=title,
-        what=_what(spec),
+        what=f"images of {spec.width}×{spec.height}{colours}"
+        if spec.is_image
+        else f"vectors of {spec.shape[0]} numbers",
         strategy=model.strategy,
-        picture=picture,
         address=title if is_name(title) else "FOLDER",
         capabilities=model.capabilities,
         items=f"{'uint8' if spec.is_image else 'float32'} ({shape})",
@@ -109,34 +104,53 @@ def card(model: Model, *, title: str, run: Run | None, evaluation: Evaluation | 
         trained=model.notes.get("training"),
         asked=asked,
         evaluation=evaluation,
-        authenticity=evaluation is not None and any(f.name == "authenticity" for f in _measured(evaluation)),
+        authenticity=any(f.name == "authenticity" for f in measured),
     )
 
 
-def _what(spec: DataSpec) -> str:
-    if not spec.is_image:
-        return f"vectors of {spec.shape[0]} numbers"
-    colours = {1: " grey", 3: " RGB", 4: " RGBA"}.get(spec.channels, "")
-    return f"images of {spec.width}×{spec.height}{colours}"
-
-
-def _measured(evaluation: Evaluation) -> list[Figure]:
-    return [f for f in evaluation.figures if f.value is not None]
-
-
-def _front(model: Model, title: str, data: str, evaluation: Evaluation | None) -> dict[str, Any]:
+def _front(model: Model, title: str, data: str, measured: list[Figure]) -> dict[str, Any]:
     """What the Hub reads: library, tags, task, figures."""
-    front: dict[str, Any] = {
-        "library_name": "aegan",
-        "tags": ["aegan", model.strategy.name, "autoencoder", "generative-model"],
-    }
+    tags = ["aegan", model.strategy.name, "autoencoder", "generative-model"]
+    front: dict[str, Any] = {"library_name": "aegan", "tags": tags}
     if model.spec.is_image and "sample" in model.capabilities:
         front["pipeline_tag"] = "unconditional-image-generation"
-    if evaluation and _measured(evaluation):
-        metrics = [
-            {"type": f.name, "name": f.title, "value": round(float(f.value or 0), 6)} for f in _measured(evaluation)
-        ]
+    if measured:
+        metrics = [{"type": f.name, "name": f.title, "value": round(float(f.value or 0), 6)} for f in measured]
         task = {"type": front.get("pipeline_tag", "other")}
         result = {"task": task, "dataset": {"name": data, "type": "other"}, "metrics": metrics}
         front["model-index"] = [{"name": title, "results": [result]}]
     return front
+
+
+def push(source: str | Path, repo: str, *, private: bool = False) -> str:
+    """Uploads what `write_hub_folder` writes; creates the repository if there is none.
+
+    Args:
+        source: a run or a model folder.
+        repo: owner/name.
+        private: whether a new repository is seen by its owner alone.
+
+    Returns:
+        the address.
+
+    Raises:
+        UserError: the package is missing, the name is none, nobody is logged in, or the Hub cannot be reached.
+    """
+    hub = hub_package()
+    if not is_name(repo):
+        raise UserError(f"'{repo}' is no name of a model on the Hub.", "Write it as owner/name.")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        write_hub_folder(source, folder, title=repo)
+        api = hub.HfApi()
+        try:
+            address = str(api.create_repo(repo, private=private, exist_ok=True))
+            api.upload_folder(
+                repo_id=repo, folder_path=folder, allow_patterns=list(FILES), commit_message="Upload model with aegan"
+            )
+        except Exception as error:  # the package's own, those of its HTTP client, and the system's
+            raise UserError(
+                f"The model cannot be pushed to {repo}: {why_not(hub, error)}",
+                "Log in with `hf auth login`. Or write the folder with `aegan export RUN --hub DIR` and upload that.",
+            ) from error
+    return address

@@ -10,9 +10,6 @@ import importlib.util
 import io
 import json
 import logging
-import os
-import shutil
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -24,12 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aegan.errors import UserError
-from aegan.files import write_text
+from aegan.errors import UserError, first_line
+from aegan.files import need_empty, whole_folder, write_text
 from aegan.hub.pieces import Piece, labels_known, pieces
 from aegan.model import Model
-from aegan.names import is_utf8, shortened
+from aegan.names import is_utf8
 from aegan.networks.custom import own_names
+from aegan.pages import render
 from aegan.version import __version__
 
 if TYPE_CHECKING:
@@ -83,7 +81,8 @@ def export_onnx(model: Model, folder: Path) -> dict[str, Any]:
             raise RuntimeError("the exporter gave nothing")
         graph = program.model
         graph.producer_name, graph.producer_version = "aegan", __version__
-        graph.metadata_props.update({"aegan": contract(model, [piece], "onnx"), "opset": str(OPSET)})
+        # JSON in ASCII: ONNX stores valid UTF-8 only, and names need not be
+        graph.metadata_props.update({"aegan": json.dumps(contract(model, [piece], "onnx")), "opset": str(OPSET)})
         program.save(path)
         if graph.opset_imports.get("") != OPSET:
             raise RuntimeError(f"it has opset {graph.opset_imports.get('')}, not {OPSET}")
@@ -134,7 +133,7 @@ def load_program(path: Path) -> ExportedProgram:
     try:
         return torch.export.load(path)
     except Exception as error:  # whatever torch's reader trips over
-        raise UserError(f"{path} is damaged, or is of another version of torch: {_first_line(error)}") from error
+        raise UserError(f"{path} is damaged, or is of another version of torch: {first_line(error)[:300]}") from error
 
 
 def _pickled(archive: zipfile.ZipFile) -> str:
@@ -183,14 +182,11 @@ def _calm() -> Iterator[None]:
 
 
 def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path], Runner]) -> dict[str, Any]:
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UserError(f"{folder} is not an empty folder; nothing was written.", "Choose a new folder.")
+    need_empty(folder, "Choose a new folder.")
     if model.device.type != "cpu":
         raise UserError("A model is exported on the CPU.", "Load it with device='cpu'.")
     found = pieces(model)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{shortened(folder.name, 200)}.", dir=folder.parent))
-    try:
+    with whole_folder(folder) as part:
         differences = {}
         for piece in found:
             path = part / f"{piece.name}.{kind}"
@@ -202,29 +198,20 @@ def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path]
             except Exception as error:  # torch's exporter and the user's own networks may raise anything
                 own = own_names(model.networks)
                 raise UserError(
-                    f"The {piece.name} of this model cannot be exported: {_first_line(error)}",
+                    f"The {piece.name} of this model cannot be exported: {first_line(error)[:300]}",
                     f"Networks of your own ({', '.join(own)}) must be graphs: no Python that depends on tensors' values."
                     if own
                     else f"Report it with the strategy ({model.strategy.name}) and torch {torch.__version__}.",
                 ) from error
             differences[piece.name] = agreement(piece, run)
-        content = json.loads(contract(model, found, kind))
+        content = contract(model, found, kind)
         content["agreement"] = {
             "tolerance": TOLERANCE, "batch_sizes": list(BATCHES), "largest_difference": differences,
             "torch": torch.__version__,
         }  # fmt: skip
         write_text(part / "model.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        write_text(part / "README.md", readme(content))
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o777 & ~mask)  # mkdtemp's folders are their owner's alone
-        if folder.is_dir():
-            folder.rmdir()
-        part.rename(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    return dict(content)
+        write_text(part / "README.md", render("export.md", **content))
+    return content
 
 
 def agreement(piece: Piece, run: Runner) -> float:
@@ -248,27 +235,18 @@ def agreement(piece: Piece, run: Runner) -> float:
                 raise UserError(
                     f"The exported {piece.name} differs from the model by {difference:.2g} for {n} examples, more than "
                     f"{TOLERANCE:g}; nothing was written.",
-                    f"Report it with the strategy ({model_name(piece)}) and torch {torch.__version__}.",
+                    f"Report it with the strategy ({piece.module.strategy.name}) and "  # type: ignore[union-attr]
+                    f"torch {torch.__version__}.",
                 )
             worst = max(worst, difference)
     return worst
 
 
-def model_name(piece: Piece) -> str:
-    """The name of the strategy that a piece is of."""
-    return str(piece.module.strategy.name)  # type: ignore[union-attr]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0] if lines else type(error).__name__}"[:300]
-
-
 # --- the contract ---------------------------------------------------------------------------------------------------------
 
 
-def contract(model: Model, found: list[Piece], kind: str) -> str:
-    """What goes in and comes out, as JSON."""
+def contract(model: Model, found: list[Piece], kind: str) -> dict[str, Any]:
+    """What goes in and comes out, in plain values."""
     spec = model.spec
     data: dict[str, Any]
     if spec.is_image:
@@ -299,85 +277,9 @@ def contract(model: Model, found: list[Piece], kind: str) -> str:
         }
         if "label" in inputs:
             content["pieces"][piece.name]["labels"] = labels_known(model)
-    return json.dumps(content)  # ASCII: ONNX stores valid UTF-8 only, and names need not be
+    return content
 
 
 def _described(name: str, value: Tensor) -> dict[str, Any]:
     kind = "int64" if value.dtype == torch.int64 else "float32"
     return {"shape": ["N", *value.shape[1:]] if value.ndim else [], "dtype": kind, "meaning": MEANING[name]}
-
-
-def readme(content: dict[str, Any]) -> str:
-    """The contract for people."""
-    out = io.StringIO()
-    say = out.write
-    onnx = content["files"] == "onnx"
-    what = f"ONNX, opset {content['opset']}" if onnx else "programs of torch.export"
-    say(
-        f"# A model of strategy `{content['strategy']}`, for other programs\n\n{what}. Written by aegan {content['aegan']}."
-    )
-    say(" Every first axis N is the batch, of any size. The same in `model.json`.\n\n")
-    say("| file | takes | gives |\n|---|---|---|\n")
-    for piece in content["pieces"].values():
-        takes = "<br>".join(_row(k, v) for k, v in piece["inputs"].items())
-        gives = "<br>".join(_row(k, v) for k, v in piece["output"].items())
-        say(f"| `{piece['file']}` | {takes} | {gives} |\n")
-    data = content["data"]
-    say(f"\nExamples `x` are {data['kind']}, {data['layout']}, shape {tuple(data['shape'])} each")
-    say(f", {data['channels']}, values about [-1, 1].\n" if data["kind"] == "images" else ", standardised.\n")
-    say(f"\n- into the encoder: `{data['to_x']}`\n- out of the decoder or the generator: `{data['from_x']}`\n")
-    if data["kind"] == "vectors":
-        say(f"- mean {data['mean']}, scale {data['scale']}\n")
-    if content["classes"]:
-        say("\nClasses: " + ", ".join(f"{i} {name}" for i, name in enumerate(content["classes"])) + ".\n")
-    found = content["agreement"]["largest_difference"].values()
-    say(
-        f"\nMeasured at export against torch {content['agreement']['torch']}, batches of "
-        f"{', '.join(map(str, content['agreement']['batch_sizes']))}: largest difference {max(found):.1g} "
-        f"(allowed: {content['agreement']['tolerance']:g}).\n"
-    )
-    if "generator" in content["pieces"]:
-        say(f"\n```python\n{_snippet(content, onnx)}```\n")
-    if not onnx:
-        say(
-            "\nA `.pt2` file is a zip. These hold tensors only. `torch.export.load` would unpickle, and so execute, "
-            "whatever else a file from someone you do not trust may hold; `aegan.hub.load_program` refuses such files.\n"
-        )
-    return out.getvalue()
-
-
-def _row(name: str, entry: dict[str, Any]) -> str:
-    shape = f"({', '.join(map(str, entry['shape']))}{',' if len(entry['shape']) == 1 else ''})"
-    return f"`{name}` {entry['dtype']} {shape}: {entry['meaning']}"
-
-
-def _snippet(content: dict[str, Any], onnx: bool) -> str:
-    inputs = content["pieces"]["generator"]["inputs"]
-    lines = [
-        "import numpy as np",
-        "import onnxruntime" if onnx else "import torch",
-        "",
-        "n, rng = 16, np.random.default_rng(0)",
-    ]
-    lines.append("inputs = {")
-    for name, entry in inputs.items():
-        sides = ", ".join(["n", *map(str, entry["shape"][1:])])
-        value = {
-            "noise": f"rng.standard_normal(({sides}), dtype=np.float32)",
-            "uniform": f"rng.random(({sides}), dtype=np.float32)",
-            "label": "np.full(n, -1, dtype=np.int64)",
-            "truncation": "np.array(1, dtype=np.float32)",
-        }[name]
-        lines.append(f'    "{name}": {value},')
-    lines.append("}")
-    if onnx:
-        lines.append('x = onnxruntime.InferenceSession("generator.onnx").run(None, inputs)[0]')
-    else:
-        lines.append('program = torch.export.load("generator.pt2").module()')
-        lines.append("x = program(**{k: torch.from_numpy(v) for k, v in inputs.items()}).numpy()")
-    data = content["data"]
-    if data["kind"] == "images":
-        lines.append("pixels = np.clip(np.round((x + 1) * 127.5), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)")
-    else:
-        lines.append(f"vectors = x * {data['scale']} + np.array({data['mean']})")
-    return "\n".join(lines) + "\n"

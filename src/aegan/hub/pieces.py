@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,6 @@ class GivenPrior:
     """A prior P whose component follows from numbers, without Python that looks at values: a graph has none of that.
 
     Args:
-        prior: the fitted one.
         shape: of a code.
         label: (N,) classes, −1 to draw one; None where the prior knows no classes.
     """
@@ -56,12 +56,7 @@ class GivenPrior:
 
 
 class GivenClasses:
-    """Class frequencies Y that draw only where no class is given.
-
-    Args:
-        frequencies: of the data.
-        label: (N,) classes, −1 to draw one.
-    """
+    """Class frequencies Y of the data that draw only where no class is given: where the label (N,) is −1."""
 
     def __init__(self, frequencies: Frequencies, label: Tensor) -> None:
         self.frequencies, self.label = frequencies, label
@@ -159,19 +154,12 @@ Checks = list[tuple[dict[str, Tensor], Tensor]]  # inputs by name, and what is t
 
 @dataclass(frozen=True)
 class Piece:
-    """A graph to export.
+    """A graph to export."""
 
-    Args:
-        name: encoder, decoder or generator.
-        module: called with its inputs by name, gives one tensor.
-        output: the name of what it gives.
-        checks: from a batch size to inputs and what the strategy itself gives for the same; the first will be traced.
-    """
-
-    name: str
-    module: nn.Module
-    output: str
-    checks: Callable[[int], Checks]
+    name: str  # encoder, decoder or generator
+    module: nn.Module  # called with its inputs by name, gives one tensor
+    output: str  # the name of what it gives
+    checks: Callable[[int], Checks]  # by batch size; the first will be traced
 
 
 def takes_labels(model: Model) -> bool:
@@ -226,16 +214,14 @@ class _Itself:
 
     def generator(self, graph: GeneratorGraph, n: int) -> Checks:
         record, made = self.drawn(n)
-        numbers = {k: v for k, v in {"noise": record.noise, "uniform": record.uniforms}.items() if v.shape[1]}
+        inputs = {k: v for k, v in {"noise": record.noise, "uniform": record.uniforms}.items() if v.shape[1]}
         if not takes_labels(self.model):
-            return [({**numbers, "truncation": torch.tensor(1.0)}, made)]
-        inputs = {**numbers, "label": torch.full((n,), -1), "truncation": torch.tensor(1.0)}
-        known = labels_known(self.model)
-        wanted = torch.tensor([known[i % len(known)] for i in range(n)])
-        asked = {**inputs, "label": wanted, "truncation": torch.tensor(0.7)}
+            return [({**inputs, "truncation": torch.tensor(1.0)}, made)]
+        inputs |= {"label": torch.full((n,), -1), "truncation": torch.tensor(1.0)}
+        wanted = list(itertools.islice(itertools.cycle(labels_known(self.model)), n))
+        asked = {**inputs, "label": torch.tensor(wanted), "truncation": torch.tensor(0.7)}
         with torch.inference_mode():
-            of_classes = graph(**asked)
-        return [(inputs, made), (asked, of_classes)]
+            return [(inputs, made), (asked, graph(**asked))]
 
 
 def pieces(model: Model) -> list[Piece]:
@@ -245,21 +231,22 @@ def pieces(model: Model) -> list[Piece]:
         UserError: the strategy has nothing, or draws in a way that is not known here.
     """
     strategy, able, itself = model.strategy, model.capabilities, _Itself(model)
+
+    def used(call: Callable[[Networks], Any]) -> Networks:
+        asked = Used(model.networks)
+        with torch.inference_mode():
+            call(asked)
+        return asked.taken()
+
     out = []
     if "encode" in able:
-        used = Used(model.networks)
-        with torch.inference_mode():
-            z = strategy.encode(used, itself.examples(2))
-        out.append(Piece("encoder", EncoderGraph(strategy, used.taken()), "code", itself.encoder))
+        networks = used(lambda nets: strategy.encode(nets, itself.examples(2)))
+        out.append(Piece("encoder", EncoderGraph(strategy, networks), "code", itself.encoder))
     if {"encode", "decode"} <= able:
-        used = Used(model.networks)
-        with torch.inference_mode():
-            strategy.decode(used, z)
-        out.append(Piece("decoder", DecoderGraph(strategy, used.taken()), "x", itself.decoder))
+        networks = used(lambda nets: strategy.decode(nets, itself.encoder(2)[0][1]))
+        out.append(Piece("decoder", DecoderGraph(strategy, networks), "x", itself.decoder))
     if "sample" in able:
-        used = Used(model.networks)
-        itself.drawn(2, used)
-        generator = GeneratorGraph(strategy, used.taken())
+        generator = GeneratorGraph(strategy, used(lambda nets: itself.drawn(2, nets)))
         out.append(Piece("generator", generator, "x", partial(itself.generator, generator)))
     if not out:
         raise UserError(f"A model of strategy '{strategy.name}' has no encoder, decoder or generator to export.")

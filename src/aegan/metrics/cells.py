@@ -56,14 +56,12 @@ def data_copying(
     *,
     cells: int | None = None,
     least: int = 20,
-    seed: int = 0,
 ) -> DataCopying:
     """C_T of samples (N, D) beside training items (T, D) and held-out items (H, D).
 
     Args:
         cells: of k-means; by default one for each 100 of the smaller of samples and held-out items, at most 20.
         least: samples, and held-out items, that a cell needs to count (or it would be a rounding of luck).
-        seed: of k-means.
 
     Raises:
         UserError: fewer than `least` samples or held-out items, or fewer training items than cells.
@@ -74,7 +72,7 @@ def data_copying(
     count = cells if cells is not None else max(1, min(len(p) // 100, len(q) // 100, 20))
     if not 1 <= count <= len(t):
         raise UserError(f"{what} needs from 1 to {len(t):,} cells (the number of training items), got {count}.")
-    cell_t, cell_p, cell_q = _cells(t, p, q, count, seed)
+    cell_t, cell_p, cell_q = _cells(t, p, q, count)
     d_p, d_q = (nearest_items(x.numpy(), t.numpy())[1][:, 0] for x in (p, q))
     out, weight, total, square = [], 0.0, 0.0, 0.0
     for i in range(count):
@@ -107,9 +105,9 @@ def mann_whitney(q: np.ndarray, p: np.ndarray) -> float:
     return float((u - n * m / 2) / variance**0.5) if variance > 1e-12 else 0.0
 
 
-def _cells(t: Tensor, p: Tensor, q: Tensor, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cells(t: Tensor, p: Tensor, q: Tensor, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The cell of each item of each kind."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     some = t[torch.randperm(len(t), generator=generator)[:MOST_FITTED]]
     owner = kmeans(some, count, ROUNDS, generator)
     centres = torch.stack([some[owner == i].mean(0) for i in range(count) if bool((owner == i).any())]).numpy()

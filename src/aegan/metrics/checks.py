@@ -41,12 +41,16 @@ def pair(
 ) -> tuple[Tensor, Tensor]:
     """Two tables of one width and one precision, see `table`."""
     x, y = table(a, least=least, what=what, side=sides[0]), table(b, least=least, what=what, side=sides[1])
-    if x.shape[1] != y.shape[1]:
-        raise UserError(
-            f"Features of {x.shape[1]} and of {y.shape[1]} dimensions cannot be compared.",
-            "Use one extractor on both sides.",
-        )
+    same_width(x.shape[1], y.shape[1])
     return (x.double(), y.double()) if torch.float64 in (x.dtype, y.dtype) else (x, y)
+
+
+def same_width(a: int, b: int) -> None:
+    """Refuses to compare features of two widths."""
+    if a != b:
+        raise UserError(
+            f"Features of {a} and of {b} dimensions cannot be compared.", "Use one extractor on both sides."
+        )
 
 
 def rows(others: int) -> int:

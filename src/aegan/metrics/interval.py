@@ -23,12 +23,7 @@ class Measured:
 
     @classmethod
     def normal(
-        cls,
-        value: float,
-        standard_error: float,
-        *,
-        least: float = float("-inf"),
-        most: float = float("inf"),
+        cls, value: float, standard_error: float, *, least: float = float("-inf"), most: float = float("inf")
     ) -> Measured:
         """value ± 1.96 standard errors, cut at the least and the greatest value that the measure can take.
 
@@ -49,12 +44,7 @@ class Measured:
         (0.0, 0.037)
         """
         z2 = Z95**2 / count
-        middle, reach = (
-            (value + z2 / 2) / (1 + z2),
-            Z95 * (value * (1 - value) / count + z2 / count / 4) ** 0.5 / (1 + z2),
-        )
+        middle = (value + z2 / 2) / (1 + z2)
+        reach = Z95 * (value * (1 - value) / count + z2 / count / 4) ** 0.5 / (1 + z2)
         error = (value * (1 - value) / count) ** 0.5
         return cls(value, min(max(middle - reach, 0.0), value), max(min(middle + reach, 1.0), value), error)
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"

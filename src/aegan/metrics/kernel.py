@@ -20,12 +20,7 @@ from aegan.metrics.interval import Measured
 
 
 def kernel_distance(
-    a: Tensor | np.ndarray,
-    b: Tensor | np.ndarray,
-    *,
-    subsets: int = 100,
-    subset_size: int = 1000,
-    seed: int = 0,
+    a: Tensor | np.ndarray, b: Tensor | np.ndarray, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> Measured:
     """The mean of MMD² over random subsets of features (N, D) and (M, D), each at least two.
 

@@ -7,25 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.metrics.checks import AREA
+from aegan.metrics.checks import AREA, pair
+from aegan.metrics.features._base import averaged_down
+from aegan.metrics.interval import Measured
 
 CHUNK = 8192  # training items looked at together, at most
 SIDE = 32  # images are averaged down to at most this side before they are compared
-NEIGHBOURS = 50
-FEW = 4
-TAIL = 0.01
 
 
 def nearest_items(
-    queries: np.ndarray,
-    items: np.ndarray,
-    k: int = 1,
-    *,
-    progress: Callable[[int, int], None] | None = None,
+    queries: np.ndarray, items: np.ndarray, k: int = 1, *, progress: Callable[[int, int], None] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest items of each query by Euclidean distance, nearest first.
 
@@ -60,7 +54,7 @@ def nearest_items(
     index = index.gather(1, order)
     distance = (best + q.square().sum(1, keepdim=True)).clamp_min(0).sqrt().double()
     # the expanded square loses digits near zero, where copies are: measure the nearest few again, by subtraction
-    few = min(k, FEW)
+    few = min(k, 4)
     for i in range(len(q)):
         found = _flat(items[index[i, :few].numpy()]).double()
         distance[i, :few], order = (found - q[i].double()).norm(dim=1).sort()
@@ -70,32 +64,15 @@ def nearest_items(
 
 @dataclass(frozen=True)
 class Copying:
-    """What `copying` finds.
+    """What `copying` finds."""
 
-    Attributes:
-        share, expected: of samples that look copied; of new data that would.
-        neighbours: k.
-        samples, held_out, train: counts.
-        ratios: distance to the nearest training item over the mean of k, for each sample; the least look most copied.
-        nearest: index of the nearest training item of each sample.
-    """
-
-    share: float
-    expected: float
-    neighbours: int
-    samples: int
-    held_out: int
-    train: int
-    ratios: np.ndarray
-    nearest: np.ndarray
+    share: Measured  # of samples that look copied
+    ratios: np.ndarray  # distance to the nearest training item over the mean of 50, (N,); the least look most copied
+    nearest: np.ndarray  # index of the nearest training item of each sample, int64 (N,)
 
 
 def copying(
-    samples: np.ndarray,
-    held_out: np.ndarray,
-    train: np.ndarray,
-    *,
-    progress: Callable[[int, int], None] | None = None,
+    samples: np.ndarray, held_out: np.ndarray, train: np.ndarray, *, progress: Callable[[int, int], None] | None = None
 ) -> Copying:
     """The share of samples that sit on one training item as new data seldom do.
 
@@ -111,13 +88,48 @@ def copying(
             f"A test for copies needs 10 training items, 20 held-out items and a sample, got {len(train)}, "
             f"{len(held_out)} and {len(samples)}."
         )
-    k = min(NEIGHBOURS, len(train))
+    k = min(50, len(train))
     index, distance = nearest_items(np.concatenate([samples, held_out]), train, k, progress=progress)
     ratio = distance[:, 0] / np.maximum(distance.mean(1), 1e-12)
-    limit = np.quantile(ratio[len(samples) :], TAIL)
-    share = float((ratio[: len(samples)] < limit).mean())
+    limit = np.quantile(ratio[len(samples) :], 0.01)
     n = len(samples)
-    return Copying(share, TAIL, k, n, len(held_out), len(train), ratio[:n], index[:n, 0])
+    return Copying(Measured.share(float((ratio[:n] < limit).mean()), n), ratio[:n], index[:n, 0])
+
+
+@dataclass(frozen=True)
+class Authenticity:
+    """What `authenticity` finds."""
+
+    share: Measured  # of authentic samples; the interval is that of other samples, beside the same training items
+    authentic: np.ndarray  # bool (N,)
+    nearest: np.ndarray  # the nearest training item of each sample, int64 (N,)
+
+
+def authenticity(train: Tensor | np.ndarray, samples: Tensor | np.ndarray) -> Authenticity:
+    """How many samples (N, D), N ≥ 1, are not one of the training items (T, D), T ≥ 2, slightly changed.
+
+    A sample s with nearest training item t is authentic if it is farther from t than t is from its nearest other
+    training item (Alaa et al. 2022, 2102.08921). Copies and their near variants are not. Real data outside the training
+    set are seldom all authentic: about half are, where they are as dense as the training set, so read the number beside
+    that of held-out items.
+
+    >>> found = authenticity(np.array([[0.0], [1.0], [5.0]]), np.array([[0.2], [3.5], [-2.0]]))
+    >>> found.authentic.tolist(), found.nearest.tolist()
+    ([False, False, True], [0, 2, 0])
+    """
+    # of the training set only items that are nearest to a sample are asked for their own neighbours
+    t, s = (x.numpy() for x in pair(train, samples, least=1, what="Authenticity", sides=("training items", "samples")))
+    if len(t) < 2:
+        pair(train, train, least=2, what="Authenticity", sides=("training items", "training items"))
+    index, distance = nearest_items(s, t)
+    nearest = index[:, 0]
+    asked, back = np.unique(nearest, return_inverse=True)
+    # the first of two is the item itself, or an equal one, and then the second is at distance 0 as well
+    _, own = nearest_items(t[asked], t, 2)
+    authentic = distance[:, 0] > own[back, 1]
+    share = float(authentic.mean())
+    error = float(np.sqrt(share * (1 - share) / len(s)))
+    return Authenticity(Measured.normal(share, error, least=0.0, most=1.0), authentic, nearest)
 
 
 def _flat(items: np.ndarray) -> Tensor:
@@ -125,7 +137,5 @@ def _flat(items: np.ndarray) -> Tensor:
     # memory maps are read-only, which torch warns about: those are copied
     x = torch.from_numpy(items if items.flags.writeable else np.array(items))
     if x.dtype == torch.uint8 and x.ndim == 4:
-        x = x.permute(0, 3, 1, 2).float() / 255
-        if max(x.shape[2:]) > SIDE:
-            x = F.adaptive_avg_pool2d(x, (min(x.shape[2], SIDE), min(x.shape[3], SIDE)))
+        x = averaged_down(x.permute(0, 3, 1, 2).float() / 255, SIDE)
     return x.float().flatten(1)

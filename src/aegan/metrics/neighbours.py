@@ -11,49 +11,27 @@ ones. By hand, since the `prdc` package holds three whole distance matrices (60 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.metrics.checks import pair, rows, table
+from aegan.metrics.checks import pair, rows
 from aegan.metrics.interval import Measured
 
-NAMES = ("precision", "recall", "density", "coverage")
 
-
-@dataclass(frozen=True)
-class PRDC:
-    """The four measures, and the k of their neighbourhoods. All but density, which may exceed 1, are shares."""
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
-    k: int
-
-
-def prdc(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, *, k: int = 5) -> PRDC:
-    """Precision, recall, density and coverage of features real (N, D) and fake (M, D), both more than k.
+def prdc(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, *, k: int = 5) -> dict[str, Measured]:
+    """Precision, recall, density and coverage of features real (N, D) and fake (M, D), both more than k, by name.
 
     Distances are computed in the precision of the features, in pieces: 128 MB at any count. An item lies in a ball if
-    it is strictly nearer than the radius.
-
-    >>> square = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    >>> prdc(square, square + [0.5, 0.0], k=1)
-    PRDC(precision=1.0, recall=1.0, density=1.5, coverage=1.0, k=1)
-    """
-    found = {name: float(each.mean()) for name, each in _per_item(real, fake, k).items()}
-    return PRDC(**found, k=k)
-
-
-def prdc_intervals(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, *, k: int = 5) -> dict[str, Measured]:
-    """The four measures by name with 95 % intervals; `prdc` computes the same values.
+    it is strictly nearer than the radius. All but density, which may exceed 1, are shares.
 
     The standard error is that of the mean over the items that are counted: samples for precision and density, data
     for recall and coverage. The noise in the balls themselves is not in it, so that the intervals are somewhat short.
+
+    >>> square = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> {name: found.value for name, found in prdc(square, square + [0.5, 0.0], k=1).items()}
+    {'precision': 1.0, 'recall': 1.0, 'density': 1.5, 'coverage': 1.0}
     """
     out = {}
     for name, each in _per_item(real, fake, k).items():
@@ -63,16 +41,12 @@ def prdc_intervals(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, *, k: i
     return out
 
 
-def radii(features: Tensor | np.ndarray, *, k: int = 5) -> Tensor:
-    """The distance of each item (N, D) to its k-th nearest other item, (N,)."""
-    return _radii(table(features, least=k + 1, what="A distance to neighbours", side="items"), k)
-
-
 def _radii(x: Tensor, k: int) -> Tensor:
+    """The distance of each item to its k-th nearest other, (N,)."""
     out = []
     step = rows(len(x))
     for start in range(0, len(x), step):
-        square = squares(x[start : start + step], x)
+        square = _squares(x[start : start + step], x)
         square[torch.arange(len(square)), torch.arange(start, start + len(square))] = 0  # an item and itself
         out.append(square.topk(k + 1, largest=False).values[:, -1])
     return torch.cat(out).sqrt()
@@ -91,13 +65,13 @@ def _per_item(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, k: int) -> d
     covered = torch.zeros(len(x), dtype=torch.float64)
     step = rows(len(y))
     for i in range(0, len(x), step):
-        square = squares(x[i : i + step], y)
+        square = _squares(x[i : i + step], y)
         around += (square < radius_x[i : i + step, None]).sum(0)
         inside[i : i + step] = (square < radius_y[None]).any(1).double()
         covered[i : i + step] = (square.amin(1) < radius_x[i : i + step]).double()
     return {"precision": (around > 0).double(), "recall": inside, "density": around / k, "coverage": covered}
 
 
-def squares(x: Tensor, y: Tensor) -> Tensor:
+def _squares(x: Tensor, y: Tensor) -> Tensor:
     """Squared distances (N, M) of x (N, D) and y (M, D)."""
     return torch.addmm(y.square().sum(1)[None], x, y.T, alpha=-2).add_(x.square().sum(1)[:, None]).clamp_min_(0)

@@ -32,14 +32,12 @@ class Probe:
 
 @dataclass(frozen=True)
 class Representation:
-    """Codes, beside PCA of the same width and raw pixels; the share of the most frequent class; counts."""
+    """Codes, beside PCA of the same width and raw pixels; the share of the most frequent class."""
 
     codes: Probe
     pca: Probe
     pixels: Probe
     chance: float
-    train: int
-    test: int
 
 
 def linear_probe(train: Features, train_labels: np.ndarray, test: Features, test_labels: np.ndarray) -> Measured:
@@ -92,15 +90,12 @@ def compare_codes(
     test_codes: Features,
     test_pixels: np.ndarray,
     test_labels: np.ndarray,
-    *,
-    k: int = 5,
 ) -> Representation:
     """Probe and k-NN accuracy of codes, of as many principal components of the pixels, and of the pixels.
 
     Args:
         codes: of training items, (N, D) or (N, ...), which is flattened; pixels: the same items, (N, ...).
         labels: whole numbers (N,). The three of test items likewise.
-        k: neighbours that vote.
     """
     code, test_code, pixel, test_pixel = (
         torch.as_tensor(np.asarray(v)).float().flatten(1) for v in (codes, test_codes, pixels, test_pixels)
@@ -119,13 +114,11 @@ def compare_codes(
         "pixels": (pixel, test_pixel),
     }
     probes = {
-        name: Probe(
-            linear_probe(a, labels, b, test_labels), knn_accuracy(a, labels, b, test_labels, k=k), int(a.shape[1])
-        )
+        name: Probe(linear_probe(a, labels, b, test_labels), knn_accuracy(a, labels, b, test_labels), int(a.shape[1]))
         for name, (a, b) in sides.items()
     }
     chance = float(np.bincount(test_labels).max() / len(test_labels))
-    return Representation(**probes, chance=chance, train=len(code), test=len(test_code))
+    return Representation(**probes, chance=chance)
 
 
 def _labelled(

@@ -19,8 +19,7 @@ from aegan.collectives import all_reduce_mean
 MOST = 0.8  # above, changes begin to leak into G
 TARGET = 0.6  # of r: eight pairs of ten told right
 RAMP = 50_000  # images in which p goes from 0 to 1; ADA has 500,000 for runs a hundred times as long
-SHIFT = 1 / 8  # of the side
-CUT = 1 / 2  # of the side
+SHIFT, CUT = 1 / 8, 1 / 2  # of the side
 BRIGHTNESS, CONTRAST = 0.5, 0.5  # in the range [-1, 1]
 
 
@@ -77,14 +76,14 @@ class Augment(nn.Module):
         """Whole pixels up or down and sideways; what comes in is the edge repeated."""
         n, _, h, w = x.shape
         chosen = self._chosen(x).view(n)
-        rows, columns = (
-            (torch.arange(side, device=x.device) - (chosen * _whole(n, side * SHIFT, x))[:, None])
-            .clamp(0, side - 1)
-            .long()
-            for side in (h, w)
-        )
+
+        def places(side: int) -> Tensor:
+            most = int(side * SHIFT + 0.5)
+            by = chosen * torch.randint(-most, most + 1, (n,), device=x.device)
+            return (torch.arange(side, device=x.device) - by[:, None]).clamp(0, side - 1).long()
+
         every = torch.arange(n, device=x.device)[:, None, None]
-        return x.permute(0, 2, 3, 1)[every, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        return x.permute(0, 2, 3, 1)[every, places(h)[:, :, None], places(w)[:, None, :]].permute(0, 3, 1, 2)
 
     def _cut(self, x: Tensor) -> Tensor:
         """A square of grey, which may hang over the edge."""
@@ -95,12 +94,6 @@ class Augment(nn.Module):
             place = torch.arange(side, device=x.device).view([-1 if d == dim else 1 for d in range(4)])
             hidden = hidden * ((place + 0.5 - middle).abs() < side * CUT / 2)
         return x * (1 - hidden)
-
-
-def _whole(n: int, reach: float, like: Tensor) -> Tensor:
-    """n whole numbers from -reach to reach, (n,)."""
-    most = int(reach + 0.5)
-    return torch.randint(-most, most + 1, (n,), device=like.device)
 
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:

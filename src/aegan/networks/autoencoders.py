@@ -10,8 +10,7 @@ data                    code                   networks
 (D,)                    (d,)                   residual MLPs
 ======================  =====================  ==========================================================
 
-Cost grows with the pixels, as every stage works on a grid; nothing but the linear layer of a flat code depends on
-the image's size. 32x32: stages at 8x8 and 4x4; 64x64 with a spatial code of 8x8: stages at 16x16 and 8x8.
+32x32: stages at 8x8 and 4x4; 64x64 with a spatial code of 8x8: stages at 16x16 and 8x8.
 """
 
 from __future__ import annotations
@@ -25,23 +24,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
-from aegan.networks.blocks import Down, NoiseMaps, ResBlock, ResidualMLPBlock, Twice, Up, channels_last, start, zero
+from aegan.networks.blocks import (
+    Down,
+    NoiseMaps,
+    ResBlock,
+    ResidualMLPBlock,
+    Up,
+    channels_last,
+    stage_widths,
+    start,
+    zero,
+)
 
 Shape = tuple[int, ...]
 Upsampling = Literal["shuffle", "bilinear", "bilinear+noise"]
+OVERLAP = 16  # channels of the convolution at half the image's size, by which neighbouring patches see each other
 
 
 def default_code_shape(shape: Shape) -> Shape:
     """The default code for a data shape.
 
-    Vectors: as many numbers as the data, so that the autoencoder loses nothing (at most 64). Images up to 32x32:
-    64 numbers, or a quarter of the values if those are fewer. Larger images: 8 channels on a grid of an eighth of
-    the sides.
+    Vectors: as many numbers as the data, at most 64. Images up to 32x32: 64 numbers, or a quarter of the values if those
+    are fewer. Larger images: 8 channels on a grid of an eighth of the sides.
 
-    >>> default_code_shape((1, 32, 32)), default_code_shape((3, 64, 64)), default_code_shape((2,))
-    ((64,), (8, 8, 8), (2,))
-    >>> default_code_shape((1, 8, 8))
-    (16,)
+    >>> [default_code_shape(shape) for shape in ((1, 32, 32), (3, 64, 64), (2,), (1, 8, 8))]
+    [(64,), (8, 8, 8), (2,), (16,)]
     """
     if len(shape) == 1:
         return (min(64, shape[0]),)
@@ -75,10 +82,8 @@ def patch_size(height: int, width: int) -> int:
 def grids(height: int, width: int, *, coarsest: int = 4) -> list[tuple[int, int]]:
     """Sizes of the stages of an image network, finest first; each half of the one before, rounded up.
 
-    >>> grids(32, 32)
-    [(8, 8), (4, 4)]
-    >>> grids(64, 48, coarsest=8)
-    [(16, 12), (8, 6)]
+    >>> grids(32, 32), grids(64, 48, coarsest=8)
+    ([(8, 8), (4, 4)], [(16, 12), (8, 6)])
     """
     patch = patch_size(height, width)
     sizes = [(height // patch, width // patch)]
@@ -88,23 +93,10 @@ def grids(height: int, width: int, *, coarsest: int = 4) -> list[tuple[int, int]
     return sizes
 
 
-def stage_widths(width: int, stages: int) -> list[int]:
-    """Channels of each stage: `width`, then twice that, at most 2 * width (the coarse grids hold little)."""
-    return [width * min(2**i, 2) for i in range(stages)]
-
-
 class Encoder(nn.Module):
-    """E: images (N, C, H, W) in [-1, 1] to codes (N, d) or (N, c, h, w).
+    """E: images (N, C, H, W) in [-1, 1] to codes (N, d) or (N, c, h, w), where (h, w) must be one of `grids`."""
 
-    Args:
-        shape: (C, H, W).
-        code_shape: (d,) or (c, h, w); (h, w) must be one of `grids`.
-        width: channels of the finest stage.
-        blocks: residual blocks in each stage.
-        norm: group normalisation.
-    """
-
-    def __init__(self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool) -> None:
+    def __init__(self, shape: Shape, code_shape: Shape, *, width: int, blocks: int) -> None:
         super().__init__()
         check_image_shape(shape)
         channels, height, image_width = shape
@@ -116,7 +108,7 @@ class Encoder(nn.Module):
         self.stages = nn.ModuleList()
         for i, _ in enumerate(sizes):
             down: nn.Module = Down(widths[i - 1], widths[i]) if i else nn.Identity()
-            self.stages.append(nn.Sequential(down, *(ResBlock(widths[i], norm=norm) for _ in range(blocks))))
+            self.stages.append(nn.Sequential(down, *(ResBlock(widths[i]) for _ in range(blocks))))
         h, w = sizes[-1]
         self.head: nn.Module
         if len(code_shape) == 1:
@@ -124,35 +116,20 @@ class Encoder(nn.Module):
         else:
             self.head = nn.Conv2d(widths[-1], code_shape[0], 3, padding=1)
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The maps (N, c, h, w) after every stage, finest first."""
+    def forward(self, x: Tensor) -> Tensor:
         h = self.stem(F.pixel_unshuffle(x, self.patch))
-        maps = []
         for stage in self.stages:
             h = stage(h)
-            maps.append(h)
-        return maps
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.features(x)[-1])
+        return self.head(h)
 
 
 class Decoder(nn.Module):
     """G: codes (N, d) or (N, c, h, w) to images (N, C, H, W), unbounded (the data lie in [-1, 1]; clip to show).
 
-    The mirror of `Encoder`; `overlap` adds one residual convolution at half the image's size, so that
-    neighbouring patches see each other.
-
-    Args:
-        shape, code_shape, width, blocks, norm: as for `Encoder`.
-        overlap: channels of that convolution; 0 leaves it out.
-        upsampling: as for `build_autoencoder`.
+    The mirror of `Encoder`, with one more convolution at half the image's size.
     """
 
-    def __init__(
-        self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, norm: bool, overlap: int,
-        upsampling: Upsampling,
-    ) -> None:  # fmt: skip
+    def __init__(self, shape: Shape, code_shape: Shape, *, width: int, blocks: int, upsampling: Upsampling) -> None:
         super().__init__()
         check_image_shape(shape)
         channels, height, image_width = shape
@@ -169,26 +146,14 @@ class Decoder(nn.Module):
         self.stages = nn.ModuleList()
         for i, size in enumerate(sizes):
             up: nn.Module = Up(widths[i - 1], widths[i], size) if i else nn.Identity()
-            self.stages.append(nn.Sequential(up, *(ResBlock(widths[i], norm=norm) for _ in range(blocks))))
-        self.tail: nn.Module
-        if upsampling != "shuffle":
-            noise = upsampling == "bilinear+noise"
-            self.tail = interpolating_tail(widths[-1], shape, self.patch, overlap, noise=noise)
-        elif overlap:
-            self.tail = nn.Sequential(
-                nn.SiLU(),
-                nn.Conv2d(widths[-1], overlap * (self.patch // 2) ** 2, 3, padding=1),
-                nn.PixelShuffle(self.patch // 2),
-                nn.SiLU(),
-                nn.Conv2d(overlap, channels * 4, 3, padding=1),
-                nn.PixelShuffle(2),
-            )
+            self.stages.append(nn.Sequential(up, *(ResBlock(widths[i]) for _ in range(blocks))))
+        if upsampling == "shuffle":
+            half = self.patch // 2
+            first = nn.Conv2d(widths[-1], OVERLAP * half**2, 3, padding=1)
+            last = nn.Conv2d(OVERLAP, channels * 4, 3, padding=1)
+            self.tail = nn.Sequential(nn.SiLU(), first, nn.PixelShuffle(half), nn.SiLU(), last, nn.PixelShuffle(2))
         else:
-            self.tail = nn.Sequential(
-                nn.SiLU(),
-                nn.Conv2d(widths[-1], channels * self.patch**2, 3, padding=1),
-                nn.PixelShuffle(self.patch),
-            )
+            self.tail = interpolating_tail(widths[-1], shape, self.patch, noise=upsampling == "bilinear+noise")
 
     def forward(self, z: Tensor) -> Tensor:
         h = self.head(z).view(-1, *self.grid)
@@ -198,68 +163,42 @@ class Decoder(nn.Module):
         return self.tail(h)
 
 
-def interpolating_tail(width: int, shape: Shape, patch: int, overlap: int, *, noise: bool) -> nn.Sequential:
+def interpolating_tail(width: int, shape: Shape, patch: int, *, noise: bool) -> nn.Sequential:
     """From the finest stage to the image by interpolation, with a convolution at the image's own size last.
 
     Every pixel is made by the same weights: pixel shuffles make neighbours by different ones, and a game against a critic
     then paints their grid (Odena et al. 2016, Deconvolution and checkerboard artifacts). With `noise`, `NoiseMaps` follow
     each interpolation.
     """
-
-    def twice(channels: int, factor: int) -> list[nn.Module]:
-        size = (shape[1] // factor, shape[2] // factor)
-        return [Twice(), NoiseMaps(channels, size)] if noise else [Twice()]
-
     layers: list[nn.Module] = []
-    if patch == 4:
-        layers = [nn.SiLU(), nn.Conv2d(width, 2 * overlap, 3, padding=1), *twice(2 * overlap, 2)]
-        width = 2 * overlap
-    layers += [nn.SiLU(), nn.Conv2d(width, overlap, 3, padding=1), nn.SiLU(), *twice(overlap, 1)]
-    return nn.Sequential(*layers, nn.Conv2d(overlap, shape[0], 3, padding=1))
+    for factor in (2, 1) if patch == 4 else (1,):  # of the image's size to that of the map
+        channels = factor * OVERLAP
+        layers += [nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1)]
+        layers += [nn.SiLU()] if factor == 1 else []
+        layers += [nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)]
+        layers += [NoiseMaps(channels, (shape[1] // factor, shape[2] // factor))] if noise else []
+        width = channels
+    return nn.Sequential(*layers, nn.Conv2d(width, shape[0], 3, padding=1))
 
 
-class VectorEncoder(nn.Module):
-    """E for vectors: (N, D) to codes (N, d), a residual MLP around a linear map."""
+class VectorNet(nn.Module):
+    """E or G for vectors, (N, inputs) to (N, outputs), one of which is `code_dim`: an MLP, 0 at first, and a linear map."""
 
-    def __init__(self, dim: int, code_dim: int, *, width: int, blocks: int) -> None:
+    def __init__(self, inputs: int, outputs: int, code_dim: int, *, width: int, blocks: int) -> None:
         super().__init__()
         self.code_shape = (code_dim,)
-        self.net = _mlp(dim, code_dim, width, blocks)
-        self.skip = nn.Linear(dim, code_dim)
-        if dim == code_dim:
+        last = nn.Linear(width, outputs)
+        zero(last.weight, last.bias)
+        self.net = nn.Sequential(
+            nn.Linear(inputs, width), *(ResidualMLPBlock(width) for _ in range(blocks)), nn.LeakyReLU(0.2), last
+        )
+        self.skip = nn.Linear(inputs, outputs)
+        if inputs == outputs:
             nn.init.eye_(self.skip.weight)
             nn.init.zeros_(self.skip.bias)
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The hidden vectors (N, width) before the last layer."""
-        return [self.net[:-1](x)]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.skip(x) + self.net(x)
-
-
-class VectorDecoder(nn.Module):
-    """G for vectors: codes (N, d) to (N, D), unbounded."""
-
-    def __init__(self, dim: int, code_dim: int, *, width: int, blocks: int) -> None:
-        super().__init__()
-        self.code_shape = (code_dim,)
-        self.net = _mlp(code_dim, dim, width, blocks)
-        self.skip = nn.Linear(code_dim, dim)
-        if dim == code_dim:
-            nn.init.eye_(self.skip.weight)
-            nn.init.zeros_(self.skip.bias)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.skip(z) + self.net(z)
-
-
-def _mlp(inputs: int, outputs: int, width: int, blocks: int) -> nn.Sequential:
-    last = nn.Linear(width, outputs)
-    zero(last.weight, last.bias)
-    return nn.Sequential(
-        nn.Linear(inputs, width), *(ResidualMLPBlock(width) for _ in range(blocks)), nn.LeakyReLU(0.2), last
-    )
 
 
 def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:
@@ -273,8 +212,7 @@ def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:
             return sizes[: i + 1]
     known = ", ".join(f"{h}x{w}" for h, w in sizes)
     raise UserError(
-        f"A code of shape {tuple(code_shape)} does not fit images of {height}x{width}.",
-        f"Its grid can be {known}.",
+        f"A code of shape {tuple(code_shape)} does not fit images of {height}x{width}.", f"Its grid can be {known}."
     )
 
 
@@ -284,16 +222,14 @@ def build_decoder(
     *,
     width: int = 64,
     blocks: int = 1,
-    norm: bool = True,
-    overlap: int = 16,
     upsampling: Upsampling = "shuffle",
-) -> Decoder | VectorDecoder:
+) -> Decoder | VectorNet:
     """The decoder that `build_autoencoder` makes, alone: also the generator of the pixel GAN."""
     shape = tuple(shape)
     code = tuple(code_shape) if code_shape else default_code_shape(shape)
     if len(shape) == 1:
-        return VectorDecoder(shape[0], code[0], width=2 * width, blocks=blocks)
-    decoder = Decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap, upsampling=upsampling)
+        return VectorNet(code[0], shape[0], code[0], width=2 * width, blocks=blocks)
+    decoder = Decoder(shape, code, width=width, blocks=blocks, upsampling=upsampling)
     start(decoder)
     return channels_last(decoder)
 
@@ -304,10 +240,8 @@ def build_autoencoder(
     *,
     width: int = 64,
     blocks: int = 1,
-    norm: bool = True,
-    overlap: int = 16,
     upsampling: Upsampling = "shuffle",
-) -> tuple[Encoder | VectorEncoder, Decoder | VectorDecoder]:
+) -> tuple[Encoder | VectorNet, Decoder | VectorNet]:
     """Encoder and decoder for data of `shape`.
 
     Args:
@@ -315,8 +249,6 @@ def build_autoencoder(
         code_shape: (d,) or (c, h, w); None: `default_code_shape(shape)`.
         width: channels of the finest stage (twice that below it, and in the MLPs).
         blocks: residual blocks a stage.
-        norm: group normalisation in the residual blocks.
-        overlap: channels of the decoder's extra convolution at half the image's size; 0: none.
         upsampling: how the decoder goes from its finest stage, a quarter of the image's size, to the image: by pixel
             shuffles, which is fastest, or by bilinear interpolation, which leaves no grid; there fixed maps of noise can
             be added, for grain that codes do not hold.
@@ -328,9 +260,9 @@ def build_autoencoder(
     """
     shape = tuple(shape)
     code = tuple(code_shape) if code_shape else default_code_shape(shape)
-    decoder = build_decoder(shape, code, width=width, blocks=blocks, norm=norm, overlap=overlap, upsampling=upsampling)
+    decoder = build_decoder(shape, code, width=width, blocks=blocks, upsampling=upsampling)
     if len(shape) == 1:
-        return VectorEncoder(shape[0], code[0], width=2 * width, blocks=blocks), decoder
-    encoder = Encoder(shape, code, width=width, blocks=blocks, norm=norm)
+        return VectorNet(shape[0], code[0], code[0], width=2 * width, blocks=blocks), decoder
+    encoder = Encoder(shape, code, width=width, blocks=blocks)
     start(encoder)
     return channels_last(encoder), decoder

@@ -26,11 +26,15 @@ def groups(channels: int) -> int:
     return next(g for g in range(min(8, channels), 0, -1) if channels % g == 0)
 
 
+def stage_widths(width: int, stages: int) -> list[int]:
+    """Channels of each stage: `width`, then twice that (the coarse grids hold little)."""
+    return [width if i == 0 else 2 * width for i in range(stages)]
+
+
 def start(net: nn.Module) -> None:
     """Draw every weight of `net` that is not zero from N(0, 1 / fan_in), and set every bias to zero.
 
-    Keeps the scale of what passes through networks without normalisation. PyTorch's own start shrinks it by sqrt 3 a
-    layer.
+    Keeps the scale of what passes through, which PyTorch's own start shrinks by sqrt 3 a layer.
     """
     for m in net.modules():
         if isinstance(m, nn.Conv2d | nn.Linear):
@@ -52,17 +56,12 @@ def channels_last(net: Net) -> Net:
 
 
 class ResBlock(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x)))))), the identity at the start because the last convolution is zero.
+    """x + conv(silu(norm(conv(silu(norm(x)))))), the identity at the start because the last convolution is zero."""
 
-    Args:
-        channels: of input and output.
-        norm: group normalisation before each activation; without it the zero start alone keeps the scale.
-    """
-
-    def __init__(self, channels: int, *, norm: bool = True) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups(channels), channels) if norm else nn.Identity()
-        self.norm2 = nn.GroupNorm(groups(channels), channels) if norm else nn.Identity()
+        self.norm1 = nn.GroupNorm(groups(channels), channels)
+        self.norm2 = nn.GroupNorm(groups(channels), channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         zero(self.conv2.weight, self.conv2.bias)
@@ -75,15 +74,11 @@ class ResBlock(nn.Module):
 class CriticBlock(nn.Module):
     """x + conv(a(conv(a(x)))), a = leaky ReLU 0.2, no normalisation (gradient penalties need samples apart).
 
-    Fix-up start (Zhang et al. 2019; R3GAN, arXiv 2501.05441): the first convolution of the
-    two-layer branch is scaled by depth^(-1/2), and the last one is zero.
-
-    Args:
-        channels: of input and output.
-        depth: number of residual blocks of the whole network.
+    Fix-up start (Zhang et al. 2019; R3GAN, arXiv 2501.05441): the first convolution of the two-layer branch is scaled by
+    depth^(-1/2), `depth` being the number of residual blocks of the whole network, and the last one is zero.
     """
 
-    def __init__(self, channels: int, *, depth: int = 1) -> None:
+    def __init__(self, channels: int, *, depth: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
@@ -106,12 +101,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A 3x3 convolution and a pixel shuffle to twice the height and width, cropped to `size`.
-
-    Args:
-        inputs, outputs: channels.
-        size: (height, width) of the output, which undoes the rounding of `Down`.
-    """
+    """A 3x3 convolution and a pixel shuffle to twice the height and width, cropped to `size`: what `Down` rounded up."""
 
     def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -122,23 +112,12 @@ class Up(nn.Module):
         return F.pixel_shuffle(self.conv(x), 2)[..., : self.size[0], : self.size[1]]
 
 
-class Twice(nn.Module):
-    """Twice the height and width, by bilinear interpolation."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
 class NoiseMaps(nn.Module):
     """h + A(h) ⊙ n: fine detail that no code holds, from maps n ~ N(0, 1) that are drawn once, with the network.
 
     StyleGAN (Karras et al. 2019, arXiv 1812.04948) draws n anew for every image. Here G stays a function of its code, so
     that it exports, and decodes the same code alike each time. A, a 1x1 convolution that starts at zero, chooses for each
-    place how much of each map is added.
-
-    Args:
-        channels: of h.
-        size: (height, width) of h.
+    place how much of each map is added. Maps are as many as channels of h, of its `size` (height, width).
     """
 
     n: Tensor
@@ -155,16 +134,11 @@ class NoiseMaps(nn.Module):
 
 
 class ResidualMLPBlock(nn.Module):
-    """x + W2 a(W1 a(x)) on vectors (N, width); W2 starts at zero. `a` is leaky ReLU 0.2 or SiLU.
+    """x + W2 a(W1 a(x)) on vectors (N, width); W2 starts at zero, `a` is leaky ReLU 0.2."""
 
-    Args:
-        width: of input and output.
-        norm: layer normalisation first (generators and autoencoders; never critics).
-    """
-
-    def __init__(self, width: int, *, norm: bool = False) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm: nn.Module = nn.LayerNorm(width) if norm else nn.Identity()
+        self.norm: nn.Module = nn.Identity()  # `use_virtual_batch_norm` puts another here
         self.linear1 = nn.Linear(width, width)
         self.linear2 = nn.Linear(width, width)
         zero(self.linear2.weight, self.linear2.bias)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from aegan.errors import UserError
 from aegan.networks.augment import Augment
-from aegan.networks.blocks import CriticBlock, ResidualMLPBlock, channels_last, zero
+from aegan.networks.blocks import CriticBlock, ResidualMLPBlock, channels_last, stage_widths, start, zero
 from aegan.networks.layers import MinibatchDiscrimination
 
 Shape = tuple[int, ...]
@@ -38,9 +39,7 @@ class Critic(nn.Module):
 
     Args:
         body: (N, m * C, ...) to a list of maps; the last is the vector (N, width) that the head reads.
-        width: of that vector.
         classes: number of classes, 0 for none.
-        pack: samples judged together.
     """
 
     def __init__(self, body: CriticBody, width: int, *, classes: int, pack: int) -> None:
@@ -50,8 +49,7 @@ class Critic(nn.Module):
         self.augment: Augment | None = None  # set where data is small: what D sees of images, while it is trained
         self.body = body
         self.linear = nn.Linear(width, 1)
-        nn.init.normal_(self.linear.weight, std=width**-0.5)
-        nn.init.zeros_(self.linear.bias)
+        start(self.linear)
         self.embed = nn.Embedding(classes, width) if classes else None
         if self.embed is not None:
             nn.init.normal_(self.embed.weight, std=0.1 * width**-0.5)
@@ -86,34 +84,28 @@ class CriticBody(nn.Module):
 class ImageBody(CriticBody):
     """Overlapping stem to a quarter of the size, then residual stages at 1/4, 1/8, ... down to about 4x4.
 
-    Args:
-        shape: (C, H, W) with the pack already counted in C.
-        width: channels at a quarter of the size; twice that below.
-        blocks: residual blocks a stage.
+    `shape` is (C, H, W) with the pack already counted in C.
     """
 
-    def __init__(self, shape: Shape, *, width: int, blocks: int) -> None:
+    def __init__(self, shape: Shape, *, width: int) -> None:
         super().__init__()
         channels, h, w = shape
-        self.stem = nn.ModuleList()
-        if min(h, w) >= 16:
-            self.stem.append(nn.Conv2d(channels, width // 2, 4, stride=2, padding=1))
-            h, w = h // 2, w // 2
-        self.stem.append(nn.Conv2d(width // 2 if len(self.stem) else channels, width, 4, stride=2, padding=1))
-        h, w = h // 2, w // 2
+        stem = [channels, width // 2, width] if min(h, w) >= 16 else [channels, width]
+        self.stem = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(stem))
+        h, w = (side // 2 ** len(self.stem) for side in (h, w))
         plan = [(h, w)]
         while max(h, w) > 4:
             h, w = max(1, h // 2), max(1, w // 2)
             plan.append((h, w))
-        widths = [width * min(2**i, 2) for i in range(len(plan))]
-        depth = blocks * len(plan)
+        widths = stage_widths(width, len(plan))
         self.stages = nn.ModuleList()
         for i, _ in enumerate(plan):
             down: nn.Module = _halving(widths[i - 1], widths[i], plan[i - 1]) if i else nn.Identity()
-            self.stages.append(nn.Sequential(down, *(CriticBlock(widths[i], depth=depth) for _ in range(blocks))))
-        for conv in [m for m in self.modules() if isinstance(m, nn.Conv2d) and max(m.stride) == 2]:
-            nn.init.kaiming_normal_(conv.weight, a=0.2)
-            zero(conv.bias)
+            self.stages.append(nn.Sequential(down, CriticBlock(widths[i], depth=len(plan))))
+        for conv in self.modules():
+            if isinstance(conv, nn.Conv2d) and max(conv.stride) == 2:
+                nn.init.kaiming_normal_(conv.weight, a=0.2)
+                zero(conv.bias)
         self.out = nn.Linear(widths[-1] * h * w, 2 * width)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -137,15 +129,15 @@ def _halving(inputs: int, outputs: int, size: tuple[int, int]) -> nn.Conv2d:
 class GridBody(CriticBody):
     """For spatial codes (c, h, w): residual convolutions at the code's own size, then stride 2 down to about 4x4."""
 
-    def __init__(self, shape: Shape, *, width: int, blocks: int) -> None:
+    def __init__(self, shape: Shape, *, width: int) -> None:
         super().__init__()
         channels, h, w = shape
         self.stem = nn.Conv2d(channels, width, 3, padding=1)
-        layers: list[nn.Module] = [CriticBlock(width, depth=2 * blocks) for _ in range(blocks)]
+        layers: list[nn.Module] = [CriticBlock(width, depth=2)]
         while max(h, w) > 4:
-            layers += [nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, stride=2, padding=1)]
             h, w = math.ceil(h / 2), math.ceil(w / 2)
-            layers += [CriticBlock(width, depth=2 * blocks) for _ in range(blocks)]
+            half = nn.Conv2d(width, width, 3, stride=2, padding=1)
+            layers += [nn.LeakyReLU(0.2), half, CriticBlock(width, depth=2)]
         self.net = nn.Sequential(*layers)
         self.out = nn.Linear(width * h * w, 2 * width)
 
@@ -167,13 +159,7 @@ class VectorBody(CriticBody):
 
 
 class BatchBody(CriticBody):
-    """A body whose last vector also tells how near each sample is to the rest of its batch.
-
-    Args:
-        body: the body itself.
-        width: of its vector.
-        kernels: numbers added to it.
-    """
+    """A body with a vector `width` long, to which `kernels` numbers are added: how near a sample is to its batch."""
 
     def __init__(self, body: CriticBody, width: int, kernels: int) -> None:
         super().__init__()
@@ -193,14 +179,7 @@ def with_head(body: CriticBody, width: int, *, classes: int, pack: int, minibatc
 
 
 def build_critic(
-    shape: Sequence[int],
-    *,
-    width: int = 64,
-    blocks: int = 1,
-    classes: int = 0,
-    pack: int = 1,
-    codes: bool = False,
-    minibatch: int = 0,
+    shape: Sequence[int], *, width: int = 64, classes: int = 0, pack: int = 1, codes: bool = False, minibatch: int = 0
 ) -> Critic:
     """A critic for images (C, H, W), for vectors or flat codes (D,), or with `codes` for spatial codes (c, h, w).
 
@@ -208,7 +187,6 @@ def build_critic(
         shape: of one sample.
         width: channels at a quarter of the image's size (twice that below, and for vectors; four times that in
             the vectors' hidden layers).
-        blocks: residual blocks a stage.
         classes: number of classes for the projection, 0: unconditional.
         pack: samples judged together; the batch must be a multiple of it.
         minibatch: numbers of minibatch discrimination; with any, samples are no longer judged one by one.
@@ -219,19 +197,15 @@ def build_critic(
     """
     if pack < 1:
         raise UserError(f"pack must be at least 1, not {pack}.", "Use --pack 1 for no packing.")
-    first, *rest = shape
-    packed = (first * pack, *rest)
+    whole = (shape[0] * pack, *shape[1:])
     body: CriticBody
-    if not rest:
-        body = VectorBody(packed[0], width=4 * width, blocks=max(2, blocks))
-        return with_head(body, 4 * width, classes=classes, pack=pack, minibatch=minibatch)
-    if codes:
-        body = GridBody(packed, width=2 * width, blocks=blocks)
-        critic = with_head(body, 4 * width, classes=classes, pack=pack, minibatch=minibatch)
+    if len(whole) == 1:
+        body, features = VectorBody(whole[0], width=4 * width, blocks=2), 4 * width
+    elif codes:
+        body, features = GridBody(whole, width=2 * width), 4 * width
     else:
-        body = ImageBody(packed, width=width, blocks=blocks)
-        critic = with_head(body, 2 * width, classes=classes, pack=pack, minibatch=minibatch)
-    return channels_last(critic)
+        body, features = ImageBody(whole, width=width), 2 * width
+    return channels_last(with_head(body, features, classes=classes, pack=pack, minibatch=minibatch))
 
 
 class JointBody(CriticBody):
@@ -242,9 +216,7 @@ class JointBody(CriticBody):
 
     Args:
         body: for examples of `shape`; its last output is (N, width).
-        shape: of an example.
         dim: of a flat code.
-        width: as above.
     """
 
     def __init__(self, body: CriticBody, shape: Shape, dim: int, width: int) -> None:
@@ -265,14 +237,14 @@ def join(x: Tensor, z: Tensor) -> Tensor:
     return torch.cat((x.flatten(1).float(), z.flatten(1).float()), 1)
 
 
-def build_joint_critic(shape: Sequence[int], dim: int, *, width: int = 64, blocks: int = 1, classes: int = 0) -> Critic:
+def build_joint_critic(shape: Sequence[int], dim: int, *, width: int = 64, classes: int = 0) -> Critic:
     """D(x, z, y) for examples of `shape` and flat codes (dim,), joined by `join`.
 
     >>> D = build_joint_critic((1, 16, 16), 8, width=16)
     >>> D(join(torch.zeros(4, 1, 16, 16), torch.zeros(4, 8))).shape
     torch.Size([4])
     """
-    alone = build_critic(shape, width=width, blocks=blocks)
+    alone = build_critic(shape, width=width)
     features = alone.linear.in_features
     return Critic(JointBody(alone.body, tuple(shape), dim, features), features, classes=classes, pack=1)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.networks.augment import Augment
-from aegan.networks.autoencoders import Decoder, Encoder, VectorDecoder, VectorEncoder, code_shape_of
+from aegan.networks.autoencoders import Decoder, Encoder, VectorNet, code_shape_of
 from aegan.networks.critics import Critic, packed
 from aegan.networks.generators import ConditionalGenerator
 from aegan.networks.layers import mixes_batch
@@ -81,10 +81,7 @@ class OwnCritic(nn.Module):
     Where the data has classes and D takes x alone, it judges x + e_y, e_y being an embedding of the class in the shape of
     an example that is zero at the start.
 
-    Args:
-        module: (N / pack, pack * C, ...) to logits (N / pack,) or (N / pack, 1).
-        shape: of an example.
-        classes, pack: as for `Critic`.
+    The module takes (N / pack, pack * C, ...) to logits (N / pack,) or (N / pack, 1); `shape` is that of an example.
     """
 
     def __init__(self, module: nn.Module, shape: Shape, *, classes: int, pack: int) -> None:
@@ -152,8 +149,7 @@ def takes_two(module: nn.Module) -> bool:
 def made(given: Mapping[str, Own], spec: DataSpec, *, anew: bool = False) -> dict[str, nn.Module]:
     """The modules by name, from those given or from the functions that make them.
 
-    Args:
-        anew: copies instead of the modules themselves, so that two models do not share weights.
+    With `anew` copies instead of the modules themselves, so that two models do not share weights.
     """
     out = {}
     for name, own in given.items():
@@ -163,18 +159,14 @@ def made(given: Mapping[str, Own], spec: DataSpec, *, anew: bool = False) -> dic
                 f"The network {name} is a {type(net).__name__}, not a torch.nn.Module.",
                 "For Keras 3, set the environment variable KERAS_BACKEND=torch before importing it.",
             )
-        out[name] = _copy(name, net) if anew and net is own else net
+        try:
+            out[name] = copy.deepcopy(net) if anew and net is own else net
+        except Exception as error:  # a module may refuse in any way: Keras asks for get_config
+            raise UserError(
+                f"The network {name} ({type(net).__name__}) cannot be copied, and the trained model needs its own: {error}",
+                "Give a function that makes it instead: networks={...: lambda spec: Mine()}.",
+            ) from error
     return out
-
-
-def _copy(name: str, net: nn.Module) -> nn.Module:
-    try:
-        return copy.deepcopy(net)
-    except Exception as error:  # a module may refuse in any way: Keras asks for get_config
-        raise UserError(
-            f"The network {name} ({type(net).__name__}) cannot be copied, and the trained model needs its own: {error}",
-            "Give a function that makes it instead: networks={...: lambda spec: Mine()}.",
-        ) from error
 
 
 def use_networks(
@@ -183,9 +175,7 @@ def use_networks(
     """The networks of a strategy with some replaced.
 
     Args:
-        nets: as the strategy built them.
         own: E, G or D, those of yours.
-        spec: of the data.
         strategy: its name, for messages.
         alone: whether D must judge each example by itself, because its gradient is penalised.
 
@@ -225,7 +215,7 @@ def use_networks(
 
 def _replaceable(net: nn.Module, x: Tensor) -> bool:
     """Whether it is one of those that have nothing about them but what they take and give."""
-    if isinstance(net, Encoder | VectorEncoder | Decoder | VectorDecoder):
+    if isinstance(net, Encoder | Decoder | VectorNet):
         return True
     if isinstance(net, ConditionalGenerator):
         return net.reference is None
@@ -244,8 +234,11 @@ def _fit(name: str, module: nn.Module, x: Tensor, wanted: Shape, strategy: str) 
     """The module, or the module with channels last, whichever makes `wanted` of `x`."""
     images = x.ndim == 4 or len(wanted) == 4
     ways = [module, ChannelsLast(module)] if images and not isinstance(module, ChannelsLast) else [module]
-    if is_keras(module) and _keras_channels_last():
-        ways.reverse()  # an unbuilt model takes the first shape it sees for granted
+    if is_keras(module):
+        import keras
+
+        if keras.config.image_data_format() == "channels_last":
+            ways.reverse()  # an unbuilt model takes the first shape it sees for granted
     fault = ""
     for way in ways:
         inputs = [x, torch.zeros(len(x), dtype=torch.long)] if wanted == (2,) and takes_two(way) else [x]
@@ -275,12 +268,6 @@ def _numbered(way: nn.Module) -> nn.Module:
     return KerasModule(way) if is_keras(way) else way
 
 
-def _keras_channels_last() -> bool:
-    import keras
-
-    return bool(keras.config.image_data_format() == "channels_last")
-
-
 def own_names(nets: Mapping[str, nn.Module]) -> list[str]:
     """Those of the networks that are not ours."""
     return [k for k, net in nets.items() if any(isinstance(m, OwnNetwork | OwnCritic) for m in net.modules())]
@@ -292,11 +279,7 @@ def giving(names: Iterable[str]) -> str:
 
 
 def from_file(where: str) -> Callable[[DataSpec], dict[str, nn.Module]]:
-    """The function of `FILE.py:FUNCTION`, from a data spec to networks by name.
-
-    Raises:
-        UserError: there is no such file or function.
-    """
+    """The function of `FILE.py:FUNCTION`, from a data spec to networks by name; `UserError` if there is none."""
     path, _, function = where.rpartition(":")
     if not Path(path).is_file():
         raise UserError(f"--networks {where}: there is no file '{path}'.", "Write it as FILE.py:FUNCTION.")

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-OUTPUTS = 5  # of a mixture of two logistics: w, μ₁, μ₂, log₂ σ₁, log₂ σ₂
 OCTAVES = (-4.0, 8.0)  # range of log₂ σ, which the codec's table of scales shares
 OWN = (
     (0, -1), (0, -2), (0, -3), (0, -4), (-1, -3), (-1, -2), (-1, -1), (-1, 0), (-1, 1), (-1, 2), (-1, 3),
@@ -37,12 +36,10 @@ def earlier(c: int) -> list[int]:
 def logistic_mixture(
     x: Tensor, out: Tensor, half: Tensor | float, unit: Tensor | float, octaves: Tensor | float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """F(x − half) and F(x + half) of a mixture of two logistics.
+    """F(x − half) and F(x + half) of a mixture of two logistics at x (...), where symbols are 2 half wide.
 
     Args:
-        x: (...).
         out: (..., 5): the logit of w, μ₁, μ₂ and log₂ σ₁, log₂ σ₂; F = w F₁ + (1 − w) F₂.
-        half: half the width of a symbol.
         unit: that μ is counted in.
         octaves: added to log₂ σ.
     """
@@ -58,10 +55,8 @@ def logistic_mixture(
 def steps_of(y: Tensor, s: Tensor, offset: float) -> Tensor:
     """k = sign(y) ⌊|y| / s + offset⌋, whole numbers in y's shape; y ≈ k s.
 
-    Args:
-        y: codes (N, ...).
-        s: the step of each, (N,).
-        offset: 0.5 rounds to the nearest; less favours smaller numbers, which cost fewer bits than they add error.
+    y are codes (N, ...) and s the step of each, (N,). An offset of 0.5 rounds to the nearest; less favours smaller numbers,
+    which cost fewer bits than they add error.
     """
     return y.sign() * (y.abs() / s.view(-1, *(1,) * (y.ndim - 1)) + offset).floor()
 
@@ -79,11 +74,7 @@ class CodeDensity(nn.Module):
 
     Plane after plane is coded, each row by row. A small network of each plane reads the numbers left and above, all around
     in planes before (the first and the latest few), log₂ s and the place; it gives the mixture of y_i / 2^e, where e is of
-    the plane.
-
-    Args:
-        shape: (P, h, w) of a code.
-        width: of both hidden layers.
+    the plane. Both hidden layers have `width` numbers.
     """
 
     octaves: Tensor
@@ -104,8 +95,7 @@ class CodeDensity(nn.Module):
     def forward(self, y: Tensor, s: Tensor, places: int = 0) -> Tensor:
         """Bits of each code, (N,), of codes y (N, P, h, w) and steps s (N,).
 
-        Args:
-            places: estimate from so many random places of each plane; 0: all.
+        They are estimated from so many random `places` of each plane; 0: all.
         """
         with torch.autocast(y.device.type, enabled=False):
             y, s = y.float(), s.float()
@@ -134,26 +124,20 @@ class CodeDensity(nn.Module):
 class PixelDensity(nn.Module):
     """p(x) = Π p(x_i | earlier pixels): zero or not, and if not a mixture of two logistics, clipped to 1 … 255.
 
-    A small network reads the pixels left and above, those of the channels before, and the place in the image.
-
-    Args:
-        channels: of the images; each has its own network.
-        width: of both hidden layers.
+    A small network of each channel, with two hidden layers of `width` numbers, reads the pixels left and above, those of
+    the channels before, and the place in the image.
     """
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.channels, self.width = channels, width
-        self.nets = nn.ModuleList()
-        for c in range(channels):
-            inputs = len(OWN) + c * len(OTHER) + 2
-            self.nets.append(hidden_net(inputs, width, [0.0, 0.0, 1.0, 2.5, 3.0, 4.0]))
+        start = [0.0, 0.0, 1.0, 2.5, 3.0, 4.0]
+        self.nets = nn.ModuleList(hidden_net(len(OWN) + c * len(OTHER) + 2, width, start) for c in range(channels))
 
     def forward(self, x: Tensor, places: int) -> Tensor:
         """Bits of pixels at random places, (N,): a mean over `places` places and all channels of each image.
 
-        Args:
-            x: images (N, C, H, W) in [-1, 1], of at least 8 bits.
+        Images x (N, C, H, W) are in [-1, 1], of at least 8 bits.
         """
         with torch.autocast(x.device.type, enabled=False):
             n, channels, height, width = x.shape

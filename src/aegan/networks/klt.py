@@ -14,7 +14,7 @@ class PatchKLT(nn.Module):
 
     Args:
         channels: of the images.
-        patch: side of a patch, pixels.
+        patch: p.
         unit: length of a step of 1 in a coefficient, in the units of the data.
     """
 

@@ -12,6 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from aegan.collectives import all_gather_rows
 from aegan.networks.blocks import ResidualMLPBlock
 
+EPSILON = 1e-5  # added to σ²
+
 
 class MinibatchDiscrimination(nn.Module):
     """o_b(i) = 1 / (N − 1) Σ_{j ≠ i} exp(−|M_ib − M_jb|₁), M_i = f(x_i) T: how near each example is to its batch.
@@ -19,8 +21,7 @@ class MinibatchDiscrimination(nn.Module):
     The paper's sum over j is a mean here, so that neither the batch's size nor its last logits depend on it.
 
     Args:
-        inputs: A, numbers in f(x_i).
-        kernels: B, numbers in o(x_i).
+        inputs, kernels: A and B, numbers in f(x_i) and o(x_i).
         dims: C, rows compared by each kernel; 5 in the authors' code.
     """
 
@@ -42,17 +43,12 @@ class VirtualBatchNorm(nn.Module):
     """γ (h − μ) / σ + β, with μ and σ² of a fixed reference batch and the example itself, weighed as one of R + 1.
 
     The first R rows of h are the reference batch's, which are normalised by their own statistics alone; the others do
-    not see each other. `ConditionalGenerator` puts the reference before every batch.
-
-    Args:
-        channels: of h, (N, channels, ...).
-        reference: R.
-        eps: added to σ².
+    not see each other. `ConditionalGenerator` puts the reference, R examples, before every batch. h is (N, channels, ...).
     """
 
-    def __init__(self, channels: int, reference: int, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, reference: int) -> None:
         super().__init__()
-        self.reference, self.eps = reference, eps
+        self.reference = reference
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
@@ -68,7 +64,7 @@ class VirtualBatchNorm(nn.Module):
             return torch.cat((of_reference.expand_as(m[:R]), own))
 
         mu, second = together(mean), together(square)
-        out = (wide - mu) * (second - mu.square() + self.eps).clamp_min(self.eps).rsqrt()
+        out = (wide - mu) * (second - mu.square() + EPSILON).clamp_min(EPSILON).rsqrt()
         shape = (1, -1, *(1,) * len(rest))
         return (out * self.weight.view(shape) + self.bias.view(shape)).to(h.dtype)
 
@@ -85,11 +81,7 @@ def use_virtual_batch_norm(net: nn.Module, reference: int) -> None:
 
 
 class History(nn.Module):
-    """|θ − 1/t Σ_{i ≤ t} θ_i|²: how far a network is from the mean of what it has been; a call moves on by one step.
-
-    Args:
-        net: the network whose θ is followed.
-    """
+    """|θ − 1/t Σ_{i ≤ t} θ_i|²: how far a network is from the mean of what it has been; a call moves on by one step."""
 
     mean: Tensor
     t: Tensor
@@ -116,9 +108,7 @@ def mixes_batch(net: nn.Module) -> bool:
 def settle(net: nn.Module, batches: Iterable[tuple[Tensor | None, ...]]) -> int:
     """Takes batch normalisation's means and variances anew, as plain averages over some batches; returns how many layers.
 
-    Args:
-        net: in training mode.
-        batches: what `net` is called with.
+    `net` is in training mode; `batches` are what it is called with.
     """
     layers = [m for m in net.modules() if isinstance(m, _BatchNorm)]
     kept = [m.momentum for m in layers]

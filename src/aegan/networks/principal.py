@@ -61,21 +61,12 @@ class Components(nn.Module):
 
 
 class PrincipalEncoder(nn.Module):
-    """E(x) = u(x) + e(x), with e = 0 at first.
-
-    Args:
-        components: u.
-        net: e.
-    """
+    """E(x) = u(x) + e(x): `components` u, and a net e that is 0 at first."""
 
     def __init__(self, components: Components, net: Encoder) -> None:
         super().__init__()
         self.components, self.net, self.code_shape = components, net, net.code_shape
         silence(net.head)
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        """Those of e."""
-        return self.net.features(x)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -84,12 +75,7 @@ class PrincipalEncoder(nn.Module):
 
 
 class PrincipalDecoder(nn.Module):
-    """G(z) = x(z) + g(z), with g = 0 at first.
-
-    Args:
-        components: x is their inverse.
-        net: g.
-    """
+    """G(z) = x(z) + g(z): x the inverse of `components`, and a net g that is 0 at first."""
 
     def __init__(self, components: Components, net: Decoder) -> None:
         super().__init__()

@@ -18,14 +18,12 @@ class Mixer(nn.Module):
 
     Without it heads look at the few strongest channels, and G satisfies those. Nothing here is trained.
 
-    Args:
-        channels: of the maps, finest first.
-        width: channels of each mixed map.
+    `channels` are those of the maps, finest first, `width` those of each mixed map.
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
-        # buffers, not parameters: whatever trains this network must not train these
+        # buffers: whatever trains this network must not train these
         self.across = [self._fixed(f"across{i}", (width, c, 1, 1)) for i, c in enumerate(channels)]
         self.down = [self._fixed(f"down{i}", (width, width, 3, 3)) for i in range(len(channels) - 1)]
 
@@ -46,11 +44,7 @@ class Mixer(nn.Module):
 class Head(nn.Module):
     """Logits at every place of one map: 1×1, then stride 2 down to about 4×4, 3×3; all under spectral normalisation.
 
-    Args:
-        channels: of the map.
-        sides: (height, width) of it.
-        width: channels inside.
-        classes: number of classes, 0 for none: then each place also gets e_y · h (Miyato & Koyama 2018).
+    With `classes` each place also gets e_y · h (Miyato & Koyama 2018). `sides` are the map's (height, width).
     """
 
     def __init__(self, channels: int, sides: tuple[int, int], *, width: int, classes: int) -> None:
@@ -59,7 +53,7 @@ class Head(nn.Module):
         side = max(sides)
         while side > SIDE:
             layers += [spectral_norm(nn.Conv2d(width, width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
-            side = side // 2
+            side //= 2
         self.body = nn.Sequential(*layers, spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2))
         self.logit = spectral_norm(nn.Conv2d(width, 1, 1))
         self.embed = spectral_norm(nn.Embedding(classes, width)) if classes else None

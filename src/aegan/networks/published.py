@@ -51,10 +51,7 @@ class DCGANDecoder(nn.Module):
     A linear layer to a grid, then 5x5 convolutions of fractional stride 1/2; batch normalisation and ReLU after each
     but the last, which ends in tanh.
 
-    Args:
-        shape: (C, H, W).
-        z_dim: d; 100 in the paper.
-        width: channels of the finest hidden layer, doubled at each coarser one; 128 in the authors' code.
+    `z_dim` d is 100 in the paper; `width`, the channels of the finest hidden layer, doubled at each coarser one, 128.
     """
 
     def __init__(self, shape: tuple[int, ...], z_dim: int, *, width: int) -> None:
@@ -70,6 +67,7 @@ class DCGANDecoder(nn.Module):
         for a, b in pairwise(widths):
             layers += [_up(a, b), nn.BatchNorm2d(b), nn.ReLU()]
         self.net = nn.Sequential(*layers, _up(widths[-1], shape[0]), nn.Tanh())
+        start_published(self)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.net(self.project(z).view(-1, *self.grid))
@@ -92,6 +90,7 @@ class DCGANBody(CriticBody):
             conv = nn.Conv2d(a, b, 5, stride=2, padding=2, bias=False)
             self.layers.append(nn.Sequential(conv, nn.BatchNorm2d(b) if i else nn.Identity()))
         self.out = widths[-1] * h * w
+        start_published(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
@@ -112,6 +111,7 @@ class PacGANDecoder(nn.Module):
         for a in (z_dim, width, width, width):
             layers += [nn.Linear(a, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
         self.net = nn.Sequential(*layers, nn.Linear(width, dim))
+        start_published(self)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.net(z)
@@ -126,6 +126,7 @@ class MaxoutBody(CriticBody):
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(a, width * self.pieces) for a in (dim, width, width))
         self.out = width
+        start_published(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
@@ -135,19 +136,13 @@ class MaxoutBody(CriticBody):
         return maps
 
 
-def published_decoder(
-    kind: str, shape: tuple[int, ...], z_dim: int, *, width: int
-) -> DCGANDecoder | PacGANDecoder | R3Decoder:
+def published_decoder(kind: str, shape: tuple[int, ...], z_dim: int, *, width: int) -> nn.Module:
     """The decoder called `kind`, dcgan, pacgan or r3gan, from its own start."""
-    net: DCGANDecoder | PacGANDecoder
     if kind == "r3gan":
         return R3Decoder(shape, z_dim, width=width)
     if kind == "dcgan":
-        net = DCGANDecoder(shape, z_dim, width=width)
-    else:
-        net = PacGANDecoder(_dimension(shape), z_dim, width=width)
-    start_published(net)
-    return net
+        return DCGANDecoder(shape, z_dim, width=width)
+    return PacGANDecoder(_dimension(shape), z_dim, width=width)
 
 
 def published_critic(
@@ -162,14 +157,13 @@ def published_critic(
     body: DCGANBody | MaxoutBody | R3Body
     if kind == "r3gan":
         body = R3Body((shape[0] * pack, *shape[1:]), width=width)
-        return with_head(body, body.out, classes=classes, pack=pack, minibatch=minibatch)
-    if kind == "dcgan":
+    elif kind == "dcgan":
         body = DCGANBody((shape[0] * pack, *shape[1:]), width=width)
     else:
         body = MaxoutBody(_dimension(shape) * pack, width=width)
-    start_published(body)
     critic = with_head(body, body.out, classes=classes, pack=pack, minibatch=minibatch)
-    start_published(critic.linear)
+    if kind != "r3gan":
+        start_published(critic.linear)
     return critic
 
 

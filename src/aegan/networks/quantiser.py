@@ -25,16 +25,11 @@ class Quantiser(nn.Module):
     References:
         van den Oord et al. 2017, arXiv 1711.00937, appendix A.1 (moving averages); Razavi et al. 2019, 1906.00446.
 
-    Args:
-        code_shape: (d,) or (c, h, w).
-        entries: K.
-        decay: of the averages.
-
     >>> Q = Quantiser((2,), entries=3)
     >>> Q.entries.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]]))[0].tolist()
     [0.0, 0.0]
-    >>> Q(torch.tensor([[0.9, 0.2], [4.0, 9.0]])).tolist(), Q.indices(torch.tensor([[0.1, 0.1]])).tolist()
-    ([[1.0, 0.0], [5.0, 5.0]], [[0]])
+    >>> Q(torch.tensor([[0.9, 0.2], [4.0, 9.0]])).tolist()
+    [[1.0, 0.0], [5.0, 5.0]]
     """
 
     entries: Tensor
@@ -64,10 +59,6 @@ class Quantiser(nn.Module):
             # left to choose, torch would look at the number of rows, and a graph has no fixed one
             return torch.cdist(rows.float(), self.entries, compute_mode="use_mm_for_euclid_dist").argmin(1)
 
-    def indices(self, z: Tensor) -> Tensor:
-        """Codes as whole numbers, (N, places)."""
-        return self.nearest(self.pieces(z)).view(len(z), -1)
-
     def forward(self, z: Tensor) -> Tensor:
         """Codes (N, ...) rounded; no gradient flows."""
         rounded = self.entries[self.nearest(self.pieces(z.detach()))]
@@ -78,11 +69,7 @@ class Quantiser(nn.Module):
 
     @torch.no_grad()
     def learn(self, z: Tensor) -> Tensor:
-        """Moves the entries towards a batch of codes.
-
-        Returns:
-            the perplexity exp(−Σ p_k log p_k) of the batch's indices: how many entries are in use, ().
-        """
+        """Moves the entries towards a batch of codes, and returns how many are in use: exp(−Σ p_k log p_k), ()."""
         rows = self.pieces(all_gather_rows(z.detach().float()))
         used = F.one_hot(self.nearest(rows), len(self.entries)).to(rows)
         self.counts.lerp_(used.sum(0), 1 - self.decay)

@@ -60,12 +60,10 @@ class BiasedLeakyReLU(nn.Module):
 
 
 class R3Block(nn.Sequential):
-    """The branch of a residual block, zero at first.
+    """A residual block, whose branch is zero at first.
 
-    Args:
-        channels: of input and output.
-        depth: L, blocks of the whole network: the start of the first two convolutions is scaled by L^(-1/4) (fix-up, Zhang
-            et al. 2019, arXiv 1901.09321, of a branch of three layers).
+    With L = `depth` blocks in the whole network the first two convolutions start scaled by L^(-1/4) (fix-up, Zhang et al.
+    2019, arXiv 1901.09321, of a branch of three layers).
     """
 
     def __init__(self, channels: int, *, depth: int) -> None:
@@ -84,13 +82,7 @@ class R3Block(nn.Sequential):
 
 
 class R3Decoder(nn.Module):
-    """G: z (N, d) to images (N, C, H, W), without a last activation.
-
-    Args:
-        shape: (C, H, W).
-        z_dim: d; 64 in the paper.
-        width: channels; 768 in the paper.
-    """
+    """G: z (N, d) to images (N, C, H, W), without a last activation; in the paper d = 64, and `width` 768 channels."""
 
     def __init__(self, shape: tuple[int, ...], z_dim: int, *, width: int) -> None:
         super().__init__()
@@ -119,9 +111,7 @@ class R3Decoder(nn.Module):
 class R3Body(CriticBody):
     """D up to its linear layer: the stages of G in the other direction, then a 4x4 basis for each channel.
 
-    Args:
-        shape: (C, H, W) with the pack already counted in C.
-        width: channels; 768 in the paper.
+    `shape` is (C, H, W) with the pack already counted in C.
     """
 
     def __init__(self, shape: tuple[int, ...], *, width: int) -> None:

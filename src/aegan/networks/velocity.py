@@ -39,8 +39,7 @@ class Velocity(nn.Module):
 
     Args:
         shape: of a code; its numbers are taken as one vector, so that any may depend on any.
-        width: of the hidden layers.
-        blocks: residual layers.
+        blocks: residual layers, of `width` numbers.
         classes: number of classes, 0: unconditional.
 
     >>> v = Velocity((8, 4, 4), width=16)

@@ -41,51 +41,6 @@ class Adversarial:
     relative: bool = False
 
 
-def minimax_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """L_D = sp(-D(x)) + sp(D(G(z))) = -log sigma(D(x)) - log(1 - sigma(D(G(z))))."""
-    return sp(-real) + sp(fake)
-
-
-def minimax_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
-    """L_G = -sp(D(G(z))) = log(1 - sigma(D(G(z)))); its gradient vanishes where the critic is sure."""
-    return -sp(fake)
-
-
-def nonsaturating_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
-    """L_G = sp(-D(G(z))) = -log sigma(D(G(z)))."""
-    return sp(-fake)
-
-
-def lsgan_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """L_D = ((D(x) - 1)^2 + D(G(z))^2) / 2."""
-    return 0.5 * ((real - 1).square() + fake.square())
-
-
-def lsgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
-    """L_G = (D(G(z)) - 1)^2 / 2."""
-    return 0.5 * (fake - 1).square()
-
-
-def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """L_D = (1 - D(x))_+ + (1 + D(G(z)))_+."""
-    return F.relu(1 - real) + F.relu(1 + fake)
-
-
-def wgan_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """L_D = D(G(z)) - D(x), for a critic that a penalty keeps 1-Lipschitz."""
-    return fake - real
-
-
-def wgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
-    """L_G = -D(G(z)); also that of the hinge game."""
-    return -fake
-
-
-def rpgan_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """L_D = sp(-(D(x) - D(G(z)))), real i paired with fake i."""
-    return sp(fake - real)
-
-
 def rpgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
     """L_G = sp(-(D(G(z)) - D(x))); D(x) scales the gradient, so it must be given."""
     if real is None:
@@ -93,15 +48,19 @@ def rpgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
     return sp(real - fake)
 
 
-ADVERSARIAL: dict[str, Adversarial] = {
+ADVERSARIAL = {
     game.name: game
     for game in (
-        Adversarial("minimax", minimax_critic, minimax_generator),
-        Adversarial("nonsaturating", minimax_critic, nonsaturating_generator),
-        Adversarial("lsgan", lsgan_critic, lsgan_generator),
-        Adversarial("hinge", hinge_critic, wgan_generator),
-        Adversarial("wgan", wgan_critic, wgan_generator),
-        Adversarial("rpgan", rpgan_critic, rpgan_generator, relative=True),
+        Adversarial("minimax", lambda real, fake: sp(-real) + sp(fake), lambda fake, _: -sp(fake)),
+        Adversarial("nonsaturating", lambda real, fake: sp(-real) + sp(fake), lambda fake, _: sp(-fake)),
+        Adversarial(
+            "lsgan",
+            lambda real, fake: 0.5 * ((real - 1).square() + fake.square()),
+            lambda fake, _: 0.5 * (fake - 1).square(),
+        ),
+        Adversarial("hinge", lambda real, fake: F.relu(1 - real) + F.relu(1 + fake), lambda fake, _: -fake),
+        Adversarial("wgan", lambda real, fake: fake - real, lambda fake, _: -fake),
+        Adversarial("rpgan", lambda real, fake: sp(fake - real), rpgan_generator, relative=True),
     )
 }
 

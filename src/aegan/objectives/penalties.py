@@ -14,29 +14,19 @@ from torch import Tensor
 CriticFn = Callable[[Tensor], Tensor]
 
 
-def input_gradient(critic: CriticFn, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (M,) of `critic(x)` and the gradient of their sum, (N, ...) like `x`, both differentiable.
+def squared_norm(gradient: Tensor, packs: int) -> Tensor:
+    """Sum of squares over everything but the first axis, (packs,), in fp32 or better."""
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)).square().reshape(packs, -1).sum(1)
 
-    As sample i's logit depends on sample i alone, row i of the gradient is that of its own logit.
+
+def gradient_norm(critic: CriticFn, x: Tensor) -> Tensor:
+    """||grad_x D(x)||^2, summed over the sample's values, (N,), and differentiable.
+
+    As sample i's logit depends on sample i alone, row i of the gradient of their sum is that of its own logit.
     """
     x = x.detach().requires_grad_(True)
     logits = critic(x)
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-    return logits, gradient
-
-
-def squared_norm(gradient: Tensor, packs: int) -> Tensor:
-    """Sum of squares over everything but the first axis, (packs,)."""
-    return (
-        gradient.float().square().reshape(packs, -1).sum(1)
-        if gradient.dtype != torch.float64
-        else (gradient.square().reshape(packs, -1).sum(1))
-    )
-
-
-def gradient_norm(critic: CriticFn, x: Tensor) -> Tensor:
-    """||grad_x D(x)||^2, summed over the sample's values, (N,)."""
-    logits, gradient = input_gradient(critic, x)
     return squared_norm(gradient, len(logits))
 
 
@@ -50,19 +40,21 @@ def r2(critic: CriticFn, fake: Tensor, gamma: float) -> Tensor:
     return 0.5 * gamma * gradient_norm(critic, fake)
 
 
-def gradient_penalty(
-    critic: CriticFn,
-    real: Tensor,
-    fake: Tensor,
-    weight: float = 10.0,
-    *,
-    eps: float = 1e-12,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """lambda (||grad D(u x + (1 - u) G(z))||_2 - 1)^2, u ~ U(0, 1) per sample (Gulrajani et al. 2017, 1704.00028).
-
-    `eps` is added to the squared norm, as the square root has no gradient at zero.
-    """
-    u = torch.rand(len(real), *(1,) * (real.dim() - 1), dtype=real.dtype, device=real.device, generator=generator)
-    norm = (gradient_norm(critic, u * real + (1 - u) * fake) + eps).sqrt()
+def gradient_penalty(critic: CriticFn, real: Tensor, fake: Tensor, weight: float = 10.0) -> Tensor:
+    """lambda (||grad_x D(u x + (1 - u) G(z))||_2 - 1)^2, u ~ U(0, 1) per sample (Gulrajani et al. 2017, 1704.00028)."""
+    u = torch.rand(len(real), *(1,) * (real.dim() - 1), dtype=real.dtype, device=real.device)
+    norm = (gradient_norm(critic, u * real + (1 - u) * fake) + 1e-12).sqrt()  # whose gradient at 0 is infinite
     return weight * (norm - 1).square()
+
+
+def finite_difference(logits: Tensor, moved: Tensor, gamma: float, sigma: float) -> Tensor:
+    """gamma / 2 ((D(x) - D(x + sigma n)) / sigma)^2, n ~ N(0, I), (N,): R1 or R2 without a gradient of a gradient.
+
+    Its mean over n is that of `r1` as sigma goes to 0; n may not be shared by examples. Both logits in fp32: their
+    difference is small (Lin et al. 2025, arXiv 2501.08316).
+
+    Args:
+        logits: D(x), (N,).
+        moved: D(x + sigma n), (N,).
+    """
+    return 0.5 * gamma * ((logits - moved) / sigma).square()

@@ -76,12 +76,9 @@ def feature_distance(real: Sequence[Tensor], fake: Sequence[Tensor], *, power: i
         real, fake: maps of the same shapes, (N, ...).
         power: 1 or 2.
     """
-    total: Tensor | None = None
+    terms = []
     for a, b in zip(real, fake, strict=True):
         a = a.detach().to(torch.promote_types(a.dtype, torch.float32))
-        d = (b.to(a.dtype) - a).abs()
-        term = per_sample(d**power) / all_reduce_mean((a.abs() ** power).mean()).clamp_min(1e-8)
-        total = term if total is None else total + term
-    if total is None:
-        raise ValueError("no maps to compare")
-    return total
+        distance = per_sample((b.to(a.dtype) - a).abs() ** power)
+        terms.append(distance / all_reduce_mean((a.abs() ** power).mean()).clamp_min(1e-8))
+    return torch.stack(terms).sum(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,26 +11,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aegan import cells
-from aegan.pages import charts
+from aegan.pages.charts import line_chart
 from aegan.text import duration, plural
 from aegan.version import __version__
+
+__all__ = ["Column", "columns", "line_chart", "picture", "render"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
-
-    Attributes:
-        title: of its head.
-        number: whether its cells are numbers, which stand to the right.
-        label: what a narrow screen shows before its cells, where it has no heads.
-        kind: a class of the style sheet.
-    """
+    """A column of a table."""
 
     title: str
-    number: bool = False
-    label: str = ""
-    kind: str = ""
+    number: bool = False  # numbers stand to the right
+    label: str = ""  # what a narrow screen shows before its cells, where it has no heads
+    kind: str = ""  # a class of the style sheet
 
 
 def columns(*titles: str) -> list[Column]:
@@ -48,18 +42,6 @@ def picture(path: Path, alt: str, widest: int) -> Markup:
     return Markup(cells.picture(path, alt, widest))
 
 
-def svg(chart: str) -> Markup:
-    """A chart of `aegan.pages.charts`, which escape what they name."""
-    return Markup(chart)
-
-
-def line_chart(
-    title: str, series: dict[str, Any], marks: Sequence[tuple[float, str]] = (), x_title: str = "step"
-) -> Markup:
-    """See `aegan.pages.charts.Chart`."""
-    return svg(charts.line_chart(charts.Chart(title, series, marks, x_title)))
-
-
 def render(name: str, /, **context: Any) -> str:
     """A page.
 
@@ -68,10 +50,6 @@ def render(name: str, /, **context: Any) -> str:
         context: what the template names; a name that is missing is an error.
     """
     return _environment().get_template(name).render(version=__version__, **context)
-
-
-def _markdown_cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 @cache
@@ -83,5 +61,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "plural": plural, "cell": _markdown_cell}
+    environment.filters |= {"duration": duration, "plural": plural}
+    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")  # of a table in Markdown
     return environment

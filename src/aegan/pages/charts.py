@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
 WIDTH, HEIGHT = 480, 250  # of a line chart
 LEFT, RIGHT, TOP, BOTTOM = 56, 22, 22, 34
@@ -20,13 +22,7 @@ Band = Sequence[tuple[float, float, float, float]]  # x, median, least, most
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of values on a range of pixels.
-
-    Attributes:
-        low, high: values at both ends, low < high; of a logarithmic axis both above 0.
-        start, end: their pixels.
-        log: logarithmic.
-    """
+    """Values low < high on the pixels from start to end; of a logarithmic axis both are above 0."""
 
     low: float
     high: float
@@ -86,9 +82,9 @@ def label(value: float, percent: bool = False) -> str:
     """
     if percent:
         return f"{100 * value:.3g} %"
-    return (
-        f"{value / 1000:,.4g}k" if abs(value) >= 10_000 else (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
-    )
+    if abs(value) >= 10_000:
+        return f"{value / 1000:,.4g}k"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -103,36 +99,31 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(i * step, 12) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One chart.
+def line_chart(
+    title: str,
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    marks: Sequence[tuple[float, str]] = (),
+    x_title: str = "step",
+) -> Markup:
+    """Curves with their legend; empty if none has two finite points.
 
-    Attributes:
+    Args:
         title: what is drawn, in words.
         series: name -> (x, y), equally long; values that are not finite break a curve.
         marks: (x, name) of stage boundaries in order, drawn as dashed lines; the first one may lie left of all curves.
         x_title: below the axis.
     """
-
-    title: str
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]]
-    marks: Sequence[tuple[float, str]] = field(default_factory=tuple)
-    x_title: str = "step"
-
-
-def line_chart(chart: Chart) -> str:
-    """HTML of a chart with its legend; empty if no curve has two finite points."""
-    curves = {name: _thin(*xy) for name, xy in chart.series.items()}
+    curves = {name: _thin(*xy) for name, xy in series.items()}
     curves = {name: (x, y) for name, (x, y) in curves.items() if np.isfinite(y).sum() >= 2}
     if not curves:
-        return ""
+        return Markup()
     xs = [float(v) for x, _ in curves.values() for v in x]
     ys = [float(v) for _, y in curves.values() for v in y if math.isfinite(v)]
     x = Axis(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, LEFT, WIDTH - RIGHT)
     y = Axis.central(ys, HEIGHT - BOTTOM, TOP)
-    parts = [_open(WIDTH, HEIGHT, chart.title), *_grid(x, y, 5, 7)]
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(chart.x_title)}</text>')
-    parts += _marks([(x.at(at), name) for at, name in chart.marks if at <= x.high])
+    parts = [_open(WIDTH, HEIGHT, title), *_grid(x, y, 5, 7)]
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_title)}</text>')
+    parts += _marks([(x.at(at), name) for at, name in marks if at <= x.high])
     for i, (a, b) in enumerate(curves.values()):
         dashes = ' stroke-dasharray="5 3"' if i >= COLOURS else ""
         parts += [
@@ -143,22 +134,19 @@ def line_chart(chart: Chart) -> str:
         for i, (name, (_, b)) in enumerate(curves.items())
     )
     scale = " (logarithmic)" if y.log else ""
-    return (
-        f'<figure class="chart"><figcaption>{escape(chart.title)}{scale}</figcaption>{"".join(parts)}</svg>'
+    return Markup(
+        f'<figure class="chart"><figcaption>{escape(title)}{scale}</figcaption>{"".join(parts)}</svg>'
         f'<ul class="legend">{legend}</ul></figure>'
     )
 
 
-def band_chart(title: str, own: Band, others: Sequence[Curve], x: Axis, y: Axis, text: str) -> str:
+def band_chart(title: str, own: Band, others: Sequence[Curve], x: Axis, y: Axis, text: str) -> Markup:
     """One strategy's median over time within its spread, the other strategies' medians behind it in grey."""
     parts = [_open(260, 170, f"{title}: {text}")]
     parts += _grid(x, y, 3, 3)
     parts += [f'<polyline class="other" points="{_points(c, x, y)}"/>' for c in others if len(c) > 1]
-    parts += [
-        f'<circle class="other" cx="{x.at(c[0][0]):.1f}" cy="{y.at(c[0][1]):.1f}" r="2"/>'
-        for c in others
-        if len(c) == 1
-    ]
+    dots = [c[0] for c in others if len(c) == 1]
+    parts += [f'<circle class="other" cx="{x.at(a):.1f}" cy="{y.at(b):.1f}" r="2"/>' for a, b in dots]
     if len(own) > 1:
         edge = [(a, most) for a, _, _, most in own] + [(a, least) for a, _, least, _ in reversed(own)]
         parts.append(f'<polygon class="band c0" points="{_points(edge, x, y)}"/>')
@@ -166,18 +154,18 @@ def band_chart(title: str, own: Band, others: Sequence[Curve], x: Axis, y: Axis,
     parts.append(f'<polyline class="curve c0" points="{_points(line, x, y)}"/>')
     parts += [f'<circle class="dot c0" cx="{x.at(a):.1f}" cy="{y.at(m):.1f}" r="2.5"/>' for a, m in line]
     caption = f"<figcaption><b>{escape(title)}</b> {escape(text)}</figcaption>"
-    return f'<figure class="chart">{caption}{"".join(parts)}</svg></figure>'
+    return Markup(f'<figure class="chart">{caption}{"".join(parts)}</svg></figure>')
 
 
 def named_points(
     points: Mapping[str, tuple[tuple[float, float], Sequence[tuple[float, float]]]],
     titles: tuple[str, str],
     control: str,
-) -> str:
+) -> Markup:
     """Shares in [0, 1]: of each name its median, large and named, and its single trials, small; the control in orange."""
     values = [v for centre, singles in points.values() for v in (centre, *singles)]
     if not values:
-        return ""
+        return Markup()
     width, height = 640.0, 400.0
     x = Axis(0.0, max(0.1, max(a for a, _ in values)) * 1.08, 58, width - 14)
     y = Axis(0.0, max(0.1, max(b for _, b in values)) * 1.08, height - 44, 14)
@@ -208,17 +196,19 @@ def named_points(
             end = left if dx > 0 else left + wide
             parts.append(f'<line class="link" x1="{cx:.1f}" y1="{cy:.1f}" x2="{end:.1f}" y2="{cy + dy - 4:.1f}"/>')
         parts.append(f'<text class="name" x="{left:.1f}" y="{cy + dy:.1f}">{escape(name)}</text>')
-    return f'<figure class="chart whole">{"".join(parts)}</svg></figure>'
+    return Markup(f'<figure class="chart whole">{"".join(parts)}</svg></figure>')
 
 
 _PLACES = [(side * (9 + abs(dy) / 3), 4.0 + dy) for dy in (0, -13, 13, -26, 26, -39, 39, -52, 52) for side in (1, -1)]
 
 
-def dot_rows(rows: Mapping[str, tuple[Sequence[float], float | None, str]], title: str, log: bool, control: str) -> str:
+def dot_rows(
+    rows: Mapping[str, tuple[Sequence[float], float | None, str]], title: str, log: bool, control: str
+) -> Markup:
     """A row for each name: a dot for each trial, a bar at the median, and words about those that have no dot."""
     values = [v for dots, _, _ in rows.values() for v in dots]
     if not values:
-        return ""
+        return Markup()
     step, left, width = 24.0, 150.0, 640.0
     height = step * len(rows) + 44
     noted = max((len(words) for _, _, words in rows.values()), default=0)
@@ -244,7 +234,7 @@ def dot_rows(rows: Mapping[str, tuple[Sequence[float], float | None, str]], titl
             parts.append(f'<line class="median" x1="{m:.1f}" x2="{m:.1f}" y1="{at - 8:.1f}" y2="{at + 8:.1f}"/>')
         if words:
             parts.append(f'<text class="bad" x="{width - 6}" y="{at + 4:.1f}" text-anchor="end">{escape(words)}</text>')
-    return f'<figure class="chart whole">{"".join(parts)}</svg></figure>'
+    return Markup(f'<figure class="chart whole">{"".join(parts)}</svg></figure>')
 
 
 def _open(width: float, height: float, text: str) -> str:
@@ -306,10 +296,6 @@ def _thin(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarra
 
 def _runs(x: np.ndarray, y: np.ndarray) -> list[list[tuple[float, float]]]:
     """A curve, cut where it is not finite."""
-    out: list[list[tuple[float, float]]] = [[]]
-    for a, b in zip(x.tolist(), y.tolist(), strict=True):
-        if math.isfinite(b):
-            out[-1].append((a, b))
-        elif out[-1]:
-            out.append([])
-    return [run for run in out if len(run) > 1]
+    points = itertools.groupby(zip(x.tolist(), y.tolist(), strict=True), lambda point: math.isfinite(point[1]))
+    runs = [list(run) for finite, run in points if finite]
+    return [run for run in runs if len(run) > 1]

@@ -19,15 +19,7 @@ BETTER = {"lower": "lower", "higher": "higher", "near": "near baseline"}
 
 
 def write_beside(found: Comparison, path: Path) -> Path:
-    """Writes the page.
-
-    Args:
-        found: what is compared; its names are paths, and those that are run folders bring pictures and costs.
-        path: of the HTML file.
-
-    Raises:
-        UserError: it cannot be written.
-    """
+    """Writes the page; those of the names, which are paths, that are run folders bring pictures and costs."""
     runs = {name: RunFolder(name) for name in found.names if Path(name).is_dir()}
     first = found.results[0]
     real = f"{first.counts['reference']:,} {real_items(first.data)} of {first.data.get('name')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,26 +11,25 @@ from aegan.figures import Evaluation, Figure
 from aegan.runs.reading import RunFolder, RunHistory
 
 
-@dataclass(frozen=True)
 class Facts:
-    """What a report is made of, read once.
+    """What a report is made of; an evaluation that cannot be read is missing, and `unreadable` says why."""
 
-    Attributes:
-        folder: the run.
-        history: of its log.
-        asked: what the command asked for.
-        spec: shape, classes and count of the data.
-        evaluation, best: of the last model, and of the best while training.
-        unreadable: why an evaluation that is there cannot be read.
-    """
+    def __init__(self, folder: RunFolder) -> None:
+        unreadable: list[str] = []
 
-    folder: RunFolder
-    history: RunHistory
-    asked: dict[str, Any] = field(default_factory=dict)
-    spec: dict[str, Any] = field(default_factory=dict)
-    evaluation: Evaluation | None = None
-    best: Evaluation | None = None
-    unreadable: str = ""
+        def read(which: Callable[[], Evaluation | None]) -> Evaluation | None:
+            try:
+                return which()
+            except UserError as error:
+                unreadable.append(str(error))
+                return None
+
+        self.folder, self.history = folder, RunHistory(folder.log)
+        self.asked = folder.asked  # of the command
+        self.spec = folder.spec  # shape, classes and count of the data
+        self.evaluation = read(lambda: folder.evaluation)  # of the last model
+        self.best = read(lambda: folder.best_evaluation)  # of the best while training
+        self.unreadable = "\n".join(unreadable)
 
     def figure(self, name: str) -> Figure:
         """A figure of the evaluation; one without a value if there is none of this name."""
@@ -51,19 +49,3 @@ class Facts:
     def machine(self) -> dict[str, Any]:
         """Hardware and versions, of the last start, else of the evaluation."""
         return self.history.machine or (self.evaluation.machine if self.evaluation else {})
-
-
-def read_facts(folder: RunFolder) -> Facts:
-    """The contents of a run folder; an evaluation that cannot be read is missing, and `unreadable` says why."""
-    unreadable: list[str] = []
-
-    def read(which: Callable[[], Evaluation | None]) -> Evaluation | None:
-        try:
-            return which()
-        except UserError as error:
-            unreadable.append(str(error))
-            return None
-
-    evaluation, best = read(lambda: folder.evaluation), read(lambda: folder.best_evaluation)
-    history = RunHistory(folder.log)
-    return Facts(folder, history, folder.asked, folder.spec, evaluation, best, "\n".join(unreadable))

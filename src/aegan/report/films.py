@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from aegan.errors import UserError
+from aegan.files import write_atomically
 
 # suffix -> codec, and its options: quality, and for .mp4 the index at the start, so that a page plays it at once
 CODECS: dict[str, tuple[str, list[str]]] = {
@@ -20,11 +21,7 @@ CODECS: dict[str, tuple[str, list[str]]] = {
 
 
 def need_ffmpeg() -> None:
-    """Refuses where imageio-ffmpeg, or its ffmpeg, is missing.
-
-    Raises:
-        UserError: names the command that installs it.
-    """
+    """Refuses where imageio-ffmpeg, or its ffmpeg, is missing."""
     try:
         import imageio_ffmpeg
 
@@ -44,20 +41,13 @@ def even(frame: Image.Image) -> Image.Image:
 
 
 def write_film(path: Path, frames: Sequence[Image.Image], fps: float) -> None:
-    """Frames of one size as a film, whole or not at all; the suffix says which kind.
-
-    Args:
-        path: .mp4 (H.264) or .webm (VP9).
-        frames: RGB; odd sides grow by a pixel.
-        fps: frames a second.
+    """RGB frames of one size as a film, .mp4 (H.264) or .webm (VP9), whole or not at all; odd sides grow by a pixel.
 
     Raises:
         UserError: ffmpeg is missing, or cannot write them.
     """
     need_ffmpeg()
     import imageio_ffmpeg
-
-    from aegan.files import write_atomically
 
     frames = [even(frame) for frame in frames]
     codec, options = CODECS[path.suffix.lower()]

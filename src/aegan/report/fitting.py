@@ -32,10 +32,7 @@ class GridLayout:
 
 
 def suits(n: int, shape: Sequence[int]) -> int:
-    """Images in a row: eight for a few, and from there on such that the picture is about as wide as it is high.
-
-    Args:
-        n: images; shape: (height, width) of each, in pixels.
+    """Images of (height, width) in a row: eight for a few, and from there on such that the picture is about square.
 
     >>> suits(10, (32, 32)), suits(64, (32, 32)), suits(1000, (32, 32)), suits(1000, (64, 32))
     (8, 8, 32, 45)
@@ -45,10 +42,10 @@ def suits(n: int, shape: Sequence[int]) -> int:
 
 
 def fitted(n: int, shape: Sequence[int], suffix: str, columns: int | None = None) -> GridLayout:
-    """The layout of `n` images in one picture. Small images are enlarged to 64 pixels, less where they are very many.
+    """The layout of n images in one picture. Small images are enlarged to 64 pixels, less where they are very many.
 
     Args:
-        n: images; shape: (height, width) of each, in pixels.
+        shape: (height, width) of each, in pixels.
         suffix: of the picture's file.
         columns: images in a row where that means something; None: as suits the picture.
 
@@ -67,24 +64,19 @@ def fitted(n: int, shape: Sequence[int], suffix: str, columns: int | None = None
         high, wide = (count * (length * scale + PAD) - PAD for count, length in ((rows, height), (row, width)))
         if max(high, wide) <= side and high * wide <= (ENOUGH if scale > 1 else MOST):
             return GridLayout(row, scale)
+    fewer = ""
+    if columns is None:
+        room = min(side, math.isqrt(MOST)) + PAD
+        fewer = f": {(room // (height + PAD)) * (room // (width + PAD)):,} fit"
     what = f"{n:,} images of {width}×{height} make a picture of {wide:,}×{high:,} pixels"
     other = "Use an array (--out NAME.npz), a folder (--out NAME)"
     if max(high, wide) > side:
         png = ", or --out NAME.png" if high * wide <= MOST else ""
         raise UserError(
             f"{what}, and {kind} has at most {side:,} a side.",
-            f"{other}{png}, or fewer{_most(columns, height, width, side)}.",
+            f"{other}{png}, or fewer{fewer}.",
         )
     raise UserError(
         f"{what}, and most programs refuse to open one of over {MOST / 1e6:.0f} million.",
-        f"{other}, or fewer{_most(columns, height, width, side)}.",
+        f"{other}, or fewer{fewer}.",
     )
-
-
-def _most(columns: int | None, height: int, width: int, side: int) -> str:
-    """How many images do fit, in words; empty where the rows are given."""
-    if columns is not None:
-        return ""
-    tall, broad = height + PAD, width + PAD
-    room = min(side, math.isqrt(MOST))
-    return f": {((room + PAD) // tall) * ((room + PAD) // broad):,} fit"

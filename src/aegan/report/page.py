@@ -15,7 +15,7 @@ from aegan.files import write_text
 from aegan.jsonl import number
 from aegan.pages import Column, columns, line_chart, picture, render
 from aegan.report import words
-from aegan.report.facts import Facts, read_facts
+from aegan.report.facts import Facts
 from aegan.runs.reading import RunFolder, RunHistory
 from aegan.text import duration, plural, show
 
@@ -41,7 +41,7 @@ def write_report(run: str | Path) -> Path:
     """
     folder = RunFolder(run)
     path = folder.path / "report.html"
-    write_text(path, page(read_facts(folder)))
+    write_text(path, page(Facts(folder)))
     return path
 
 
@@ -53,10 +53,7 @@ def page(facts: Facts) -> str:
         for name, alt in PICTURES.items()
     }
     text, alarming = words.copies(facts)
-    growth = [
-        {"step": f"{step:,}", "stage": stage, "picture": picture(path, f"Picture of step {step}", GROWTH_WIDEST)}
-        for step, stage, path in folder.previews(GROWTH)
-    ]
+    growth = folder.previews(GROWTH)
     return render(
         "report.html",
         title=f"{asked.get('strategy', 'run')} on {Path(str(asked.get('data', folder.path.name))).name}",
@@ -67,13 +64,13 @@ def page(facts: Facts) -> str:
         tiles=_tiles(facts),
         item=facts.item,
         pictures=pictures,
-        newest=_newest(folder) if pictures["samples"] is None else None,
+        newest=_preview(*growth[-1], WIDEST) if growth and pictures["samples"] is None else None,
         figures=_figures(e) if e else None,
         extractor=e.extractor if e else {},
         best=_best(facts),
         happenings={"columns": columns("stage", "#step", "what it found"), "rows": _happenings(facts.history)},
         charts=_charts(facts.history) if facts.history.steps else None,
-        growth=growth,
+        growth=[_preview(*preview, GROWTH_WIDEST) for preview in growth],
         copies={"text": text, "alarming": alarming},
         data=describe(folder.json(DATA_JSON)),
         minutes=asked.get("minutes"),
@@ -82,13 +79,8 @@ def page(facts: Facts) -> str:
     )
 
 
-def _newest(folder: RunFolder) -> dict[str, Any] | None:
-    """The last picture of a run that has not been evaluated."""
-    previews = folder.previews()
-    if not previews:
-        return None
-    step, stage, path = previews[-1]
-    return {"step": f"{step:,}", "stage": stage, "picture": picture(path, f"Picture of step {step}", WIDEST)}
+def _preview(step: int, stage: str, path: Path, widest: int) -> dict[str, Any]:
+    return {"step": f"{step:,}", "stage": stage, "picture": picture(path, f"Picture of step {step}", widest)}
 
 
 def _warnings(facts: Facts, copied: str) -> list[str]:
@@ -186,7 +178,6 @@ def _happenings(history: RunHistory) -> list[tuple[str, str, str]]:
 
 
 def _in_words(event: Told) -> str:
-    """One event in words."""
     match event:
         case Guard():
             return (
@@ -250,7 +241,6 @@ def _series(lines: list[Step], group: Callable[[Step], dict[str, Any] | None]) -
 
 
 def _plain(value: Any) -> str:
-    """A value of a note, for people."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)

@@ -51,11 +51,7 @@ def summary(facts: Facts) -> str:
 
 
 def processor(threads: list[tuple[int, int]], cores: float | None) -> str:
-    """How much of a processor was used.
-
-    Args:
-        threads: (step, threads from there on).
-        cores: that the process might use; None: unknown.
+    """How much of a processor was used: (step, threads from there on), of the cores that the process might use, if known.
 
     >>> processor([(0, 2)], 2), processor([(0, 1)], 2), processor([(0, 2), (300, 1)], 2)
     ('2 threads', '1 thread of 2 CPU cores', '2 threads, 1 of 2 threads from step 300')

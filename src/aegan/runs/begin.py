@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from torch import nn
 
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec
@@ -27,8 +25,9 @@ from aegan.networks import Own
 from aegan.networks.custom import from_file, giving
 from aegan.runs.folder import Run, run_folder, with_fingerprint
 from aegan.runs.places import find_data, where
-from aegan.runs.resuming import FREE, has_ended, more_training, same_settings
+from aegan.runs.resuming import FREE, more_training, same_settings
 from aegan.runs.settings import IN_PYTHON, MINUTES, RunSettings, check_numbers, open_asked, resolve
+from aegan.tensor_files import digest
 
 Array = NDArray[Any]
 
@@ -47,6 +46,17 @@ class TrainingRequest:
     given: Collection[str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A run with nothing left open."""
+
+    settings: RunSettings
+    data: Data
+    go_on: bool = False  # from a checkpoint
+    initial: InitSource | None = None  # None: it begins with nobody's weights, or another process has them
+    said: str = ""  # when all is done
+
+
 def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
     """Keeps other processes out of the run's folder, and clears what a killed one has left half written."""
     if resume:
@@ -57,14 +67,23 @@ def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
     sweep(folder)
 
 
-def settle(
-    asked: TrainingRequest, processes: int, say: Callable[[str], None], said: list[str]
-) -> tuple[RunSettings, Data, bool]:
-    """The run's settings with nothing left open, its data, and whether there is a checkpoint to go on from."""
-    config, folder = asked.config, run_folder(asked.config)
+def settle(asked: TrainingRequest, processes: int, say: Callable[[str], None]) -> Begun:
+    """Settles what was left open, and opens the data and the weights that the run begins with."""
+    config, initial = asked.config, None
+    if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
+        initial = open_init(config.init if asked.init is None else asked.init, config.init)
     check_numbers(config)
-    if asked.resume:
-        return _resumed(asked, folder, said)
+    folder = run_folder(config)
+    begun = _resumed(asked, folder) if asked.resume else _new(asked, folder, processes, say)
+    if begun.settings.run.init is None or begun.go_on:
+        return begun
+    initial = initial or _initial_weights(begun.settings, asked.init)
+    settings = dataclasses.replace(begun.settings, init=initial.described())
+    return dataclasses.replace(begun, settings=settings, initial=initial)
+
+
+def _new(asked: TrainingRequest, folder: Path, processes: int, say: Callable[[str], None]) -> Begun:
+    config = asked.config
     if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
         raise UserError(
             f"{folder} already holds a run; nothing was changed.",
@@ -76,7 +95,7 @@ def settle(
         data, path = open_asked(config, asked.source), None
         settings = resolve(config, data, asked.options, processes=processes, say=say)
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
-    return settings.on(data).placed(folder, path), data, False
+    return Begun(settings.on(data).placed(folder, path), data)
 
 
 def _repeated(
@@ -101,35 +120,31 @@ def _repeated(
     return settings, data, path
 
 
-def _resumed(asked: TrainingRequest, folder: Path, said: list[str]) -> tuple[RunSettings, Data, bool]:
-    """The same of a run that goes on; `said` gets a line where nothing is left to do."""
+def _resumed(asked: TrainingRequest, folder: Path) -> Begun:
     settings, config = with_fingerprint(Run(folder).config, folder), asked.config
     same_settings(settings, config, asked.options, asked.given, folder)
     state = Checkpoints(folder / "checkpoints").head()
-    ended = state is not None and has_ended(state, len(settings.extended))
+    at = {} if state is None else state["counters"]
+    ended = state is not None and at["stage"] >= len(state["stages"]) and at.get("part", 0) == len(settings.extended)
     more = more_training(settings, config, ended=ended, again="data" in asked.given, folder=folder)
     changed = {name: getattr(config, name) for name in FREE if name in asked.given}
     kept = {**changed, "device": config.device, "devices": config.devices, "out": str(folder)}
-    settings = dataclasses.replace(
-        settings,
-        run=dataclasses.replace(settings.run, **kept),
-        places={name: place for name, place in settings.places.items() if name not in changed},
-    )
+    places = {name: place for name, place in settings.places.items() if name not in changed}
+    settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, **kept), places=places)
     data, path = find_data(settings, folder, source=asked.source, progress=True)
     if isinstance(asked.source, str):
         settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, data=asked.source))
-    settings = settings.on(data).placed(folder, path)
+    settings, said = settings.on(data).placed(folder, path), ""
     if more is not None:
         settings = dataclasses.replace(settings, extended=(*settings.extended, more))
-    elif ended and state is not None:
-        steps, seconds = state["counters"]["step"], state["counters"]["seconds"]
-        said.append(
-            f"{folder} has ended, after {steps:,} steps in {clock(seconds)}. "
+    elif ended:
+        said = (
+            f"{folder} has ended, after {at['step']:,} steps in {clock(at['seconds'])}. "
             f"To train it for longer: aegan train --resume --minutes {MINUTES:g} --out {folder}"
         )
     # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
     logged = (line.get("step") for line in read_log(folder / "log.jsonl"))
-    return settings, data, any((folder / "checkpoints").glob("step-*")) or any(logged)
+    return Begun(settings, data, any((folder / "checkpoints").glob("step-*")) or any(logged), said=said)
 
 
 def own_networks(
@@ -156,15 +171,15 @@ def own_networks(
         raise UserError(
             f"--networks {config.networks} gave a {type(found).__name__}.", "Return a dictionary: {'E': module, ...}."
         )
-    return {name: partial(_one, build, name) for name in found}
+
+    def one(name: str) -> Own:
+        return lambda spec: build(spec)[name]
+
+    return {name: one(name) for name in found}
 
 
-def _one(build: Callable[[DataSpec], dict[str, nn.Module]], name: str, spec: DataSpec) -> nn.Module:
-    return build(spec)[name]
-
-
-def initial_weights(settings: RunSettings, given: Init | None) -> InitSource:
-    """The weights that the run begins with."""
+def _initial_weights(settings: RunSettings, given: Init | None) -> InitSource:
+    """The weights with which a run begins that is repeated, or resumed before its first checkpoint."""
     named = settings.run.init or ""
     if given is None and named.startswith(IN_PYTHON):
         raise UserError(
@@ -174,7 +189,7 @@ def initial_weights(settings: RunSettings, given: Init | None) -> InitSource:
     place = settings.places.get("init")
     path = place.absolute if place and Path(place.absolute).exists() else named
     source = open_init(path if given is None else given, named)
-    if settings.init and settings.init["hash"] != source.hash:
+    if settings.init and settings.init["hash"] != digest(source.tensors):
         raise UserError(
             f"--init {source.name} no longer has the weights that this run began with.",
             "Bring them back, or train in a new folder with --out.",

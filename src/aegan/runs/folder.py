@@ -47,9 +47,8 @@ class Run(RunFolder):
         *,
         elsewhere: bool = False,
     ) -> None:
-        if elsewhere:
-            self.path = Path(path)
-        else:
+        self.path = Path(path)
+        if not elsewhere:
             super().__init__(path)
         self.device, self.networks = device, networks
         self._data: Data | None = None
@@ -95,7 +94,7 @@ class Run(RunFolder):
 
     @cached_property
     def best_model(self) -> Model:
-        """The model of the step whose samples were nearest to training data while it trained; see `aegan.engine.watch`."""
+        """The model of the step whose samples were nearest to training data while it trained; see `aegan.engine.monitor`."""
         if not (self.path / "model-best").exists():
             raise UserError(
                 f"{self.path} kept no best model: it made no samples while it trained, or is of an older version.",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +15,14 @@ if TYPE_CHECKING:
     from aegan.runs.settings import RunSettings
 
 ARRAY = "array"  # as which config.yaml names data that was given in Python
-SAY = "Say where it is now: --data PATH, or Run.data(source=...) in Python."
 
 
 @dataclass(frozen=True)
 class Place:
-    """A file or folder.
-
-    Args:
-        absolute: its path when the run was last begun.
-        relative: the same from the run's folder; empty where there is no such path (another drive).
-    """
+    """A file or folder, as it was when the run was last begun."""
 
     absolute: str
-    relative: str
+    relative: str  # from the run's folder; empty where there is no such path (another drive)
 
     @classmethod
     def of(cls, path: str, folder: Path) -> Place:
@@ -48,24 +41,8 @@ class Place:
         return [path for path in dict.fromkeys(found) if path]
 
 
-def read_places(plain: Any) -> dict[str, Place]:
-    """The inverse of `plain_places`."""
-    return {str(name): Place(str(p["absolute"]), str(p["relative"])) for name, p in dict(plain or {}).items()}
-
-
-def plain_places(places: Mapping[str, Place]) -> dict[str, dict[str, str]]:
-    """As plain values."""
-    return {name: asdict(place) for name, place in places.items()}
-
-
 def where(name: str, typed: str, settings: RunSettings, folder: Path) -> str:
-    """The first place at which a file named in the settings is now; as it was typed, if it is at none.
-
-    Args:
-        name: of the setting.
-        typed: its value, a path.
-        folder: the run's.
-    """
+    """The first place at which the file of a setting is now; as it was typed, if it is at none."""
     place = settings.places.get(name)
     candidates = place.candidates(typed, folder) if place else []
     return next((path for path in candidates if os.path.exists(path)), typed)
@@ -82,8 +59,7 @@ def find_data(
     """The data of a run, opened, wherever it lies now, and the path or name that led there.
 
     Args:
-        settings: the run's.
-        folder: the run's; relative places are seen from there.
+        folder: the run's, from which relative places are seen.
         source: where it is now, or an array; None: where it was.
         checked: refuse data of other content than the run was trained on.
 
@@ -91,11 +67,12 @@ def find_data(
         UserError: it is nowhere, or has other content.
     """
     typed, run = settings.run.data, settings.run
+    known = settings.fingerprint if checked else ""
     if run.data_dir is not None:
         settings = replace(settings, run=replace(run, data_dir=where("data_dir", run.data_dir, settings, folder)))
-    if source is not None and (not isinstance(source, str) or source != typed):
+    if source is not None and not (isinstance(source, str) and source == typed):
         data = settings.open_data(progress, source)
-        if checked and _differs(data, settings):
+        if known and data.fingerprint != known:
             raise UserError(
                 f"{data.source} is not the data that this run was trained on: {_unlike(data, settings)}.",
                 "Name that data, or train on this in a new folder: --out NEW, with --init RUN to begin from its weights.",
@@ -118,7 +95,7 @@ def find_data(
         except UserError as error:
             refused = refused or error
             continue
-        if not checked or not _differs(data, settings):
+        if not known or data.fingerprint == known:
             return data, path
         changed = changed or data
     if changed is not None:
@@ -128,11 +105,10 @@ def find_data(
         )
     if refused is not None and os.path.exists(candidates[0]):
         raise refused
-    raise UserError(f"The data of this run is not where it was: there is no {candidates[0]}.", SAY) from refused
-
-
-def _differs(data: Data, settings: RunSettings) -> bool:
-    return bool(settings.fingerprint) and data.fingerprint != settings.fingerprint
+    raise UserError(
+        f"The data of this run is not where it was: there is no {candidates[0]}.",
+        "Say where it is now: --data PATH, or Run.data(source=...) in Python.",
+    ) from refused
 
 
 def _unlike(data: Data, settings: RunSettings) -> str:

@@ -24,9 +24,6 @@ E = TypeVar("E", bound=Event)
 class RunFolder:
     """The contents of a run folder. A part that is missing or damaged is empty; only `evaluation` says why it is.
 
-    Args:
-        path: RUN.
-
     Raises:
         UserError: it holds no config.yaml.
     """
@@ -120,11 +117,7 @@ class RunFolder:
 
 
 class RunHistory:
-    """What the lines of a log say about a run.
-
-    Args:
-        lines: of log.jsonl; its last may be cut short.
-    """
+    """What the lines of a log say about a run."""
 
     def __init__(self, lines: list[dict[str, Any]]) -> None:
         self.lines = lines

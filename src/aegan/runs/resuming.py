@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # what a run does not remember, or may have another value whenever it is resumed: it decides nothing about the weights
 FREE = frozenset({"out", "device", "devices", "threads", "data_dir", "checkpoint_every", "logger"})
-BUDGET = frozenset({"minutes", "steps"})
 
 
 def given_settings(config: RunConfig) -> frozenset[str]:
@@ -29,20 +28,14 @@ def given_settings(config: RunConfig) -> frozenset[str]:
 def same_settings(
     settings: RunSettings, config: RunConfig, options: Mapping[str, Any], given: Collection[str], folder: Path
 ) -> None:
-    """Refuses settings that are not those of the run.
-
-    Args:
-        settings: the run's.
-        config, options: those of the command.
-        given: names of the settings in `config` that were given, not defaulted.
-        folder: the run's.
+    """Refuses `given` settings (those in `config` that were not defaulted) and options that are not those of the run.
 
     Raises:
         UserError: names each that differs, with both values.
     """
     run, chosen, differ = settings.run, settings.strategy(), []
-    for name in (f.name for f in dataclasses.fields(RunConfig)):
-        if name not in given or name in FREE | BUDGET | {"data", "networks"}:
+    for name in (f.name for f in dataclasses.fields(RunConfig) if f.name in given):
+        if name in FREE | {"minutes", "steps", "data", "networks"}:
             continue
         asked, has = getattr(config, name), getattr(run, name)
         if name == "strategy":
@@ -71,12 +64,8 @@ def more_training(
     """What `--minutes` or `--steps` asks of a run that is resumed; None: no more than it was to have.
 
     Args:
-        settings: the run's.
-        config: of the command.
-        ended: whether the run has been trained to its end.
         again: whether this is the command by which it was begun (it names the data): with the same budget, it asks for
             nothing more.
-        folder: the run's.
 
     Raises:
         UserError: the run has not ended, and had another budget.
@@ -95,12 +84,6 @@ def more_training(
         f"ended yet.",
         f"End it first: aegan train --resume --out {folder}. After that, --minutes or --steps add to it.",
     )
-
-
-def has_ended(state: Mapping[str, Any], extensions: int) -> bool:
-    """Whether a checkpoint's plain values are those of a run that ended, with so many extensions."""
-    counters = state["counters"]
-    return bool(counters["stage"] >= len(state["stages"]) and counters.get("part", 0) == extensions)
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from numpy.typing import NDArray
 
-from aegan.config import RunConfig, as_plain, preset_files, read_preset, with_options
+from aegan.config import RunConfig, as_plain, channels_of, preset_files, read_preset, with_options
 from aegan.cores import asked_threads
 from aegan.data import Data, open_data
 from aegan.data.background import fill_their_frames
@@ -24,7 +24,7 @@ from aegan.files import write_text
 from aegan.hugging_face import hub_name
 from aegan.migrate import migrated_options
 from aegan.plain_yaml import read_yaml
-from aegan.runs.places import Place, is_path, plain_places, read_places, where
+from aegan.runs.places import Place, is_path, where
 from aegan.runs.resuming import FREE
 from aegan.seeds import check_seed
 from aegan.strategies import Strategy, strategies, strategy
@@ -40,57 +40,43 @@ SHORT = 5.0  # minutes up to which a preset made for short budgets is taken
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """config.yaml: what was asked for, everything that was chosen, and the plan by which the run can be repeated.
-
-    Args:
-        run: the command's settings.
-        options: every hyper-parameter of the strategy.
-        plans: steps of each stage, known once they are planned.
-        threads: that it computed with, step by step.
-        fingerprint, examples: of the data that it was trained on; empty and 0 in files of older versions.
-        places: where the files are that `run` names, by the setting's name.
-        extended: what more training was asked for after the run had ended.
-        init: where its first weights are from: source, strategy and hash; empty: from nowhere.
-    """
+    """config.yaml: what was asked for, everything that was chosen, and the plan by which the run can be repeated."""
 
     run: RunConfig
-    options: dict[str, Any]
-    plans: dict[str, Plan] = dataclasses.field(default_factory=dict)
+    options: dict[str, Any]  # all of the strategy
+    plans: dict[str, Plan] = dataclasses.field(default_factory=dict)  # of each stage, once its steps are planned
     threads: Record = dataclasses.field(default_factory=Record)
-    fingerprint: str = ""
-    examples: int = 0
-    places: dict[str, Place] = dataclasses.field(default_factory=dict)
+    fingerprint: str = ""  # of the data that it was trained on; empty in files of older versions
+    examples: int = 0  # the same
+    places: dict[str, Place] = dataclasses.field(default_factory=dict)  # of the files that `run` names, by setting
     extended: tuple[Extension, ...] = ()
-    init: dict[str, str] = dataclasses.field(default_factory=dict)
+    init: dict[str, str] = dataclasses.field(default_factory=dict)  # source, strategy and hash of its first weights
     folder: Path | None = dataclasses.field(default=None, compare=False)  # of the file that it was read from
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        plans = {k: dataclasses.asdict(p) for k, p in self.plans.items()}
-        return dict(
-            as_plain(
-                {
-                    "aegan": __version__,
-                    "format": FORMAT,
-                    "run": dataclasses.asdict(self.run),
-                    "data": {"fingerprint": self.fingerprint, "examples": self.examples},
-                    "places": plain_places(self.places),
-                    "extended": [dataclasses.asdict(more) for more in self.extended],
-                    "init": self.init,
-                    "options": self.options,
-                    "threads": self.threads.to_plain(),
-                    "plans": plans,
-                }
-            )
+        plain: dict[str, Any] = as_plain(
+            {
+                "aegan": __version__,
+                "format": FORMAT,
+                "run": dataclasses.asdict(self.run),
+                "data": {"fingerprint": self.fingerprint, "examples": self.examples},
+                "places": {name: dataclasses.asdict(place) for name, place in self.places.items()},
+                "extended": [dataclasses.asdict(more) for more in self.extended],
+                "init": self.init,
+                "options": self.options,
+                "threads": self.threads.to_plain(),
+                "plans": {name: dataclasses.asdict(plan) for name, plan in self.plans.items()},
+            }
         )
+        return plain
 
     def decisive(self) -> dict[str, Any]:
         """What decides the weights, by which a config.yaml that was damaged or edited is noticed when a run is resumed."""
         free = FREE | {"data"}  # which has its fingerprint
         run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
-        options = dataclasses.asdict(
-            self.strategy()
-        )  # all of them: what is missing from a file that was cut would be a default
+        # all of them: what is missing from a file that was cut would be a default
+        options = dataclasses.asdict(self.strategy())
         return dict(as_plain({**run, **{f"options.{k}": v for k, v in options.items()}}))
 
     def write(self, path: Path) -> None:
@@ -105,9 +91,8 @@ class RunSettings:
             UserError: it is missing or damaged, or is from a newer version.
         """
         try:
-            return dataclasses.replace(
-                cls.from_plain(read_yaml(path.read_text(encoding="utf-8")), path), folder=path.parent
-            )
+            settings = cls.from_plain(read_yaml(path.read_text(encoding="utf-8")), path)
+            return dataclasses.replace(settings, folder=path.parent)
         except OSError:
             raise UserError(f"{path} cannot be read.", "Give the config.yaml of a run.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -123,21 +108,23 @@ class RunSettings:
                     "Update: pip install --upgrade aegan",
                 )
             run, options = dict(content["run"]), dict(content["options"])
-            plans = {k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()}  # last in the file
-            threads = Record.from_plain(content.get("threads"))
-            data, init = content.get("data") or {}, content.get("init") or {}
-            more: dict[str, Any] = {
-                "fingerprint": str(data.get("fingerprint", "")),
-                "examples": int(data.get("examples", 0)),
-                "places": read_places(content.get("places")),
-                "extended": tuple(Extension.from_plain(e) for e in content.get("extended") or ()),
-                "init": {str(k): str(v) for k, v in init.items()},
-            }
+            data, init, places = (content.get(key) or {} for key in ("data", "init", "places"))
+            settings = cls(
+                RunConfig(),
+                {},
+                plans={k: Plan.from_plain(p) for k, p in (content["plans"] or {}).items()},  # last in the file
+                threads=Record.from_plain(content.get("threads")),
+                fingerprint=str(data.get("fingerprint", "")),
+                examples=int(data.get("examples", 0)),
+                places={str(k): Place(str(p["absolute"]), str(p["relative"])) for k, p in places.items()},
+                extended=tuple(Extension.from_plain(more) for more in content.get("extended") or ()),
+                init={str(k): str(v) for k, v in init.items()},
+            )
             named = run.get("strategy", RunConfig.strategy)
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path) from error
-        return cls(with_options(RunConfig(), run, "a run"), options, plans, threads, **more)
+        return dataclasses.replace(settings, run=with_options(RunConfig(), run, "a run"), options=options)
 
     def strategy(self) -> Strategy:
         """The strategy with these options."""
@@ -153,38 +140,28 @@ class RunSettings:
         return dataclasses.replace(self, fingerprint=data.fingerprint, examples=count)
 
     def placed(self, folder: Path, data: str | None = None) -> RunSettings:
-        """The same with the places of its files as they are now, for a run in `folder`.
-
-        Args:
-            data: where its data was found; default: where `run` says.
-        """
+        """The same with the places of its files as they are now, for a run in `folder`; `data`: where its data was found."""
         r = self.run
-        paths = {"data_dir": r.data_dir, "init": r.init, "networks": r.networks and r.networks.rpartition(":")[0]}
-        paths = {
-            k: where(k, v, self, folder) for k, v in paths.items() if v is not None and not v.startswith(IN_PYTHON)
-        }
+        named = {"data_dir": r.data_dir, "init": r.init, "networks": r.networks and r.networks.rpartition(":")[0]}
+        typed = {k: v for k, v in named.items() if v is not None and not v.startswith(IN_PYTHON)}
+        paths = {k: where(k, v, self, folder) for k, v in typed.items()}
         if is_path(r.data):
             paths["data"] = data or r.data
-        places = {
-            k: Place.of(v, folder) for k, v in paths.items() if v is not None and (k != "init" or not hub_name(v))
-        }
+        places = {k: Place.of(v, folder) for k, v in paths.items() if k != "init" or not hub_name(v)}
         return dataclasses.replace(self, places=places)
 
 
 def open_asked(config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True) -> Data:
     """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
     return open_data(
-        config.data if source is None else source, size=config.size, channels=config.channels, fit=config.fit,
-        background=config.background, data_dir=config.data_dir, progress=progress, stream=config.stream,
+        config.data if source is None else source, size=config.size, fit=config.fit, background=config.background,
+        channels=channels_of(config.transparent, config.grey), data_dir=config.data_dir, progress=progress,
+        stream=config.stream,
     )  # fmt: skip
 
 
 def check_numbers(config: RunConfig) -> None:
-    """Refuses numbers that no run can have, before any data is opened.
-
-    Raises:
-        UserError: names the option and an example.
-    """
+    """Refuses numbers that no run can have, before any data is opened."""
     if config.minutes is not None and config.steps is not None:
         raise UserError("Both --minutes and --steps were given.", "Give one of them.")
     for what, value, most, example in (
@@ -194,10 +171,9 @@ def check_numbers(config: RunConfig) -> None:
         ("--checkpoint-every", config.checkpoint_every, 1e9, 60),
         ("--devices", config.devices, 1e4, 2),
     ):
-        if value is None or 0 < value <= most:
-            continue
-        bound = "more than 0" + (f" and at most {most:,.0f}" if value > most else "")
-        raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
+        if value is not None and not 0 < value <= most:
+            bound = "more than 0" + (f" and at most {most:,.0f}" if value > most else "")
+            raise UserError(f"{what} is {value:g}; it must be {bound}.", f"Example: {what} {example}")
     check_seed(config.seed)
     asked_threads(config.threads)
 
@@ -213,8 +189,6 @@ def resolve(
     """Settles everything that was left open: budget, preset, every hyper-parameter.
 
     Args:
-        config, options: what was asked for.
-        data: what is trained on.
         processes: that share a batch.
         say: gets a line for what could not be as asked.
     """
@@ -232,19 +206,19 @@ def resolve(
     if config.preset is None and name == SURFACES:
         say(f"preset  {name}, as most images fill their frames; for objects: --preset {LARGER}")
     chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
-    chosen = with_options(chosen, options, f"strategy '{kind.name}'")
-    if config.batch_size is not None:
-        chosen = with_options(chosen, {"batch_size": config.batch_size}, f"strategy '{kind.name}'")
+    asked = options if config.batch_size is None else {**options, "batch_size": config.batch_size}
+    chosen = with_options(chosen, asked, f"strategy '{kind.name}'")
     for line in chosen.remarks(spec):
         say(line)
     chosen = chosen.resolve_auto(spec)
     if chosen.batch_size < 2:
         raise UserError("A batch needs at least 2 examples: losses compare them.", "Example: --batch-size 32")
-    most = _largest_batch(len(data.train), processes * chosen.pack)
+    grain = processes * chosen.pack
+    # an example twice in a batch teaches nothing, and costs the time of two
+    most = max(len(data.train) // grain * grain, grain, 2)
     if chosen.batch_size > most:
-        # an example twice in a batch teaches nothing, and costs the time of two
         say(f"batch   {most} examples, not {chosen.batch_size:,}: there are {len(data.train):,} to train on")
-        chosen = with_options(chosen, {"batch_size": most}, f"strategy '{kind.name}'")
+        chosen = dataclasses.replace(chosen, batch_size=most)
         config = dataclasses.replace(config, batch_size=None if config.batch_size is None else most)
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
@@ -255,9 +229,6 @@ def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     """The preset for the size of the data, or its variant, where there is one.
 
     `NAME_short` is for a budget of few minutes; `textures`, above 32 pixels, for colour images that fill their frames.
-
-    Args:
-        minutes: None: the budget is in steps.
     """
     name = chosen.preset(data.spec)
     variants = {preset for strategy, preset in preset_files() if strategy == chosen.name}
@@ -266,11 +237,6 @@ def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     if name == LARGER and SURFACES in variants and data.spec.channels >= 3 and fill_their_frames(data.train.items):
         return SURFACES
     return name
-
-
-def _largest_batch(examples: int, grain: int) -> int:
-    """The largest batch in which no example must come twice, of whole groups of `grain`; one of 2 is always needed."""
-    return max(examples // grain * grain, grain, 2)
 
 
 def _damaged(path: Path) -> UserError:

@@ -1,7 +1,1 @@
 """The web page of a model and of a run in training, and the REST API behind it. Needs aegan[serve]."""
-
-from __future__ import annotations
-
-from aegan.serve.limits import Limits
-
-__all__ = ["Limits"]

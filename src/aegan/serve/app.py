@@ -20,7 +20,7 @@ from aegan.serve.limits import Limits
 from aegan.serve.play import Play
 from aegan.serve.play_routes import play_routes
 from aegan.serve.schema import About, LogLines, Problem, RunState
-from aegan.serve.worker import Busy, Worker
+from aegan.serve.worker import Worker
 from aegan.version import __version__
 
 STATIC = Path(__file__).parent / "static"
@@ -46,8 +46,7 @@ def build_app(
         play: the model to play with; None: there is only a run to watch.
         following: the run folder to watch; None: there is only a model.
         name: of the run or model, for the page's title.
-        door: under which names and which path it will be asked for; None: this machine's own.
-        limits: bounds.
+        door: None: this machine's own.
     """
     limits = limits or Limits()
     return RequestGuard(build_api(play, following, name=name, limits=limits), door or Door(), limits)
@@ -100,27 +99,21 @@ def build_api(play: Play | None, following: Following | None, *, name: str, limi
 def _answer_errors(api: FastAPI) -> None:
     """Every failure is an answer with its reason."""
 
-    @api.exception_handler(StarletteHTTPException)
-    async def _http(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, StarletteHTTPException)
-        return JSONResponse({"reason": str(error.detail)}, error.status_code, headers=error.headers)
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        headers = None
+        match error:
+            case StarletteHTTPException():
+                status, reason, headers = error.status_code, str(error.detail), error.headers
+            case RequestValidationError():
+                status, reason = 422, _describe_errors(error.errors())
+            case UserError():
+                status, reason = 400, " ".join(str(error).splitlines())
+            case _:
+                status, reason = 500, f"The server failed ({type(error).__name__}); its terminal says where."
+        return JSONResponse({"reason": reason}, status, headers=headers)
 
-    @api.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        return JSONResponse({"reason": _describe_errors(error.errors())}, 422)
-
-    @api.exception_handler(UserError)
-    async def _mistake(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"reason": " ".join(str(error).splitlines())}, 400)
-
-    @api.exception_handler(Busy)
-    async def _busy(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"reason": "The model is busy; try again in a moment."}, 503, headers={"Retry-After": "1"})
-
-    @api.exception_handler(Exception)
-    async def _failed(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"reason": f"The server failed ({type(error).__name__}); its terminal says where."}, 500)
+    for kind in (StarletteHTTPException, RequestValidationError, UserError, Exception):
+        api.add_exception_handler(kind, answer)
 
 
 def _run_routes(api: FastAPI, following: Following) -> None:

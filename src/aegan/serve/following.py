@@ -18,14 +18,7 @@ QUIET = 90.0  # seconds without a line after which a run counts as stopped
 
 
 class Following:
-    """Reads a run folder that another process writes; never writes.
-
-    Args:
-        path: RUN.
-
-    Raises:
-        UserError: it holds no config.yaml.
-    """
+    """Reads a run folder that another process writes; never writes."""
 
     def __init__(self, path: Path) -> None:
         self.folder = RunFolder(path)
@@ -75,9 +68,8 @@ class Following:
             silent = max(0.0, time.time() - (self.folder.path / "log.jsonl").stat().st_mtime)
         except OSError:
             silent = 0.0
-        done = seen.get("done", False)
+        done, seconds = seen.get("done", False), seen.get("seconds", 0.0)
         left = 0.0 if done else _left(asked, seen)
-        seconds = seen.get("seconds", 0.0)
         return {
             "name": printable(self.folder.path.resolve().name),
             "strategy": str(asked.get("strategy", "unknown")),
@@ -115,9 +107,8 @@ def _shown(value: Any) -> Any:
 def _take(seen: dict[str, Any], line: dict[str, Any]) -> None:
     """Keeps of a log line what shows where the run stands."""
     for key in ("step", "seconds", "images", "images_per_second"):
-        value = line.get(key)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value:
-            seen[key] = value
+        if number(line.get(key)) is not None:
+            seen[key] = line[key]
     if (event := line.get("event")) in (Start.kind, Stage.kind, Done.kind):
         seen["done"] = event == Done.kind
     if isinstance(line.get("stage"), str):

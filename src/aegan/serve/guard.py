@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-import json
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+
+from fastapi.responses import JSONResponse
 
 from aegan.errors import UserError
 from aegan.serve.limits import Limits
@@ -21,7 +21,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-NAME = re.compile(r"[a-z0-9_.:-]{1,253}")  # that can be typed into a command as it is
+NAME = re.compile(r"[a-z0-9_.:-]{1,253}")
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[^/?#\\\s\x00-\x1f:]+)*")
 UPLOADS = ("/api/encode",)
 ANY = "*"
@@ -42,33 +42,21 @@ HEADERS = {
 
 
 class Refused(Exception):
-    """A request that is not let in.
+    """A request that is not let in, with the status of the answer, a sentence, and further headers."""
 
-    Args:
-        status: of the answer.
-        reason: one sentence.
-        location: where to go instead; empty: nowhere.
-    """
-
-    def __init__(self, status: int, reason: str, location: str = "") -> None:
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
-        self.status, self.reason, self.location = status, reason, location
+        self.status, self.reason, self.headers = status, reason, headers or {}
 
 
 @dataclass(frozen=True)
 class Door:
-    """Under which names and which path the page is asked for.
+    """Under which names and which path the page is asked for."""
 
-    Args:
-        host: the address that is listened on; a wildcard (0.0.0.0, ::) also admits every address in numbers and the name of
-            this machine.
-        names: further host names, of a proxy or a hub, in lower case; `*` admits all.
-        root_path: what a proxy has put before the paths, such as /user/x/proxy/8000; empty without one.
-    """
-
+    # what is listened on; a wildcard (0.0.0.0, ::) also admits every address in numbers and the name of this machine
     host: str = "127.0.0.1"
-    names: frozenset[str] = frozenset()
-    root_path: str = ""
+    names: frozenset[str] = frozenset()  # further host names, of a proxy or a hub, in lower case; `*` admits all
+    root_path: str = ""  # what a proxy has put before the paths, such as /user/x/proxy/8000; empty without one
 
     @classmethod
     def of(cls, host: str, names: Iterable[str] = (), root_path: str = "") -> Door:
@@ -81,15 +69,11 @@ class Door:
         '/user/x'
         """
         for name in names:
-            if (
-                name != ANY
-                and not _is_address(name)
-                and (not NAME.fullmatch(name.lower()) or _name(name) != name.lower())
-            ):
-                meant = _name(urlsplit(name).netloc if "//" in name else name)
-                named = meant if NAME.fullmatch(meant) else "NAME"
+            plain = NAME.fullmatch(name.lower()) and _name(name) == name.lower()
+            if not (plain or name == ANY or _is_address(name)):
+                meant = _typed(_name(urlsplit(name).netloc if "//" in name else name))
                 raise UserError(
-                    f"'{name}' is not a host name.", f"Without http://, port and path: --allow-host {named}"
+                    f"'{name}' is not a host name.", f"Without http://, port and path: --allow-host {meant}"
                 )
         path = unquote(f"/{root_path.strip('/')}" if root_path.strip("/") else "")
         if not PATH.fullmatch(path):
@@ -109,17 +93,13 @@ class RequestGuard:
 
     It answers only to its own names, so that a foreign name made to point here (DNS rebinding) reaches nothing; refuses
     what other sites' pages send; reads bodies whole, within bounds of size and time; and sets the security headers.
-
-    Args:
-        app: what is guarded.
-        door: under which names and which path it is asked for.
-        limits: bounds.
     """
 
     def __init__(self, app: App, door: Door, limits: Limits) -> None:
         self.app, self.door, self.limits = app, door, limits
-        self._inside = self._waiting = 0
-        self._left = asyncio.Event()  # set whenever a request has left
+        # taken while a body arrives, which is when it costs memory without computing
+        self._places = asyncio.Semaphore(limits.requests)
+        self._waiting = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -136,22 +116,20 @@ class RequestGuard:
                 message["headers"] = [*kept, *own.items()]
             await send(message)
 
-        inside = False
         try:
             headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
             scope = self._inner(scope)
             self._admit(scope, headers)
             await self._enter()
-            inside = True
-            body = await self._body(scope, headers, receive)
+            try:
+                body = await self._body(scope, headers, receive)
+            finally:
+                self._places.release()
         except Refused as refused:
-            await _answer(sealed, refused)
+            # the rest of a body that was not read must not be taken for the next request
+            headers = {"connection": "close", **refused.headers}
+            await JSONResponse({"reason": refused.reason}, refused.status, headers)(scope, receive, sealed)
             return
-        finally:
-            if inside:
-                # counted while the body arrives, which is when it costs memory without computing
-                self._inside -= 1
-                self._left.set()
         await self.app(scope, _replay(body, receive), sealed)
 
     def _inner(self, scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -160,7 +138,7 @@ class RequestGuard:
         if not root or not (path == root or path.startswith(f"{root}/")):
             return scope
         if path == root:  # the page's links are relative to a folder
-            raise Refused(307, "The page is one / further.", location=quote(f"{root}/"))
+            raise Refused(307, "The page is one / further.", {"location": quote(f"{root}/")})
         inner = path[len(root) :]
         return {**scope, "path": inner, "raw_path": quote(inner).encode("ascii")}
 
@@ -170,20 +148,17 @@ class RequestGuard:
         Raises:
             Refused: as many wait already, or none has become free in time.
         """
-        busy = Refused(503, "Too many requests at once; try again in a moment.")
-        if self._inside >= self.limits.requests and self._waiting >= self.limits.waiting:
+        busy = Refused(503, "Too many requests at once; try again in a moment.", {"retry-after": "1"})
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
+        if self._waiting >= self.limits.waiting:
             raise busy
-        clock = asyncio.get_running_loop().time
-        end = clock() + self.limits.patience
         self._waiting += 1
         try:
-            while self._inside >= self.limits.requests:
-                if clock() >= end:
-                    raise busy
-                self._left.clear()
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._left.wait(), end - clock())
-            self._inside += 1
+            await asyncio.wait_for(self._places.acquire(), self.limits.patience)
+        except asyncio.TimeoutError:
+            raise busy from None
         finally:
             self._waiting -= 1
 
@@ -191,23 +166,18 @@ class RequestGuard:
         host = headers.get("host", "")
         name = _name(host)
         if not self.door.admits(name):
-            shown = name if NAME.fullmatch(name) else "NAME"
-            raise Refused(
-                400,
-                f"This server does not answer to that host name. If it is yours, start it with --allow-host {shown}",
-            )
+            hint = f"If it is yours, start it with --allow-host {_typed(name)}"
+            raise Refused(400, f"This server does not answer to that host name. {hint}")
         if not scope["path"].startswith("/api/"):  # a link on another page may lead to this one
             return
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise Refused(403, "Requests from other sites are refused.")
         origin = headers.get("origin")
-        # some proxies put their own name for this machine into Host, and leave Origin as the browser sent it
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower() and not self._named(origin):
+        if origin is None or (sender := urlsplit(origin).netloc).lower() == host.lower():
+            return
+        # some proxies put their own name for this machine into Host, and leave Origin as the browser sent it; `*` names none
+        if _name(sender) not in self.door.names:
             raise Refused(403, "Requests from other sites are refused.")
-
-    def _named(self, origin: str) -> bool:
-        """Whether an origin is one of the names given with --allow-host; `*` names none."""
-        return _name(urlsplit(origin).netloc) in self.door.names
 
     async def _body(self, scope: MutableMapping[str, Any], headers: dict[str, str], receive: Receive) -> bytes:
         most = self.limits.upload if scope["path"] in UPLOADS else self.limits.body
@@ -248,6 +218,11 @@ def _name(host: str) -> str:
         return ""
 
 
+def _typed(name: str) -> str:
+    """A name that can be typed into a command as it is."""
+    return name if NAME.fullmatch(name) else "NAME"
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
@@ -268,19 +243,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-async def _answer(send: Send, refused: Refused) -> None:
-    content = json.dumps({"reason": refused.reason}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        # the rest of a body that was not read must not be taken for the next request
-        (b"connection", b"close"),
-    ]
-    if refused.location:
-        headers.append((b"location", refused.location.encode("ascii")))
-    if refused.status == 503:
-        headers.append((b"retry-after", b"1"))
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})

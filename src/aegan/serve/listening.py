@@ -15,11 +15,7 @@ from aegan.errors import UserError
 
 
 def need_server() -> None:
-    """Refuses kindly where the packages of the page are missing.
-
-    Raises:
-        UserError: FastAPI or uvicorn is not installed.
-    """
+    """Refuses kindly where the packages of the page are missing."""
     try:
         import fastapi  # noqa: F401
         import uvicorn  # noqa: F401
@@ -68,33 +64,17 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def serve(
-    app: Any,
-    sock: socket.socket,
-    host: str,
-    *,
-    root_path: str = "",
-    open_browser: bool,
-    say: Callable[[str], None],
-) -> None:
-    """Serves until Ctrl-C.
-
-    Args:
-        app: the ASGI application.
-        sock: where it listens.
-        host: as it was asked for.
-        root_path: under which a proxy shows the page.
-        open_browser: show the page in the user's browser.
-        say: prints a line.
-    """
+def serve(app: Any, port: int, *, open_browser: bool, say: Callable[[str], None]) -> None:
+    """Serves what `build_app` built, where its door says, until Ctrl-C; port 0 takes any that is free."""
     import uvicorn
 
+    host, sock = app.door.host, listen(app.door.host, port)
     port = sock.getsockname()[1]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     url = f"http://{shown}:{port}/"
     say(f"{url}   (Ctrl-C ends it)")
-    if root_path:
-        say(f"Behind the proxy: its address, then {quote(root_path)}/")
+    if app.door.root_path:
+        say(f"Behind the proxy: its address, then {quote(app.door.root_path)}/")
     if not is_loopback(host):
         say("Warning: anyone who can reach this machine over the network can use this page; there is no password.")
     config = uvicorn.Config(
@@ -113,6 +93,5 @@ def serve(
 
 
 def _free(host: str) -> int:
-    """A port that is free now."""
     with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as other:
         return int(other.getsockname()[1])

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from aegan.data.decode import Skip, decode, open_image, quiet
 from aegan.errors import UserError
 from aegan.names import printable
-from aegan.serve.limits import DIRECTIONS, Limits
+from aegan.pictures import encoded, grid, scatter
+from aegan.serve.limits import DIRECTIONS, PIXELS
 
 if TYPE_CHECKING:
     from aegan.density.whitening import Whitening
-    from aegan.model import Model
+    from aegan.model import Array, Model
     from aegan.runs.folder import Run
-
-Array = NDArray[Any]
 
 FITTED = 1000  # samples whose codes give the principal directions
 SEARCHED = 20_000  # images among which neighbours are looked for, at most
@@ -33,34 +28,26 @@ KEPT = 8  # sets of samples whose codes are remembered
 
 @dataclass(frozen=True)
 class Searched:
-    """What neighbours are looked for among.
+    """What neighbours are looked for among."""
 
-    Args:
-        items: images uint8 (N, H, W, C); codes: float32 (N, d), flattened.
-        names: of each, or None; labels: int64 (N,), or None.
-        source: "training" or "samples"; description: the same in words, with counts and the reason.
-    """
-
-    items: Array
-    codes: Array
+    items: Array  # uint8 (N, H, W, C)
+    codes: Array  # float32 (N, d), flattened
     names: list[str] | None
-    labels: Array | None
-    source: str
-    description: str
+    labels: Array | None  # int64 (N,)
+    source: Literal["training", "samples"]
+    description: str  # the same in words, with counts and the reason
 
 
 class Play:
     """What the page can do with a model of images. Not for several threads at once.
 
     Args:
-        model: the model.
-        run: the run it is from, whose data are opened for neighbours; None for a model folder.
-        limits: bounds of uploads.
+        run: the run that the model is from, whose data are opened for neighbours; None for a model folder.
     """
 
-    def __init__(self, model: Model, run: Run | None, limits: Limits | None = None) -> None:
-        self.model, self.run, self.limits = model, run, limits or Limits()
-        self._kept: OrderedDict[tuple[Any, ...], tuple[Array, Array | None]] = OrderedDict()
+    def __init__(self, model: Model, run: Run | None) -> None:
+        self.model, self.run = model, run
+        self._kept = lru_cache(KEPT)(self._drawn)
 
     @property
     def has_codes(self) -> bool:
@@ -79,7 +66,7 @@ class Play:
 
     def about(self) -> dict[str, Any]:
         """What the model is, in plain values."""
-        spec, shape = self.model.spec, self.code_shape
+        spec = self.model.spec
         data = None if self.run is None else printable(Path(str(self.run.config.run.data)).name)
         return {
             "strategy": self.model.strategy.name,
@@ -88,20 +75,17 @@ class Play:
             "classes": list(spec.classes) if self.model.strategy.uses_labels else [],
             "trained_on": spec.count,
             "capabilities": sorted(self.model.capabilities),
-            "code_shape": list(shape),
+            "code_shape": list(self.code_shape),
             "device": str(self.model.device),
         }
 
     def samples(self, seeds: Sequence[int], label: str | None, truncation: float) -> tuple[Array, Array | None]:
         """Images (N, H, W, C) of N seeds and their codes (N, ...), None without an encoder; the same for the same wish."""
-        key = (tuple(seeds), label, truncation)
-        if key not in self._kept:
-            items = self.model.sample(seeds=seeds, label=label, truncation=truncation)
-            self._kept[key] = (items, self.model.encode(items) if self.has_codes else None)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        return self._kept(tuple(seeds), label, truncation)
+
+    def _drawn(self, seeds: Sequence[int], label: str | None, truncation: float) -> tuple[Array, Array | None]:
+        items = self.model.sample(seeds=seeds, label=label, truncation=truncation)
+        return items, self.model.encode(items) if self.has_codes else None
 
     def walk(self, start: Array, end: Array, frames: int) -> tuple[Array, Array]:
         """Images (frames, H, W, C) and codes on the straight line between two codes, both ends included."""
@@ -121,8 +105,8 @@ class Play:
         try:
             with quiet():
                 width, height = open_image(raw).size  # the header alone, before anything is decoded
-                if width * height > self.limits.pixels:
-                    raise Skip(f"more than {self.limits.pixels / 1e6:g} million pixels")
+                if width * height > PIXELS:
+                    raise Skip(f"more than {PIXELS / 1e6:g} million pixels")
                 return decode(raw, spec.format).pixels[None]
         except Skip as why:
             raise UserError(f"This file can't be used: {why}.", "Choose a picture, such as a PNG or a JPEG.") from why
@@ -149,7 +133,6 @@ class Play:
 
     @cached_property
     def _codes(self) -> Array:
-        """Codes of `FITTED` samples, (FITTED, ...)."""
         return self.model.encode(self.model.sample(FITTED, seed=0))
 
     @cached_property
@@ -206,42 +189,23 @@ class Play:
         )
 
     def neighbours(self, code: Array, count: int) -> list[dict[str, Any]]:
-        """The nearest of `searched` by Euclidean distance of codes, nearest first: index, distance, name, class."""
-        among = self.searched
+        """The nearest of `searched` by Euclidean distance of codes, nearest first: item, distance, name, label."""
+        among, classes = self.searched, self.model.spec.classes
         distance = np.sqrt(((among.codes - code.reshape(1, -1)) ** 2).sum(1, dtype=np.float64))
         out = []
         for i in np.argsort(distance, kind="stable")[:count]:
-            label = None if among.labels is None else int(among.labels[i])
-            known = label is not None and 0 <= label < len(self.model.spec.classes)
+            label = -1 if among.labels is None else int(among.labels[i])
             out.append(
                 {
-                    "index": int(i),
+                    "item": among.items[i],
                     "distance": float(distance[i]),
                     "name": among.names[i] if among.names else None,
-                    "class": self.model.spec.classes[label] if known and label is not None else None,
+                    "label": classes[label] if 0 <= label < len(classes) else None,
                 }
             )
         return out
 
 
-def png(item: Array) -> bytes:
-    """One image, uint8 (H, W, C), as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(item.squeeze(-1) if item.shape[-1] == 1 else item).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def picture(items: Array, columns: int) -> bytes:
     """Images as a grid, or vectors as a scatter plot, as PNG."""
-    from aegan.pictures import grid, scatter
-
-    buffer = io.BytesIO()
-    (grid(items, columns) if items.ndim == 4 else scatter(items)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def npz(**arrays: Array | None) -> bytes:
-    """Arrays as a compressed .npz; those that are None are left out."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{k: v for k, v in arrays.items() if v is not None})  # type: ignore[arg-type]
-    return buffer.getvalue()
+    return encoded(grid(items, columns) if items.ndim == 4 else scatter(items))

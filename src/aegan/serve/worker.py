@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import HTTPException
 
@@ -14,16 +16,8 @@ from aegan.serve.limits import Limits
 T = TypeVar("T")
 
 
-class Busy(Exception):
-    """All places for computations are taken."""
-
-
 class Worker:
-    """One thread that computes, with a bounded number of requests that wait for it.
-
-    Args:
-        limits: bounds.
-    """
+    """One thread that computes, with a bounded number of requests that wait for it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self._inside = limits, 0
@@ -31,7 +25,7 @@ class Worker:
 
     async def __call__(self, work: Callable[[], T]) -> T:
         if self._inside >= self.limits.computing:
-            raise Busy
+            raise HTTPException(503, "The model is busy; try again in a moment.", {"Retry-After": "1"})
         self._inside += 1
         task = asyncio.get_running_loop().run_in_executor(self.pool, work)
 
@@ -46,3 +40,13 @@ class Worker:
             return await asyncio.wait_for(asyncio.shield(task), self.limits.seconds)
         except asyncio.TimeoutError:
             raise HTTPException(504, f"This took longer than {self.limits.seconds:g} seconds.") from None
+
+    def answers(self, work: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+        """A function of a request as FastAPI takes it, computed here."""
+
+        @functools.wraps(work)
+        async def endpoint(**values: Any) -> T:
+            return await self(functools.partial(work, **values))
+
+        endpoint.__signature__ = inspect.signature(work, eval_str=True)  # type: ignore[attr-defined]
+        return endpoint

@@ -1,8 +1,12 @@
-"""One file per method. Start with `_base.py`, the contract they share."""
+"""One file per method, written in the words that this package gives. Start with `_base.py`, the contract they share."""
 
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy, View
+from aegan.config import option
+from aegan.data.loader import Batch
+from aegan.data.spec import DataSpec
+from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy, View, typed
 from aegan.strategies._registry import register, strategies, strategy
 
 __all__ = [
-    "Clock", "Fit", "Loss", "Networks", "Phase", "Stage", "Strategy", "View", "register", "strategies", "strategy",
+    "Batch", "Clock", "DataSpec", "Fit", "Loss", "Networks", "Phase", "Stage", "Strategy", "View", "option", "register",
+    "strategies", "strategy", "typed",
 ]  # fmt: skip

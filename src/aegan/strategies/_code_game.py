@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from aegan.collectives import all_reduce_mean
-from aegan.data.loader import Batch
 from aegan.density import mmd2
 from aegan.density.prior import Prior
 from aegan.objectives.adversarial import adversarial
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View, typed
+from aegan.strategies import Batch, Clock, Fit, Loss, Networks, Phase, Stage, View, typed
 from aegan.strategies._pieces import game_critic_loss, game_generator_loss, normalised_codes
 
 PARTS = 10  # of the held-out codes, for the error of a difference

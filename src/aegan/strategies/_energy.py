@@ -8,11 +8,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l1, l2
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option
 from aegan.strategies._groups import Coded, Generating
 from aegan.strategies._pieces import noisy
 
@@ -45,6 +42,7 @@ class Energetic(Generating, Coded):
     """
 
     capabilities = frozenset({"sample", "encode", "decode", "score"})
+    uses_labels = False
     power: ClassVar[Literal[1, 2]]
 
     noise_code: float = option(
@@ -55,10 +53,6 @@ class Energetic(Generating, Coded):
     lr_generator: float = option(5e-4, "Adam's learning rate of G", searchable=True)
     beta1: float = option(0.5, "Adam's β₁ of both")
     ema_decay: float = option(0.998, "of G's average")
-
-    @property
-    def uses_labels(self) -> bool:
-        return False
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """As for any autoencoder, but half of a vector's numbers: with all of them every example comes back, data or not."""
@@ -77,10 +71,7 @@ class Energetic(Generating, Coded):
             critic=True,
         )  # fmt: skip
         generator = Phase("G", ("G",), self.generator, self.lr_generator, betas, clip=1.0, final=0.1)
-        return (
-            self.count_stage(),
-            Stage("play", 1.0, (critic, generator), ema=("G",), ema_decay=self.ema_decay),
-        )
+        return (self.count_stage(), Stage("play", 1.0, (critic, generator), ema=("G",), ema_decay=self.ema_decay))
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """What D = (E, R) minimises."""
@@ -98,5 +89,4 @@ class Energetic(Generating, Coded):
         return (l1 if self.power == 1 else l2)(x, back), codes.float()
 
     def decode(self, nets: Networks, z: Tensor) -> Tensor:
-        x: Tensor = nets["R"](z)
-        return x.float()
+        return nets["R"](z).float()

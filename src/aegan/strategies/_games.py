@@ -8,15 +8,13 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from aegan.config import SMALL, option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
+from aegan.config import SMALL
 from aegan.errors import UserError
 from aegan.networks import Augment, Critic, build_critic
 from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
-from aegan.strategies._base import Clock, Loss, Networks, Phase, Strategy
-from aegan.strategies._groups import Compressing, PhaseLoss, standard_normal
+from aegan.strategies import Batch, Clock, DataSpec, Loss, Networks, Phase, Strategy, option
+from aegan.strategies._groups import Compressing, Generating, PhaseLoss, PriorName, WithPrior, standard_normal
 from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss, in_fp32, noisy
 
 GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
@@ -124,18 +122,44 @@ class JudgedImages(Judged):
 
 
 @dataclass(frozen=True)
-class Matched(Compressing, Judged):
+class Played(Generating, JudgedImages):
+    """G, from noise and class, against D."""
+
+    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
+    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
+
+    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_D of `loss`, with its penalties."""
+        with torch.no_grad():
+            fake, y = self.fakes(nets, batch)
+        return self.critic_loss(nets["D"], batch.x, fake, y, clock)
+
+    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L_G of `loss`."""
+        fake, y = self.fakes(nets, batch)
+        return Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y)})
+
+
+@dataclass(frozen=True)
+class Matched(WithPrior, Compressing, Judged):
     """A critic C of codes tells z ~ N(0, I) from E(x) + ε, until E leaves it no difference to see."""
 
     loss: GameName = option("nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018")
+    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     critic_width: int = option(64, "width of C")
     gamma: float = option(
         0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more", searchable=True
     )
 
-    def code_critic(self, spec: DataSpec) -> nn.Module:
-        """C, with one logit a code."""
-        return build_critic(self.code(spec), width=self.critic_width, codes=True)
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        C = build_critic(self.code(spec), width=self.critic_width, codes=True)
+        return {"E": E, "G": G, "C": C, **self.prior_networks()}
+
+    @property
+    def first_preview(self) -> Literal["sample", "reconstruct"]:
+        """What pictures can show before the prior is fitted."""
+        return "sample" if self.prior == "normal" else "reconstruct"
 
     def code_critic_loss(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C of `loss`: of nonsaturating sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²,  z ~ N(0, I)."""

@@ -9,6 +9,7 @@ A strategy takes the groups it needs as bases, and gives its own default where i
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,27 +20,16 @@ import torch
 from torch import Tensor, nn
 
 from aegan.collectives import all_reduce_mean
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import LOG_2PI
 from aegan.density.parzen import ManifoldParzen
 from aegan.density.prior import Frequencies, Prior
 from aegan.networks import ConditionalGenerator, Upsampling, build_autoencoder, build_decoder, code_shape_of
+from aegan.networks.autoencoders import default_code_shape
 from aegan.objectives.reconstruction import l1, l2, laplacian_l1, opponent
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, Strategy, typed
-from aegan.strategies._pieces import (
-    Encode,
-    code_shape,
-    count_classes,
-    fit_prior,
-    halves,
-    in_fp32,
-    noisy,
-    reparameterise,
-)
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, Strategy, option, typed
+from aegan.strategies._pieces import Encode, count_classes, density_loss, fit_prior, halves, noisy, reparameterise
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
 PriorName = Literal["mixture", "normal", "mdn", "parzen"]
@@ -52,12 +42,10 @@ class Encoding(Strategy):
     capabilities = frozenset({"sample", "encode", "decode", "score"})
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
-        z: Tensor = nets["E"](x)
-        return z.float()
+        return nets["E"](x).float()
 
     def decode(self, nets: Networks, z: Tensor) -> Tensor:
-        x: Tensor = nets["G"](z)
-        return x.float()
+        return nets["G"](z).float()
 
 
 @dataclass(frozen=True)
@@ -85,8 +73,24 @@ class Coded(Encoding):
     )
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
-        """The code's shape, (d,) or (c, h, w)."""
-        return code_shape(spec, self.code_dim, self.code_stride)
+        """The code's shape, (d,) or (c, h, w): the data's default, with what was asked for put in its place.
+
+        >>> from aegan.strategies import strategy
+        >>> strategy("autoencoder")(code_stride=16).code(DataSpec((3, 64, 64)))
+        (8, 4, 4)
+        """
+        code = default_code_shape(spec.shape)
+        if spec.is_image and self.code_stride:
+            code = (8, *(math.ceil(side / self.code_stride) for side in spec.shape[1:]))
+        return (self.code_dim, *code[1:]) if self.code_dim else code
+
+    def build(self, spec: DataSpec) -> Networks:
+        E, G = self.autoencoder(spec)
+        return {"E": E, "G": G, **self.prior_networks()}
+
+    def prior_networks(self) -> Networks:
+        """What new codes are drawn from."""
+        return {}
 
     def autoencoder(self, spec: DataSpec) -> tuple[nn.Module, nn.Module]:
         """E and G."""
@@ -148,15 +152,16 @@ class Variational(Coded):
 
     def posterior_sample(self, nets: Networks, x: Tensor) -> Tensor:
         """z ~ q(z | x)."""
-        return self.reparameterise(*self.posterior(nets, x))
+        return reparameterise(*self.posterior(nets, x))
 
-    def reparameterise(self, mu: Tensor, log_var: Tensor) -> Tensor:
-        """z = μ + σ ε, ε ~ N(0, I)."""
-        return reparameterise(mu, log_var)
+    def reconstruct(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """G(z), z ~ q(z | x), and μ(x) and log σ²(x)."""
+        mu, log_var = self.posterior(nets, x)
+        return nets["G"](reparameterise(mu, log_var)).float(), mu, log_var
 
     def evidence_bound(self, x: Tensor, back: Tensor, mu: Tensor, log_var: Tensor, beta: float = 1.0) -> Loss:
         """1/2 log E|x − x̂|² + β/D KL(q(z|x) || N(0, I)): the bound per value, at the batch's best decoder variance."""
-        mse = all_reduce_mean((back.float() - x).square().mean())
+        mse = all_reduce_mean((back - x).square().mean())
         kl = kl_standard_normal(mu, log_var) * (beta / x[0].numel())
         return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
 
@@ -210,11 +215,6 @@ class WithPrior(Strategy):
     def uses_labels(self) -> bool:
         return self.prior != "normal"
 
-    @property
-    def first_preview(self) -> Literal["sample", "reconstruct"]:
-        """What pictures can show before the prior is fitted."""
-        return "sample" if self.prior == "normal" else "reconstruct"
-
     def prior_networks(self) -> Networks:
         """P, not yet fitted; nothing if codes are drawn from N(0, I)."""
         if self.prior == "normal":
@@ -233,7 +233,7 @@ class WithPrior(Strategy):
         fit = partial(fit_prior, limit=self.fit_limit, encode=encode)
         if self.prior != "mdn":
             return (Fit("fit", self.fit_share, fit),)
-        phase = Phase("P", ("P",), MixtureDensityLoss(encode), lr=self.mdn_lr, clip=5.0)
+        phase = Phase("P", ("P",), partial(density_loss, encode=encode), lr=self.mdn_lr, clip=5.0)
         return Fit("fit", 0.01, fit), Stage("density", self.mdn_share, (phase,), ema=("P",))
 
     def draw(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator | None) -> Tensor:
@@ -259,10 +259,6 @@ class Bounding(WithPrior, Variational):
 
     prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
 
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, **self.prior_networks()}
-
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         return (
             Stage("compress", 1.0, (self.autoencode(self.elbo, "VAE"),), warmup=100, preview="reconstruct"),
@@ -274,24 +270,16 @@ class Bounding(WithPrior, Variational):
         """What E and G minimise."""
 
 
-@dataclass(frozen=True)
-class MixtureDensityLoss:
-    """L = −log p(W(E(x)) | y) / k, in nats a dimension: the loss of a mixture-density prior P."""
-
-    encode: Encode
-
-    def __call__(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        with torch.no_grad():
-            z = self.encode(nets, batch.x).float()
-        P = typed(nets, "P", Prior)
-        with in_fp32(z):
-            return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})
-
-
 def standard_normal(G: nn.Module, n: int, rng: torch.Generator | None = None) -> Tensor:
     """n codes ε ~ N(0, I) of the shape that G takes."""
     device = next(G.parameters()).device if rng is None else rng.device
     return torch.randn(n, *code_shape_of(G), generator=rng, device=device)
+
+
+def half_drawn(G: nn.Module, back: Tensor) -> Tensor:
+    """Half of the reconstructions, and as many G(z), z ~ N(0, I), as the other half."""
+    half = len(back) // 2
+    return torch.cat((back[:half], G(standard_normal(G, len(back) - half)).float()))
 
 
 def log_normal(z: Tensor) -> Tensor:
@@ -340,14 +328,12 @@ class Generating(Strategy):
     def fakes(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """G(z, y) for the batch's classes y, as many as it has examples."""
         y = self.classes_of(nets, batch)
-        fake: Tensor = nets["G"](self.noise(nets, len(batch.x)), y)
-        return fake, y
+        return nets["G"](self.noise(nets, len(batch.x)), y), y
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         z = self.noise(nets, n, truncation, rng)
         y = typed(nets, "Y", Frequencies).sample(n, rng) if y is None else y
-        x: Tensor = nets["G"](z, y)
-        return x.float()
+        return nets["G"](z, y).float()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from aegan.config import option
-from aegan.strategies._base import Fit, Stage
+from aegan.density.prior import Prior
+from aegan.strategies import Fit, Networks, Stage, option
 from aegan.strategies._groups import Compressing
 from aegan.strategies._pieces import fit_prior
 
@@ -18,11 +18,13 @@ class OnCodes(Compressing):
     compress_share: float = option(0.6, "part of the budget")
     fit_limit: int = option(60_000, "most codes that are fitted to")
 
+    def prior_networks(self) -> Networks:
+        return {"P": Prior(components=(1,))}
+
     def first_stages(self) -> tuple[Stage | Fit, ...]:
         """Before codes are made: the autoencoder, and P, which normalises its codes and knows how often each class is."""
+        compress = self.autoencode(self.compress)
         return (
-            Stage(
-                "compress", self.compress_share, (self.autoencode(self.compress),), warmup=100, preview="reconstruct"
-            ),
+            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
             Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
         )

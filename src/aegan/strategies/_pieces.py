@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,25 +9,10 @@ import torch
 from torch import Tensor
 
 from aegan.collectives import all_gather_rows
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies, Prior
-from aegan.networks import default_code_shape
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
-from aegan.strategies._base import Clock, Loss, Networks, View, typed
-
-
-def code_shape(spec: DataSpec, dim: int | None, stride: int | None) -> tuple[int, ...]:
-    """(d,) or (c, h, w): the default code of the data's shape, with what was asked for put in its place.
-
-    >>> code_shape(DataSpec((3, 64, 64)), None, 16), code_shape(DataSpec((1, 32, 32)), 48, None)
-    ((8, 4, 4), (48,))
-    """
-    code = default_code_shape(spec.shape)
-    if spec.is_image and stride:
-        code = (8, *(math.ceil(side / stride) for side in spec.shape[1:]))
-    return (dim, *code[1:]) if dim else code
+from aegan.strategies import Batch, Clock, Loss, Networks, View, typed
 
 
 def noisy(z: Tensor, sigma: float, *, of_all: bool = False) -> Tensor:
@@ -57,16 +41,6 @@ Encode = Callable[[Networks, Tensor], Tensor]
 Logits = Callable[[Tensor, Tensor | None], Tensor]
 
 
-def all_codes(nets: Networks, view: View, encode: Encode, limit: int) -> tuple[Tensor, Tensor | None]:
-    """Codes (N, ...) and labels (N,) of at most `limit` training examples."""
-    codes, labels = [], []
-    for batch in view.batches("train", limit):
-        codes.append(encode(nets, batch.x).float())
-        if view.spec.classes and batch.y is not None:
-            labels.append(batch.y)
-    return torch.cat(codes), torch.cat(labels) if labels else None
-
-
 def normalised_codes(nets: Networks, batch: Batch, encode: Encode) -> tuple[Tensor, Tensor | None]:
     """Codes of a batch as the prior P normalises them, without a gradient; and its classes if P knows classes."""
     P = typed(nets, "P", Prior)
@@ -76,9 +50,22 @@ def normalised_codes(nets: Networks, batch: Batch, encode: Encode) -> tuple[Tens
 
 
 def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[str, Any]:
-    """Fits the prior P to the codes of the training examples."""
-    codes, labels = all_codes(nets, view, encode, limit)
-    return typed(nets, "P", Prior).fit(codes, labels)
+    """Fits the prior P to the codes of at most `limit` training examples."""
+    codes, labels = [], []
+    for batch in view.batches("train", limit):
+        codes.append(encode(nets, batch.x).float())
+        if view.spec.classes and batch.y is not None:
+            labels.append(batch.y)
+    return typed(nets, "P", Prior).fit(torch.cat(codes), torch.cat(labels) if labels else None)
+
+
+def density_loss(nets: Networks, batch: Batch, clock: Clock, encode: Encode) -> Loss:
+    """L = −log p(W(E(x)) | y) / k, in nats a dimension: the loss of a mixture-density prior P."""
+    with torch.no_grad():
+        z = encode(nets, batch.x).float()
+    P = typed(nets, "P", Prior)
+    with in_fp32(z):
+        return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})
 
 
 def count_classes(nets: Networks, view: View) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from aegan.config import option
-from aegan.data.spec import DataSpec
 from aegan.networks.autoencoders import Decoder, Encoder
 from aegan.networks.principal import Components, PrincipalDecoder, PrincipalEncoder
-from aegan.strategies._base import Fit, Networks, View
+from aegan.strategies import DataSpec, Fit, Networks, View, option
 from aegan.strategies._groups import Compressing
 
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import Matched
-from aegan.strategies._groups import PriorName, WithPrior
 from aegan.strategies._pieces import noisy
-from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class AAE(WithPrior, Matched):
+class AAE(Matched):
     """An autoencoder whose encoder also plays a game: its codes against z ~ N(0, I), told apart by C. In each step
 
     (1) reconstruct     min_{E,G} |x − G(E(x) + ε)|
@@ -35,12 +30,7 @@ class AAE(WithPrior, Matched):
     summary = "An autoencoder whose codes a critic drives to N(0, I), from which new ones are drawn."
     where = "its code against a prior"
 
-    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     noise: float = option(0.2, "noise on codes, in standard deviations", source="ours", searchable=True)
-
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, "C": self.code_critic(spec), **self.prior_networks()}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (

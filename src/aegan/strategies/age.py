@@ -13,7 +13,7 @@ from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l1
-from aegan.objectives.regularisers import kl_of_moments
+from aegan.objectives.regularisers import kernel_distance, kl_of_moments
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
 from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._registry import register
@@ -35,6 +35,7 @@ class AGE(Coded):
     E: min KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁
     G: min KL(E(G(z))) + λ (1 − cos(z, E(G(z)))) + μ_G |x − G(E(x))|₁      `n_generator` times for each of E
 
+    With `kernel` w, KL(q) is w MMD²(q, z): moments do not tell clumps of codes on a ring from the whole ring.
     The paper's G has no μ_G. Without it nothing holds G to the data but a difference of moments; with our networks it left.
     The sphere's radius is √d, not the paper's 1, so that N(0, I) is what its moments are compared with.
 
@@ -55,6 +56,9 @@ class AGE(Coded):
     mu: float = option(10.0, "μ, weight of |x − G(E(x))|₁, a mean over values", source="public code")
     mu_generator: float = option(10.0, "μ_G, the same weight for G; 0 is the paper's")
     lam: float = option(10.0, "λ, weight of the cosine distance of codes", source="public code: 1000")
+    kernel: float = option(
+        0.0, "weight of MMD² between codes and z, which takes the place of KL(q); 0: KL of moments", source="ours"
+    )
     n_generator: int = option(2, "steps of G for each of E", source="public code")
     ema_decay: float = option(0.998, "of the averages of E and G")
 
@@ -76,12 +80,19 @@ class AGE(Coded):
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         return on_sphere(nets["E"](x).float())
 
+    def divergence(self, codes: Tensor) -> Tensor:
+        """KL(q) of a batch of codes, or what takes its place; ()."""
+        z = all_gather_rows(codes)
+        if not self.kernel:
+            return kl_of_moments(z)
+        return self.kernel * kernel_distance(z, all_gather_rows(on_sphere(torch.randn_like(codes))))
+
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁."""
         real = self.encode(nets, batch.x)
         with torch.no_grad():
             made = self.decode(nets, on_sphere(standard_normal(nets["G"], len(real))))
-        kl, kl_made = (kl_of_moments(all_gather_rows(z)) for z in (real, self.encode(nets, made)))
+        kl, kl_made = (self.divergence(z) for z in (real, self.encode(nets, made)))
         rec = l1(batch.x, self.decode(nets, real))
         watch = {"KL(made)−KL(x)": (kl_made - kl).detach(), "L1": rec.detach()}
         return Loss({"KL_x": kl, "−KL_made": -kl_made, "L1": self.mu * rec}, watch)
@@ -91,7 +102,7 @@ class AGE(Coded):
         z = on_sphere(standard_normal(nets["G"], len(batch.x)))
         back = self.encode(nets, self.decode(nets, z))
         cosine = F.cosine_similarity(z.flatten(1), back.flatten(1), dim=1)
-        terms = {"KL_made": kl_of_moments(all_gather_rows(back)), "cos": self.lam * (1 - cosine)}
+        terms = {"KL_made": self.divergence(back), "cos": self.lam * (1 - cosine)}
         if self.mu_generator:
             with torch.no_grad():
                 code = self.encode(nets, batch.x)

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies
 from aegan.networks import build_critic, build_residual
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.objectives.reconstruction import l2
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._pieces import count_classes
-from aegan.strategies._registry import register
 
 
 class Through(nn.Module):
@@ -27,8 +24,7 @@ class Through(nn.Module):
         self.E, self.D = nets["E"], nets["D"]
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        d: Tensor = self.D(self.E(x), y)
-        return d
+        return self.D(self.E(x), y)
 
 
 @register
@@ -107,7 +103,7 @@ class ALAE(Judged, Coded):
         with torch.no_grad():
             w, _ = self.codes(nets, batch)
         back = self.encode(nets, self.decode(nets, w))
-        return Loss({"L_w": self.w_weight * (w - back).square().flatten(1).mean(1)})
+        return Loss({"L_w": self.w_weight * l2(w, back)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(F(z, y)); truncation shortens z."""

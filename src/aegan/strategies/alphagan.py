@@ -6,18 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import build_critic
 from aegan.objectives.reconstruction import l1
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import GameName, JudgedImages
-from aegan.strategies._groups import Coded, WithPrior, standard_normal
+from aegan.strategies._groups import Coded, WithPrior, half_drawn, standard_normal
 from aegan.strategies._pieces import game_critic_loss, game_generator_loss
-from aegan.strategies._registry import register
 
 
 @register
@@ -68,16 +63,7 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
             self.critic_phase(self.critic),
             self.critic_phase(self.code_critic, "C", ("C",)),
         )
-        return (
-            Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay),
-            *self.prior_stages(self.encode),
-        )
-
-    def fakes(self, nets: Networks, back: Tensor) -> Tensor:
-        """Half of the G(E(x)), and as many G(z) as the other half."""
-        half = len(back) // 2
-        made: Tensor = nets["G"](standard_normal(nets["G"], len(back) - half)).float()
-        return torch.cat((back[:half], made))
+        return (Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay), *self.prior_stages(self.encode))
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = λ |x − G(E(x))|₁ + L_G(C; E(x)); with nonsaturating sp(−C(E(x)))."""
@@ -90,13 +76,13 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
         with torch.no_grad():
             z = self.encode(nets, batch.x)
         back = nets["G"](z).float()
-        play = self.generator_loss(nets["D"], self.fakes(nets, back), batch.x, None)
+        play = self.generator_loss(nets["D"], half_drawn(nets["G"], back), batch.x, None)
         return Loss({"L1": self.lam * l1(batch.x, back), "L_G": play})
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss` on x against G(E(x)) and G(z); with nonsaturating sp(−D(x)) + sp(D(G(·))) + γ/2 |∇D(x)|²."""
         with torch.no_grad():
-            fake = self.fakes(nets, self.decode(nets, self.encode(nets, batch.x)))
+            fake = half_drawn(nets["G"], self.decode(nets, self.encode(nets, batch.x)))
         return self.critic_loss(nets["D"], batch.x, fake, None, clock)
 
     def code_critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

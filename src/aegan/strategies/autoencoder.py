@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aegan.data.spec import DataSpec
-from aegan.strategies._base import Fit, Networks, Stage
+from aegan.strategies import DataSpec, Fit, Stage, register
 from aegan.strategies._groups import WithPrior
 from aegan.strategies._principal import FromComponents
-from aegan.strategies._registry import register
 
 
 @register
@@ -24,10 +22,6 @@ class Autoencoder(WithPrior, FromComponents):
     paper = "Ghosh et al. 2020, arXiv 1903.12436"
     summary = "Compresses, then draws codes from a mixture of Gaussians: the fastest, and blurred."
     where = "alone, with a density on its codes"
-
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, **self.prior_networks()}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phase = self.autoencode(self.compress)

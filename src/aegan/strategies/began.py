@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from aegan.collectives import all_reduce_mean
+from aegan.collectives import all_gather_rows, all_reduce_mean
 from aegan.config import option
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.objectives.regularisers import pulling_away
 from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
 from aegan.strategies._energy import Energetic, Number
 from aegan.strategies._registry import register
@@ -21,7 +22,7 @@ class BEGAN(Energetic):
     """l(v) = |v − D(v)|₁, and k keeps E l(G(z)) at γ E l(x).
 
     L_D = l(x) − k l(G(z))
-    L_G = l(G(z))
+    L_G = l(G(z)) + λ E[l(G(z))] PT(E(G(z))),   PT as in `ebgan`; λ = 0 in the paper
     k  <- clip(k + λ_k (γ l(x) − l(G(z))) / l(x), 0, 1)
     M   = l(x) + |γ l(x) − l(G(z))|,   the measure of convergence
 
@@ -40,6 +41,9 @@ class BEGAN(Energetic):
     diversity: float = option(0.7, "γ: lower is sharper and less diverse", source="0.3 to 0.7 in the paper")
     lambda_k: float = option(
         0.01, "λ_k, the controller's step", source="0.001 of l(x) itself in the paper's longer runs"
+    )
+    pt: float = option(
+        0.0, "λ of the pulling-away term, in units of l(G(z)): what keeps G from a few modes", source="ours, from ebgan"
     )
 
     def build(self, spec: DataSpec) -> Networks:
@@ -60,6 +64,10 @@ class BEGAN(Energetic):
         return Loss({"l(x)": l_x, "-k l(G)": -k * l_g}, watch={"k": k, "M": real + error.abs()})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_G = l(G(z))."""
+        """L_G = l(G(z)) + λ E[l(G(z))] PT(E(G(z)))."""
         fake, _ = self.fakes(nets, batch)
-        return Loss({"l(G)": self.energy(nets, fake)[0]})
+        l_g, codes = self.energy(nets, fake)
+        if not self.pt:
+            return Loss({"l(G)": l_g})
+        weight = self.pt * all_reduce_mean(l_g.detach().mean())
+        return Loss({"l(G)": l_g, "PT": weight * pulling_away(all_gather_rows(codes))})

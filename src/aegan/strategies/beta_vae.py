@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aegan.config import option
-from aegan.data.loader import Batch
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Loss, Networks
+from aegan.strategies import Batch, Clock, Loss, Networks, option, register
 from aegan.strategies._groups import Bounding
-from aegan.strategies._registry import register
 
 
 @register
@@ -36,8 +33,7 @@ class BetaVAE(Bounding):
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = mean (x − G(z))² / 2σ² + β/D |KL(q(z|x) || N(0, I)) − C|: per value, D values; times σ² so that rates hold."""
-        mu, log_var = self.posterior(nets, batch.x)
-        back = nets["G"](self.reparameterise(mu, log_var)).float()
+        back, mu, log_var = self.reconstruct(nets, batch.x)
         kl = kl_standard_normal(mu, log_var)
         c = self.capacity * min(1.0, clock.progress / 0.75)
         excess = (kl.mean() - c).abs() if self.capacity else kl

@@ -8,16 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import build_joint_critic, join
 from aegan.objectives.reconstruction import l1
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import Judged
 from aegan.strategies._groups import Inverted
 from aegan.strategies._pieces import halves, reparameterise
-from aegan.strategies._registry import register
 
 
 @register

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks.autoencoders import patch_size
 from aegan.networks.entropy import CodeDensity, PixelDensity, steps_of
 from aegan.networks.klt import KLTDecoder, KLTEncoder, PatchKLT
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, View, option, register, typed
 from aegan.strategies._groups import Coded, WithPrior
-from aegan.strategies._registry import register
 
 GREY = 127.5  # grey levels to a unit of images, which lie in [-1, 1]; vectors are counted alike
 
@@ -110,5 +105,4 @@ class Codec(WithPrior, Coded):
 
     def pixels(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = −log₂ Q(x_i | x_1 … x_{i−1}), in bits a value, at random places i."""
-        bits: Tensor = nets["Q"](batch.x, self.pixel_places)
-        return Loss({"bits": bits})
+        return Loss({"bits": nets["Q"](batch.x, self.pixel_places)})

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from aegan.collectives import all_gather_rows
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.views import nt_xent, view
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._pieces import noisy
-from aegan.strategies._registry import register
 
 
 @register
@@ -49,12 +46,8 @@ class Contrastive(WithPrior, Compressing):
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)
-        code = self.code(spec)
         H = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(torch.Size(code).numel(), self.hidden),
-            nn.SiLU(),
-            nn.Linear(self.hidden, 64),
+            nn.Flatten(), nn.Linear(math.prod(self.code(spec)), self.hidden), nn.SiLU(), nn.Linear(self.hidden, 64)
         )
         return {"E": E, "G": G, "H": H, **self.prior_networks()}
 

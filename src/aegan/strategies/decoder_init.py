@@ -7,16 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.errors import UserError
 from aegan.objectives.reconstruction import l1
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Compressing, WithPrior
-from aegan.strategies._registry import register
 
 
 @register
@@ -59,8 +55,7 @@ class DecoderInit(WithPrior, Compressing, JudgedImages):
                 "'decoder-init' needs noise that is fitted to the codes.",
                 "Use prior=mixture (one component is N(m, S)).",
             )
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, **self.prior_networks(), "D": self.critic_network(spec)}
+        return {**super().build(spec), "D": self.critic_network(spec)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         compress = self.autoencode(self.compress)

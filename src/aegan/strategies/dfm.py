@@ -7,21 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import Critic, build_residual
 from aegan.objectives.reconstruction import l2
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
-from aegan.strategies._games import JudgedImages
-from aegan.strategies._groups import Generating
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register, typed
+from aegan.strategies._games import Played
 from aegan.strategies._pieces import noisy
-from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class DFM(Generating, JudgedImages):
+class DFM(Played):
     """An autoencoder r of the critic's last features Φ(x) learns to take noise off them; G follows where it points.
 
     L_D as in the game
@@ -40,8 +35,6 @@ class DFM(Generating, JudgedImages):
     summary = "A denoising autoencoder of the critic's features shows the generator where data's features are."
     where = "as a loss on features"
 
-    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
-    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
     lambda_adv: float = option(1.0, "λ_adv, weight of the game", source="Warde-Farley & Bengio 2017")
     lambda_dn: float = option(0.03, "λ_dn, weight of the denoising term", source="the same: 0.03 / n_h, of a sum")
     lr_denoiser: float = option(1e-3, "Adam's learning rate of r", searchable=True)
@@ -57,12 +50,6 @@ class DFM(Generating, JudgedImages):
         denoiser = Phase("r", ("f",), self.denoise, lr=self.lr_denoiser, final=0.1)
         phases = (self.critic_phase(self.critic), denoiser, self.generator_phase(self.generator))
         return (self.count_stage(), Stage("play", 1.0, phases, ema=("G",), ema_decay=self.ema_decay))
-
-    def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_D of `loss`, with its penalties."""
-        with torch.no_grad():
-            fake, y = self.fakes(nets, batch)
-        return self.critic_loss(nets["D"], batch.x, fake, y, clock)
 
     def denoise(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_r = |Φ(x) − r(Φ(x) + ε)|²."""
@@ -86,5 +73,4 @@ class DFM(Generating, JudgedImages):
 
     def denoised(self, nets: Networks, phi: Tensor, y: Tensor | None) -> Tensor:
         """r(Φ) = Φ + f(Φ, y)."""
-        moved: Tensor = nets["f"](phi, y)
-        return phi + moved.float()
+        return phi + nets["f"](phi, y).float()

@@ -9,16 +9,12 @@ import torch
 from torch import Tensor
 
 from aegan.collectives import all_gather_rows
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks import build_residual
 from aegan.objectives.drifting import drifting_field
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register, typed
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
-from aegan.strategies._registry import register
 
 
 @register
@@ -52,10 +48,9 @@ class Drifting(OnCodes):
     ema_decay: float = option(0.995, "of f's average")
 
     def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        numbers = math.prod(self.code(spec))
+        nets, numbers = super().build(spec), math.prod(self.code(spec))
         f = build_residual((numbers,), width=self.drift_width, blocks=3, classes=len(spec.classes))
-        return {"E": E, "G": G, "P": Prior(components=(1,)), "f": f}
+        return {**nets, "f": f}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         drift = Phase("f", ("f",), self.drift, lr=self.lr_drift, weight_decay=0.0, clip=1.0)

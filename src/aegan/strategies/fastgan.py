@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import Critic, MapDecoder, build_decoder
-from aegan.objectives.adversarial import Adversarial, wgan_generator
+from aegan.objectives.adversarial import Adversarial
 from aegan.objectives.reconstruction import l1
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
-from aegan.strategies._games import GameName, JudgedImages
-from aegan.strategies._groups import Generating
-from aegan.strategies._registry import register
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
+from aegan.strategies._games import GameName, Played
 
 
 @register
 @dataclass(frozen=True)
-class FastGAN(Generating, JudgedImages):
+class FastGAN(Played):
     """D's maps f must hold enough of a real image for decoders R to draw it: D cannot live off a few details.
 
     L_D = [u − D(x)]₊ + [u' + D(G(z))]₊ + λ (|x↓ − R₁(f₁(x))|₁ + |crop x − R₂(crop f₂(x))|₁),   u, u' ~ U(0.8, 1)
@@ -45,11 +40,10 @@ class FastGAN(Generating, JudgedImages):
     loss: GameName = option("hinge", "the game; hinge has soft margins", source="Liu 2021")
     reconstruct: float = option(1.0, "λ of D's reconstructions", source="Liu 2021: 1, of a perceptual distance")
     lr_critic: float = option(4e-4, "Adam's learning rate of D and R", searchable=True)
-    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
 
     @property
     def game(self) -> Adversarial:
-        return Adversarial("soft hinge", soft_hinge, wgan_generator) if self.loss == "hinge" else super().game
+        return replace(super().game, critic=soft_hinge) if self.loss == "hinge" else super().game
 
     def build(self, spec: DataSpec) -> Networks:
         D = self.critic_network(spec)
@@ -70,17 +64,10 @@ class FastGAN(Generating, JudgedImages):
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D = [u − D(x)]₊ + [u' + D(G(z))]₊ + λ (|x↓ − R₁(f₁(x))|₁ + |crop x − R₂(crop f₂(x))|₁) + R1."""
-        with torch.no_grad():
-            fake, y = self.fakes(nets, batch)
-        loss = self.critic_loss(nets["D"], batch.x, fake, y, clock)
+        loss = super().critic(nets, batch, clock)
         maps = typed(nets, "D", Critic).features(batch.x)
         loss.terms["L_rec"] = self.reconstruct * drawn_again(nets["R"], maps, batch.x)
         return loss
-
-    def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_G = −D(G(z))."""
-        fake, y = self.fakes(nets, batch)
-        return Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y)})
 
 
 def soft_hinge(real: Tensor, fake: Tensor) -> Tensor:

@@ -9,31 +9,18 @@ from typing import Any, Literal
 import torch
 
 from aegan.collectives import all_reduce_mean
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Frequencies
 from aegan.errors import UserError
-from aegan.networks import (
-    ConditionalGenerator,
-    Critic,
-    History,
-    build_critic,
-    mixes_batch,
-    published_critic,
-    published_decoder,
-)
-from aegan.networks.layers import settle
+from aegan.networks import ConditionalGenerator, Critic, build_critic, published_critic, published_decoder
+from aegan.networks.layers import History, mixes_batch, settle
 from aegan.objectives.adversarial import Adversarial, smoothed
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, View, typed
-from aegan.strategies._games import JudgedImages
-from aegan.strategies._groups import Generating
-from aegan.strategies._registry import register
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, View, option, register, typed
+from aegan.strategies._games import Played
 
 
 @register
 @dataclass(frozen=True)
-class GAN(Generating, JudgedImages):
+class GAN(Played):
     """min_G max_D V(G, D) = E log D(x) + E log(1 − D(G(z))), from random weights.
 
     Options that combine (Salimans et al. 2016; with f the last features of D):
@@ -67,8 +54,6 @@ class GAN(Generating, JudgedImages):
         64,
         "channels of D at a quarter of the size; with dcgan at half, with r3gan at all sizes, with pacgan units a layer",
     )
-    lr_generator: float = option(4e-4, "Adam's learning rate of G", searchable=True)
-    lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
     final: float = option(0.1, "last learning rates as a share of the first; 1 keeps them constant")
     # Salimans et al. 2016, and PacGAN
     feature_matching: float = option(0.0, "weight of feature matching, which replaces G's loss; 0: none")
@@ -121,15 +106,13 @@ class GAN(Generating, JudgedImages):
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss`; + γ/2 (|∇D(x)|² + |∇D(G(z))|²) with rpgan, γ/2 |∇D(x)|² with the others but wgan's; + history."""
-        with torch.no_grad():
-            fake, y = self.fakes(nets, batch)
-        return self.remember(nets, "D", self.critic_loss(nets["D"], batch.x, fake, y, clock))
+        return self.remember(nets, "D", super().critic(nets, batch, clock))
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G of `loss`, or w |E f(x) − E f(G(z))|² of feature matching; + history."""
-        fake, y = self.fakes(nets, batch)
         if not self.feature_matching:
-            return self.remember(nets, "G", Loss({"L_G": self.generator_loss(nets["D"], fake, batch.x, y)}))
+            return self.remember(nets, "G", super().generator(nets, batch, clock))
+        fake, _ = self.fakes(nets, batch)
         real, made = (typed(nets, "D", Critic).features(x)[-1].float().mean(0) for x in (batch.x, fake))
         matched = all_reduce_mean(real.detach() - made).square().sum()
         return self.remember(nets, "G", Loss({"FM": self.feature_matching * matched}))

@@ -8,20 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.errors import UserError
 from aegan.networks import build_critic, build_residual
 from aegan.networks.augment import gaussian_blur
 from aegan.objectives.reconstruction import l1, opponent
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._code_game import CodeGame, draw
 from aegan.strategies._eyes import WithEyes
 from aegan.strategies._groups import WithPrior
 from aegan.strategies._principal import FromComponents
-from aegan.strategies._registry import register
 
 
 @register
@@ -87,12 +83,9 @@ class Latent(WithPrior, WithEyes, FromComponents):
     def build(self, spec: DataSpec) -> Networks:
         if self.prior == "normal":
             raise UserError("'latent' needs a prior that is fitted to the codes.", "For N(0, I), try 'vae' or 'aae'.")
-        E, G = self.autoencoder(spec)
         code, classes = self.code(spec), len(spec.classes)
         return {
-            "E": E,
-            "G": G,
-            **self.prior_networks(),
+            **super().build(spec),
             "f": build_residual(code, width=self.play_width, classes=classes),
             "C": build_critic(code, width=self.play_width, classes=classes, codes=True),
             **self.critic_networks(spec),

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks.velocity import Velocity
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
+from aegan.objectives.reconstruction import l2
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register, typed
 from aegan.strategies._groups import standard_normal
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
-from aegan.strategies._registry import register
 
 
 @register
@@ -49,9 +46,8 @@ class LatentFlow(OnCodes):
     sampling_steps: int = option(10, "of Heun's rule, two evaluations of V each but for the last")
 
     def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        V = Velocity(self.code(spec), width=self.flow_width, blocks=self.flow_blocks, classes=len(spec.classes))
-        return {"E": E, "G": G, "P": Prior(components=(1,)), "V": V}
+        nets, classes = super().build(spec), len(spec.classes)
+        return {**nets, "V": Velocity(self.code(spec), width=self.flow_width, blocks=self.flow_blocks, classes=classes)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         flow = Phase("V", ("V",), self.flow, lr=self.lr_flow, matrix_lr=self.flow_matrix_lr, weight_decay=0.0, clip=1.0)
@@ -69,8 +65,7 @@ class LatentFlow(OnCodes):
         noise, t = torch.randn_like(z), torch.randn(len(z), device=z.device).sigmoid()
         share = t.view(-1, *(1,) * (z.ndim - 1))
         found = nets["V"]((1 - share) * noise + share * z, t, y).float()
-        error = (found - (z - noise)).square().flatten(1).mean(1)
-        return Loss({"L_V": error.view(self.draws, -1).mean(0)})
+        return Loss({"L_V": l2(found, z - noise).view(self.draws, -1).mean(0)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """G(norm⁻¹ z_1) of ε scaled by `truncation`."""

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.networks import ConditionalGenerator, build_critic, build_decoder, code_shape_of
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
-from aegan.strategies._registry import register
 
 
 @register
@@ -59,13 +55,10 @@ class LatentWGAN(OnCodes, Judged):
     ema_decay: float = option(0.999, "of H's average")
 
     def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        code, classes = self.code(spec), len(spec.classes)
+        nets, code, classes = super().build(spec), self.code(spec), len(spec.classes)
         maker = build_decoder((math.prod(code),), (self.noise_dim,), width=self.play_width, blocks=2)
         return {
-            "E": E,
-            "G": G,
-            "P": Prior(components=(1,)),
+            **nets,
             "H": ConditionalGenerator(maker, classes=classes),
             "C": build_critic(code, width=self.play_width, classes=classes, codes=True),
         }
@@ -81,8 +74,7 @@ class LatentWGAN(OnCodes, Judged):
     def make(self, nets: Networks, n: int, y: Tensor | None, scale: float, rng: torch.Generator | None) -> Tensor:
         """H(ε, y), ε ~ N(0, scale² I), in the shape of codes."""
         e = scale * typed(nets, "H", ConditionalGenerator).noise(n, rng)
-        v: Tensor = nets["H"](e, y)
-        return v.float().view(n, *code_shape_of(nets["G"]))
+        return nets["H"](e, y).float().view(n, *code_shape_of(nets["G"]))
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C = C(H(ε)) − C(v) + λ (|∇C(v̂)| − 1)²,  v̂ = u v + (1 − u) H(ε)."""

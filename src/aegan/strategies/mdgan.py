@@ -7,14 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l2
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Inverted
-from aegan.strategies._registry import register
 
 
 @register
@@ -36,14 +32,11 @@ class MDGAN(Inverted, JudgedImages):
     paper = "Che et al. 2017, arXiv 1612.02136"
     summary = "Two critics: one brings reconstructions to the data, one brings samples to the reconstructions."
     where = "as the generator's inverse"
+    uses_labels = False
 
     weight: float = option(0.01, "λ of the game with D₁, beside |x − G(E(x))|²", source="0.01 in the authors' search")
     lr_critic: float = option(4e-4, "Adam's learning rate of D₁ and D₂", searchable=True)
     lr_generator: float = option(4e-4, "Adam's learning rate of E and G", searchable=True)
-
-    @property
-    def uses_labels(self) -> bool:
-        return False
 
     def build(self, spec: DataSpec) -> Networks:
         return {

@@ -6,14 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.errors import UserError
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._eyes import EyesName, WithEyes
 from aegan.strategies._groups import Generating
-from aegan.strategies._registry import register
 
 
 @register

@@ -8,16 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.penalties import squared_norm
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import code_l2
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Coded, WithPrior
 from aegan.strategies._pieces import in_fp32
-from aegan.strategies._registry import register
 
 
 @register
@@ -46,20 +42,17 @@ class RAE(WithPrior, Coded):
     weight_decay: float = option(0.0, "AdamW's weight decay of E and G; λ is that of G", searchable=True)
 
     def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
+        nets = super().build(spec)
         if self.spectral:
-            for layer in [m for m in G.modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
+            for layer in [m for m in nets["G"].modules() if isinstance(m, nn.Conv2d | nn.Linear)]:
                 if not bool(layer.weight.any()):  # zero has no norm to divide by
                     nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
                 spectral_norm(layer)
-        return {"E": E, "G": G, **self.prior_networks()}
+        return nets
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phase = self.autoencode(self.regularised, "RAE")
-        return (
-            Stage("compress", 1.0, (phase,), warmup=100, preview="reconstruct"),
-            *self.prior_stages(self.encode),
-        )
+        return (Stage("compress", 1.0, (phase,), warmup=100, preview="reconstruct"), *self.prior_stages(self.encode))
 
     def regularised(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = mean (x − G(z))² + β/2 mean z² + λ_l2/2 Σ θ_G² + λ_gp/D |∂G(z)/∂z|²,  z = E(x)."""

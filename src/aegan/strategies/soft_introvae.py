@@ -8,14 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Variational, WithPrior, standard_normal
-from aegan.strategies._registry import register
 
 
 @register
@@ -57,10 +53,6 @@ class SoftIntroVAE(WithPrior, Variational):
     )
     ema_decay: float = option(0.998, "of the averages of E and G in the game")
 
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, **self.prior_networks()}
-
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         encoder, generator = (
             replace(self.autoencode(loss, name, (name,)), lr=self.lr_game, weight_decay=0.0, final=0.1)
@@ -72,11 +64,10 @@ class SoftIntroVAE(WithPrior, Variational):
             *self.prior_stages(self.posterior_sample),
         )
 
-    def bound(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """rec(x) and KL(x), (N,), per value; and the reconstruction."""
-        mu, log_var = self.posterior(nets, x)
-        back = nets["G"](self.reparameterise(mu, log_var)).float()
-        return l2(x, back), kl_standard_normal(mu, log_var) / x[0].numel(), back
+    def bound(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
+        """rec(x) and KL(x), (N,), per value."""
+        back, mu, log_var = self.reconstruct(nets, x)
+        return l2(x, back), kl_standard_normal(mu, log_var) / x[0].numel()
 
     def fakes(self, nets: Networks, x: Tensor) -> tuple[Tensor, Tensor]:
         """x_r and x_f; E gets no gradient."""
@@ -87,21 +78,18 @@ class SoftIntroVAE(WithPrior, Variational):
 
     def vae(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = β_rec rec(x) + β_kl KL(x)."""
-        rec, kl, _ = self.bound(nets, batch.x)
+        rec, kl = self.bound(nets, batch.x)
         return Loss({"rec": self.beta_rec * rec, "KL": self.beta_kl * kl})
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = β_rec rec(x) + β_kl KL(x) + ¼ Σ_{x' ∈ {x_r, x_f}} E exp(−2 (β_rec rec(x') + β_neg KL(x')))."""
-        rec, kl, _ = self.bound(nets, batch.x)
+        rec, kl = self.bound(nets, batch.x)
         with torch.no_grad():
             fake = torch.cat(self.fakes(nets, batch.x))
-        rec_f, kl_f, _ = self.bound(nets, fake)
+        rec_f, kl_f = self.bound(nets, fake)
         exp = (-2 * (self.beta_rec * rec_f + self.beta_neg * kl_f)).exp()
-        terms = {
-            "rec": self.beta_rec * rec,
-            "KL": self.beta_kl * kl,
-            "expELBO": 0.5 * exp.mean(),
-        }  # of 2N: ¼ for each half
+        half = 0.5 * exp.mean()  # of 2N: ¼ for each half
+        terms = {"rec": self.beta_rec * rec, "KL": self.beta_kl * kl, "expELBO": half}
         gap = (kl_f.mean() - kl.mean()) * batch.x[0].numel()
         return Loss(terms, watch={"KL(fake)−KL(x)": gap.detach(), "MSE": rec.detach()})
 

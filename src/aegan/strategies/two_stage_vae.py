@@ -7,26 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import build_autoencoder, build_decoder, code_shape_of
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, View, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, View, option, register, typed
+from aegan.strategies._energy import Number
 from aegan.strategies._groups import Annealed, standard_normal
-from aegan.strategies._pieces import halves
-from aegan.strategies._registry import register
-
-
-class Spread(nn.Module):
-    """γ, the standard deviation of the second decoder."""
-
-    value: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("value", torch.ones(()))
+from aegan.strategies._pieces import halves, reparameterise
 
 
 @register
@@ -49,6 +36,7 @@ class TwoStageVAE(Annealed):
     paper = "Dai & Wipf 2019, arXiv 1903.05789"
     summary = "A variational autoencoder, and a second one that learns to make its codes."
     where = "as the space the generator works in"
+    uses_labels = False
 
     first_share: float = option(0.7, "part of the budget")
     second_share: float = option(
@@ -60,21 +48,12 @@ class TwoStageVAE(Annealed):
     )
     fit_limit: int = option(20_000, "most codes that γ is measured on")
 
-    @property
-    def uses_labels(self) -> bool:
-        return False
-
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)
         d = math.prod(self.code(spec))
         E2, _ = build_autoencoder((d,), (2 * d,), width=self.second_width, blocks=2)
-        return {
-            "E": E,
-            "G": G,
-            "E2": E2,
-            "G2": build_decoder((d,), (d,), width=self.second_width, blocks=2),
-            "S": Spread(),
-        }
+        G2 = build_decoder((d,), (d,), width=self.second_width, blocks=2)
+        return {"E": E, "G": G, "E2": E2, "G2": G2, "S": Number(1.0)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         second = Phase("VAE2", ("E2", "G2"), self.second, lr=self.second_lr, clip=1.0)
@@ -86,35 +65,32 @@ class TwoStageVAE(Annealed):
 
     def first(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + 1/D KL(q(z|x) || N(0, I)),  z ~ q(z|x)."""
-        mu, log_var = self.posterior(nets, batch.x)
-        back = nets["G"](self.reparameterise(mu, log_var))
-        return self.evidence_bound(batch.x, back, mu, log_var, self.annealed(clock))
+        return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), self.annealed(clock))
 
     def second(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|z − G₂(u)|² + 1/d KL(q(u|z) || N(0, I)),  z ~ q(z|x), u ~ q(u|z)."""
         with torch.no_grad():
             z = self.posterior_sample(nets, batch.x).flatten(1)
-        mu, log_var, back = self.again(nets, z)
-        return self.evidence_bound(z, back, mu, log_var, self.annealed(clock))
+        return self.evidence_bound(z, *self.again(nets, z), self.annealed(clock))
 
     def again(self, nets: Networks, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """μ(z) and log σ²(z) of q(u | z), and G₂(u), u ~ q(u | z)."""
+        """G₂(u), u ~ q(u | z), and μ(z) and log σ²(z) of q(u | z)."""
         mu, log_var = halves(nets["E2"](z))
-        return mu, log_var, nets["G2"](self.reparameterise(mu, log_var)).float()
+        return nets["G2"](reparameterise(mu, log_var)).float(), mu, log_var
 
     def spread(self, nets: Networks, view: View) -> dict[str, Any]:
         """γ_z over the training examples."""
         errors = []
         for batch in view.batches("train", self.fit_limit):
             z = self.posterior_sample(nets, batch.x).flatten(1)
-            errors.append((z - self.again(nets, z)[2]).square().mean(1))
-        gamma = typed(nets, "S", Spread).value
-        gamma.copy_(torch.cat(errors).mean().sqrt())
+            errors.append((z - self.again(nets, z)[0]).square().mean(1))
+        gamma = torch.cat(errors).mean().sqrt()
+        typed(nets, "S", Number).keep(gamma)
         return {"gamma": float(gamma)}
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         u = truncation * standard_normal(nets["G2"], n, rng)
         z = nets["G2"](u).float()
         e = torch.randn(z.shape, generator=rng, device=z.device)
-        z = z + truncation * typed(nets, "S", Spread).value * e
+        z = z + truncation * typed(nets, "S", Number).value * e
         return self.decode(nets, z.view(n, *code_shape_of(nets["G"])))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.strategies._base import Clock, Loss, Networks
+from aegan.strategies import Batch, Clock, Loss, Networks, option, register
 from aegan.strategies._groups import Annealed, Bounding
-from aegan.strategies._registry import register
 
 
 @register
@@ -32,6 +29,4 @@ class VAE(Annealed, Bounding):
 
         β rises from 0 during `kl_warmup`.
         """
-        mu, log_var = self.posterior(nets, batch.x)
-        z = self.reparameterise(mu, log_var)
-        return self.evidence_bound(batch.x, nets["G"](z), mu, log_var, self.beta * self.annealed(clock))
+        return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), self.beta * self.annealed(clock))

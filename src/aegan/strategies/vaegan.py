@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.collectives import all_reduce_mean
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import Critic
 from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._games import GameName, JudgedImages
-from aegan.strategies._groups import Variational, WithPrior, standard_normal
-from aegan.strategies._registry import register
+from aegan.strategies._groups import Variational, WithPrior, half_drawn
 
 
 @register
@@ -78,12 +75,6 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
         made = D.features(back)[self.layer]
         return 0.5 * feature_distance([real], [made], power=2)
 
-    def fakes(self, nets: Networks, back: Tensor) -> Tensor:
-        """Half of the x̃, and as many x_p as the other half."""
-        half = len(back) // 2
-        made: Tensor = nets["G"](standard_normal(nets["G"], len(back) - half)).float()
-        return torch.cat((back[:half], made))
-
     def resting(self, costs: Tensor) -> tuple[Tensor, Tensor]:
         """Whether D, and whether G, takes part: D rests where it wins, G where D loses; never both."""
         if self.equilibrium is None:
@@ -96,14 +87,12 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
         """E −log D(x) and E −log(1 − D(x̃, x_p)), in nats."""
         with torch.no_grad():
             d_x, d_g = nets["D"](real).float(), nets["D"](fake).float()
-            return all_reduce_mean(
-                torch.stack((torch.nn.functional.softplus(-d_x).mean(), torch.nn.functional.softplus(d_g).mean()))
-            )
+            return all_reduce_mean(torch.stack((F.softplus(-d_x).mean(), F.softplus(d_g).mean())))
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss`, fakes x̃ and x_p; with nonsaturating sp(−D(x)) + sp(D(x̃, x_p)) + γ/2 |∇D(x)|²."""
         with torch.no_grad():
-            fake = self.fakes(nets, self.decode(nets, self.posterior_sample(nets, batch.x)))
+            fake = half_drawn(nets["G"], self.decode(nets, self.posterior_sample(nets, batch.x)))
         loss = self.critic_loss(nets["D"], batch.x, fake, None, clock)
         if self.equilibrium is None:
             return loss
@@ -112,8 +101,7 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = ½ log 2 L_like + β/D KL(q(z|x) || N(0, I))."""
-        mu, log_var = self.posterior(nets, batch.x)
-        back = nets["G"](self.reparameterise(mu, log_var)).float()
+        back, mu, log_var = self.reconstruct(nets, batch.x)
         kl = kl_standard_normal(mu, log_var) * (self.beta / batch.x[0].numel())
         mse = (back.detach() - batch.x).square().mean()
         like = 0.5 * (2 * all_reduce_mean(self.like_loss(nets, batch.x, back).mean()) + 1e-6).log()
@@ -124,7 +112,7 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
         with torch.no_grad():
             z = self.posterior_sample(nets, batch.x)
         back = nets["G"](z).float()
-        fake = self.fakes(nets, back)
+        fake = half_drawn(nets["G"], back)
         play = self.generator_loss(nets["D"], fake, batch.x, None)
         if self.equilibrium is not None:
             play = self.resting(self.costs(nets, batch.x, fake))[1] * play

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks import build_joint_critic, join
-from aegan.objectives.adversarial import Adversarial, minimax_critic, wgan_generator
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.objectives.adversarial import Adversarial, adversarial
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Inverted
-from aegan.strategies._registry import register
 
 
 @register
@@ -50,7 +46,8 @@ class VEEGAN(Inverted, Judged):
 
     @property
     def game(self) -> Adversarial:
-        return Adversarial("veegan", minimax_critic, wgan_generator) if self.loss == "minimax" else super().game
+        game = super().game
+        return replace(game, generator=adversarial("wgan").generator) if self.loss == "minimax" else game
 
     def build(self, spec: DataSpec) -> Networks:
         classes = len(spec.classes)

@@ -9,18 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from aegan.collectives import all_reduce_mean
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.networks.autoencoders import grids
 from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
+from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._pieces import halves, reparameterise
-from aegan.strategies._registry import register
 from aegan.terms import kind
 
 
@@ -109,8 +106,7 @@ class VQGAN(WithPrior, Compressing, Judged):
         z = self.encode(nets, x)
         rounded = nets["Q"](z)
         back = nets["G"](z + (rounded - z).detach()).float()  # straight through
-        commit = self.commit * (z - rounded).square().flatten(1).mean(1)
-        terms = {**self.reconstruction(x, back), "commit": commit}
+        terms = {**self.reconstruction(x, back), "commit": self.commit * l2(z, rounded)}
         return back, Loss(terms, {"in use": typed(nets, "Q", Quantiser).learn(z)})
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aegan.collectives import all_gather_rows
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import covariance_penalty
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register
 from aegan.strategies._games import Matched
-from aegan.strategies._groups import PriorName, WithPrior
 from aegan.strategies._pieces import noisy
-from aegan.strategies._registry import register
 
 
 @register
 @dataclass(frozen=True)
-class WAEGAN(WithPrior, Matched):
+class WAEGAN(Matched):
     """The least transport cost from data to samples: reconstruct, under a penalty on how far q(z) is from N(0, I).
 
     *moments*   min_E  |mean E(x)|² + |cov E(x) − I|²          so that C has something to tell from the first step
@@ -37,7 +32,6 @@ class WAEGAN(WithPrior, Matched):
     summary = "Reconstructs at the least cost under an adversary's penalty on codes unlike N(0, I)."
     where = "its code against a prior"
 
-    prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
     lambda_: float = option(0.05, "λ, weight of the penalty on codes", source="between the paper's 0.25 and 0.002")
     noise: float = option(
         0.2, "noise on codes, in standard deviations; 0 is the paper's", source="ours", searchable=True
@@ -45,10 +39,6 @@ class WAEGAN(WithPrior, Matched):
     lr: float = option(
         2e-3, "AdamW's learning rate of E and G", source="ours; the paper's are 3e-4 and 1e-3", searchable=True
     )
-
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, "C": self.code_critic(spec), **self.prior_networks()}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         start = Phase("E", ("E",), self.moments, lr=self.lr, clip=1.0, final=1.0)

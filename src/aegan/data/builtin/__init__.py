@@ -7,17 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.data.split import MOST, content_hashes, held_out
-from aegan.data.toys import TOYS
 from aegan.errors import UserError
 from aegan.folders import expanded
-
-Array = NDArray[Any]
 
 STACKED = 128_000  # images of `stacked`, as many as PacGAN's
 
@@ -32,27 +27,21 @@ FASHION_FILES = {"train": "train", "test": "t10k"}
 class Part:
     """One split as its source has it: images uint8 (N, H, W, C) or vectors float32 (N, D), and labels int64 (N,)."""
 
-    items: Array
-    labels: Array
+    items: np.ndarray
+    labels: np.ndarray
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A named data set.
+    """A named data set."""
 
-    Args:
-        title: one line for lists.
-        classes: names of the labels; empty where they are no use as classes.
-        read: given `data_dir` (or None), returns the training part and the held-out part; a held-out part of None asks
-            for the usual split by content.
-    """
-
-    title: str
-    classes: tuple[str, ...]
+    title: str  # one line for lists
+    classes: tuple[str, ...]  # names of the labels; empty where they are no use as classes
+    # given `data_dir`, the training part and the held-out part; None: the usual split by content
     read: Callable[[str | None], tuple[Part, Part | None]]
 
 
-def read_idx(path: Path) -> Array:
+def read_idx(path: Path) -> np.ndarray:
     """An array of bytes in the IDX format of MNIST, gzipped or not.
 
     The format: two zero bytes, the type (8: unsigned byte), the rank, then each dimension as four bytes, then the data.
@@ -97,7 +86,7 @@ def find_fashion(data_dir: str | None) -> dict[str, tuple[Path, Path]]:
     )
 
 
-def _padded(images: Array) -> Array:
+def _padded(images: np.ndarray) -> np.ndarray:
     """28×28 images (N, 28, 28) in the middle of 32×32 (N, 32, 32, 1): the black border goes on, nothing is resampled."""
     return np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None]
 
@@ -145,11 +134,39 @@ def _stacked(data_dir: str | None) -> tuple[Part, Part]:
     return parts[0], parts[1]
 
 
-def _toy(name: str) -> BuiltIn:
-    def read(data_dir: str | None) -> tuple[Part, Part]:
-        return Part(*TOYS[name].draw(100_000)), Part(*TOYS[name].draw(MOST, stream=1))
+@dataclass(frozen=True)
+class Toy:
+    """A mixture of equally likely round Gaussians, whose modes are known: the classic test of mode collapse.
 
-    toy = TOYS[name]
+    References:
+        Lin, Khetan, Fanti and Oh, "PacGAN: The power of two samples in generative adversarial networks", 2018
+        (arXiv 1712.04086), section 4.1: 100,000 fixed training points; ring: 8 modes, radius 1, sd 0.01; grid: 25 modes
+        at {-4, -2, 0, 2, 4}², sd 0.05.
+    """
+
+    centres: np.ndarray  # (K, 2), float64
+    sd: float  # of each, along each axis
+    seed: int  # of the fixed points
+
+    def draw(self, count: int, stream: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The same `count` points at every call: float32 (count, 2), and the mode of each, int64 (count,)."""
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, stream]))
+        modes = rng.integers(len(self.centres), size=count)
+        return (self.centres[modes] + self.sd * rng.standard_normal((count, 2))).astype(np.float32), modes
+
+
+_ANGLES = 2 * np.pi * np.arange(8) / 8
+_AXIS = np.array([-4.0, -2.0, 0.0, 2.0, 4.0])
+TOYS = {
+    "ring": Toy(np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), 0.01, seed=8),
+    "grid": Toy(np.stack(np.meshgrid(_AXIS, _AXIS, indexing="ij"), axis=-1).reshape(-1, 2), 0.05, seed=25),
+}
+
+
+def _toy(toy: Toy) -> BuiltIn:
+    def read(data_dir: str | None) -> tuple[Part, Part]:
+        return Part(*toy.draw(100_000)), Part(*toy.draw(MOST, stream=1))
+
     classes = tuple(f"mode-{i}" for i in range(len(toy.centres)))
     return BuiltIn(f"{len(classes)} Gaussians in the plane, 102,000 points", classes, read)
 
@@ -165,6 +182,5 @@ NAMES: dict[str, BuiltIn] = {
     "stacked": BuiltIn(
         "128,000 triples of scikit-learn's digits as colour channels, 8×8: 1,000 combinations", (), _stacked
     ),
-    "ring": _toy("ring"),
-    "grid": _toy("grid"),
+    **{name: _toy(toy) for name, toy in TOYS.items()},
 }

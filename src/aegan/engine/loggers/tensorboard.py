@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,9 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
 
+@dataclass
 class TensorBoard:
-    """Args:
-    folder: RUN.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path  # RUN
 
     def begin(self, config: Mapping[str, Any], step: int) -> None:
         # what an interrupted run wrote after its last checkpoint is taken back: those steps are taken again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,9 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@dataclass
 class Trackio:
-    """Args:
-    folder: RUN.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path  # RUN
 
     def begin(self, config: Mapping[str, Any], step: int) -> None:
         with _quiet():

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import wandb
 
 
+@dataclass
 class WeightsAndBiases:
-    """Args:
-    folder: RUN.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path  # RUN
 
     def begin(self, config: Mapping[str, Any], step: int) -> None:
         kept = self.folder / "wandb" / "run-id"  # a resumed run goes on under the name that it had

@@ -15,24 +15,21 @@ from aegan.metrics.features._base import (
     Progress,
     extractor,
     extractors,
-    needs_data,
     register,
 )
 from aegan.metrics.features.classifier import Classifier, classifier
-from aegan.metrics.features.module import ModuleExtractor, module_extractor
+from aegan.metrics.features.module import module_extractor
 
 __all__ = [
     "Classifier",
     "Extractor",
     "ExtractorRequest",
     "MissingExtractor",
-    "ModuleExtractor",
     "Progress",
     "classifier",
     "extractor",
     "extractors",
     "module_extractor",
-    "needs_data",
     "register",
 ]
 

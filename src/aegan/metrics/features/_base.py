@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.errors import UserError, unknown
@@ -38,17 +39,11 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True)
 class ExtractorRequest:
-    """What was asked for: each extractor takes what it needs.
+    """What was asked for: each extractor takes what it needs."""
 
-    Args:
-        device: where it computes.
-        weights: the file after the colon in "inception:FILE"; None where none was named.
-        data: what the classifier learns.
-    """
-
-    device: str = "cpu"
-    weights: Path | None = None
-    data: Data | None = None
+    device: str = "cpu"  # where it computes
+    weights: Path | None = None  # the file after the colon in "inception:FILE"
+    data: Data | None = None  # what `classifier` and `own` learn
 
 
 Make = Callable[[ExtractorRequest], Extractor]
@@ -81,11 +76,6 @@ def extractors() -> list[str]:
     return sorted(_REGISTRY)
 
 
-def needs_data(name: str) -> bool:
-    """Whether this extractor learns from data, which `extractor` must then be given."""
-    return _entry(name.partition(":")[0]).needs_data
-
-
 def extractor(name: str = "lite0", device: str = "cpu", *, data: Data | None = None) -> Extractor:
     """The extractor of this name, ready on a device.
 
@@ -102,7 +92,9 @@ def extractor(name: str = "lite0", device: str = "cpu", *, data: Data | None = N
     'pixels'
     """
     kind, colon, file = name.partition(":")
-    entry = _entry(kind)
+    if kind not in _REGISTRY:
+        raise unknown("extractor", kind, _REGISTRY)
+    entry = _REGISTRY[kind]
     if colon and not entry.takes_file:
         able = ", ".join(n for n in extractors() if _REGISTRY[n].takes_file)
         raise UserError(f"The extractor '{kind}' takes no file.", f"Write '{kind}' alone. Files of weights: {able}.")
@@ -113,10 +105,21 @@ def extractor(name: str = "lite0", device: str = "cpu", *, data: Data | None = N
     return entry.make(ExtractorRequest(device, expanded(file) if file else None, data))
 
 
-def _entry(kind: str) -> _Entry:
-    if kind not in _REGISTRY:
-        raise unknown("extractor", kind, _REGISTRY)
-    return _REGISTRY[kind]
+@dataclass
+class BatchedExtractor:
+    """An extractor out of what it says of itself and a function of batches; see `in_batches`."""
+
+    about: dict[str, str]
+    of: Callable[[Tensor], Tensor]
+    batch: int
+    device: str
+    channels: tuple[int, ...] = (1, 3)
+
+    def describe(self) -> dict[str, str]:
+        return self.about
+
+    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
+        return in_batches(images, self.batch, self.device, self.of, progress, self.channels)
 
 
 def in_batches(
@@ -144,8 +147,8 @@ def in_batches(
     # TF32 convolutions on recent GPUs move features by more than scores of equal images may differ
     with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
         for i in range(0, len(images), batch):
-            part = torch.from_numpy(np.array(images[i : i + batch])).to(device)
-            y = of(part.permute(0, 3, 1, 2).float() / 127.5 - 1).float().cpu()
+            part = on_device(images[i : i + batch], device)
+            y = of(part).float().cpu()
             if y.ndim != 2 or len(y) != len(part):
                 raise UserError(
                     f"Features of {len(part)} images came out as {tuple(y.shape)} instead of ({len(part)}, D)."
@@ -160,3 +163,25 @@ def in_batches(
             if progress:
                 progress(min(i + batch, len(images)), len(images))
     return out if out is not None else torch.zeros(0, 0)
+
+
+def on_device(images: np.ndarray, device: str) -> Tensor:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1], turned into numbers on the device."""
+    return torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def averaged_down(x: Tensor, side: int) -> Tensor:
+    """Images (B, C, H, W) at no more than side × side."""
+    if max(x.shape[2:]) <= side:
+        return x
+    return F.adaptive_avg_pool2d(x, (min(x.shape[2], side), min(x.shape[3], side)))
+
+
+def check_shape(got: tuple[int, ...], shape: tuple[int, ...], what: str) -> None:
+    """Refuses images (H, W, C) of another shape than (C, H, W), which a network has learned."""
+    c, h, w = shape
+    if got != (h, w, c):
+        raise UserError(
+            f"The {what} learned images of {(h, w, c)} (height, width, channels), got {got}.",
+            "Bring both to one size and number of channels.",
+        )

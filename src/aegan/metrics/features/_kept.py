@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from aegan.errors import UserError
 from aegan.folders import cache_root
+from aegan.metrics.features._base import Progress
 from aegan.tensor_files import read_tensors, write_tensors
 
 
-def path_of(kind: str, *parts: object) -> Path:
-    """KIND/HASH.safetensors in the folder of caches: the parts are all that determines the weights."""
+def kept(kind: str, parts: tuple[object, ...], net: nn.Module, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Loads the weights of `net` from KIND/HASH.safetensors, or makes and keeps them; what was kept with them.
+
+    Args:
+        parts: all that determines the weights.
+        make: trains `net`, and returns what is to be kept with its weights.
+    """
     key = hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return cache_root() / kind / f"{key}.safetensors"
-
-
-def kept(path: Path, net: nn.Module) -> dict[str, Any] | None:
-    """Loads the weights into `net` and returns what was kept with them; None where there is no whole file of them."""
-    if not path.is_file():
-        return None
-    try:
+    path = cache_root() / kind / f"{key}.safetensors"
+    with contextlib.suppress(UserError, RuntimeError, ValueError, KeyError):
         tensors, meta = read_tensors(path)
         net.load_state_dict(tensors)
-    except (UserError, OSError, RuntimeError, ValueError, KeyError):
-        return None
+        return meta
+    meta = make()
+    with contextlib.suppress(UserError, OSError):  # a full disk or a read-only home must not stop an evaluation
+        write_tensors(path, net.state_dict(), meta)
     return meta
 
 
-def write(path: Path, net: nn.Module, meta: dict[str, Any]) -> None:
-    """Keeps weights; a full disk or a read-only home must not stop an evaluation."""
-    with contextlib.suppress(UserError, OSError):
-        write_tensors(path, {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}, meta)
+def fit(
+    net: nn.Module, loss: Callable[[int], Tensor], steps: int, rate: float, decay: float, progress: Progress | None
+) -> None:
+    """AdamW with one rise and fall of the rate (Smith & Topin 2017, 1708.07120) on the loss of each step."""
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+    net.train()
+    for step in range(steps):
+        value = loss(step)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        schedule.step()
+        if progress:
+            progress(step + 1, steps)
+    net.eval()
 
 
 def hash_of(net: nn.Module) -> str:

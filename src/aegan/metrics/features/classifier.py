@@ -7,7 +7,7 @@ made with it: a mode counted by a poor classifier is a poor count.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +18,23 @@ from torch import Tensor, nn
 from aegan.data.fit import with_channels
 from aegan.data.format import WHITE
 from aegan.errors import UserError
-from aegan.metrics.features._base import Extractor, ExtractorRequest, Progress, in_batches, register
-from aegan.metrics.features._kept import hash_of, kept, path_of, write
+from aegan.metrics.features._base import (
+    Extractor,
+    ExtractorRequest,
+    Progress,
+    averaged_down,
+    check_shape,
+    in_batches,
+    on_device,
+    register,
+)
+from aegan.metrics.features._kept import fit, hash_of, kept
 
 if TYPE_CHECKING:
     from aegan.data import Data
 
 VERSION = 1  # of the network and its training: a change makes what is kept stale
+SEED = 0  # of its first weights and of the order of images
 SIDE = 32  # larger images are averaged down to this
 BATCH, EPOCHS, LEAST_STEPS, MOST_STEPS, RATE = 64, 12, 150, 700, 4e-3
 WIDTH = 128  # numbers in the features
@@ -63,40 +73,30 @@ class Classifier:
         }
 
     def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
-        """The same as `features`."""
+        """uint8 (N, H, W, C) -> float32 (N, 128)."""
         return self._apply(images, self.net[:-1], progress)
 
-    def features(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
-        """uint8 (N, H, W, C) -> float32 (N, 128)."""
-        return self(images, progress)
-
-    def probabilities(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
+    def probabilities(self, images: np.ndarray) -> Tensor:
         """uint8 (N, H, W, C) -> float32 (N, K); rows sum to 1."""
-        return self._apply(images, self.net, progress).softmax(1) if len(images) else torch.zeros(0, len(self.classes))
+        return self._apply(images, self.net).softmax(1) if len(images) else torch.zeros(0, len(self.classes))
 
-    def labels(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    def labels(self, images: np.ndarray) -> np.ndarray:
         """The likeliest class of each image: int64 (N,)."""
-        return self.probabilities(images, progress).argmax(1).numpy()
+        return self.probabilities(images).argmax(1).numpy()
 
-    def _apply(self, images: np.ndarray, net: nn.Module, progress: Progress | None) -> Tensor:
-        c, h, w = self.shape
+    def _apply(self, images: np.ndarray, net: nn.Module, progress: Progress | None = None) -> Tensor:
         if images.ndim == 4 and images.shape[3] == 4:
             images = with_channels(images, 3, self.background)
-        if images.ndim != 4 or images.shape[1:] != (h, w, c):
-            raise UserError(
-                f"The classifier learned images of {(h, w, c)} (height, width, channels), got {images.shape[1:]}.",
-                "Bring both to one size and number of channels.",
-            )
-        return in_batches(images, 256, self.device, lambda x: net(_small(x)), progress)
+        check_shape(images.shape[1:], self.shape, "classifier")
+        return in_batches(images, 256, self.device, lambda x: net(averaged_down(x, SIDE)), progress)
 
 
-def classifier(data: Data, *, device: str = "cpu", seed: int = 0, progress: Progress | None = None) -> Classifier:
+def classifier(data: Data, *, device: str = "cpu", progress: Progress | None = None) -> Classifier:
     """The classifier of this data set: from the cache ($AEGAN_CACHE/classifiers), or trained now, in at most a minute.
 
     Args:
         data: labelled images. Without a held-out part, every tenth training image is kept for the test.
         device: where it computes.
-        seed: of its first weights and of the order of images.
         progress: called with (steps done, steps in all) while it trains.
 
     Raises:
@@ -112,18 +112,16 @@ def classifier(data: Data, *, device: str = "cpu", seed: int = 0, progress: Prog
         raise UserError(
             f"The class '{classes[empty[0]]}' has no training images.", "Add some, or leave the class out of the data."
         )
-    net = _network(shape[0], len(classes), seed)
-    path = path_of("classifiers", VERSION, data.fingerprint, data.spec.shape, classes, seed)
-    meta = kept(path, net)
-    if meta is None:
-        _train(net.to(device), images, labels, data.spec.background, seed, device, progress)
-        net.eval()
-        made = Classifier(net, classes, 0.0, len(test), shape, device, data.spec.background)
-        accuracy = float((made.labels(test) == wanted).mean())
-        meta = {"accuracy": repr(accuracy)}
-        write(path, net, meta)
+    net = _network(shape[0], len(classes))
+    made = Classifier(net, classes, 0.0, len(test), shape, device, data.spec.background)
+
+    def train() -> dict[str, str]:
+        _train(net.to(device), images, labels, data.spec.background, device, progress)
+        return {"accuracy": repr(float((made.labels(test) == wanted).mean()))}
+
+    meta = kept("classifiers", (VERSION, data.fingerprint, data.spec.shape, classes, SEED), net, train)
     net.eval().requires_grad_(False).to(device)
-    return Classifier(net, classes, float(meta["accuracy"]), len(test), shape, device, data.spec.background)
+    return replace(made, accuracy=float(meta["accuracy"]))
 
 
 def _parts(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -142,18 +140,14 @@ def _parts(data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return images[~test], labels[~test], images[test], labels[test]
 
 
-def _network(channels: int, classes: int, seed: int) -> nn.Sequential:
+def _network(channels: int, classes: int) -> nn.Sequential:
     """About 230,000 weights; any size of at least 4 × 4."""
 
     def block(a: int, b: int, size: int, stride: int) -> list[nn.Module]:
-        return [
-            nn.Conv2d(a, b, size, stride=stride, padding=size // 2, bias=False),
-            nn.BatchNorm2d(b),
-            nn.ReLU(),
-        ]
+        return [nn.Conv2d(a, b, size, stride=stride, padding=size // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(SEED)
         return nn.Sequential(
             *block(channels, 32, 5, 1),
             nn.MaxPool2d(2, ceil_mode=True),
@@ -172,35 +166,20 @@ def _train(
     images: np.ndarray,
     labels: np.ndarray,
     background: tuple[int, int, int],
-    seed: int,
     device: str,
     progress: Progress | None,
 ) -> None:
-    """Adam with one rise and fall of the rate (Smith & Topin 2017, 1708.07120). The same seed gives the same weights."""
     steps = min(max(math.ceil(EPOCHS * len(images) / BATCH), LEAST_STEPS), MOST_STEPS)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     order = np.concatenate([rng.permutation(len(images)) for _ in range(math.ceil(steps * BATCH / len(images)))])
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
-    net.train()
-    for step in range(steps):
+
+    def loss(step: int) -> Tensor:
         index = np.sort(order[step * BATCH : (step + 1) * BATCH])  # sorted reads a memory map forwards
-        shown = with_channels(np.array(images[index]), min(images.shape[3], 3), background)
-        x = torch.from_numpy(shown).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        loss = F.cross_entropy(net(_small(x)), torch.from_numpy(labels[index]).to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if progress:
-            progress(step + 1, steps)
+        shown = with_channels(images[index], min(images.shape[3], 3), background)
+        x = averaged_down(on_device(shown, device), SIDE)
+        return F.cross_entropy(net(x), torch.from_numpy(labels[index]).to(device))
 
-
-def _small(x: Tensor) -> Tensor:
-    """Averaged down to at most SIDE."""
-    if max(x.shape[2:]) > SIDE:
-        x = F.adaptive_avg_pool2d(x, (min(x.shape[2], SIDE), min(x.shape[3], SIDE)))
-    return x
+    fit(net, loss, steps, RATE, 1e-2, progress)
 
 
 @register("classifier", needs_data=True)

@@ -12,41 +12,35 @@ import os
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aegan.errors import UserError
 from aegan.folders import cache_root, home_cache
-from aegan.metrics.features._base import Extractor, ExtractorRequest, MissingExtractor, Progress, in_batches, register
+from aegan.metrics.features._base import BatchedExtractor, Extractor, ExtractorRequest, MissingExtractor, register
+from aegan.networks.lite import fold_batch_norms
 
 SIDE = 299
 FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")  # one file, two names
 SOURCE = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILES[0]}"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # with any other weights it is not FID
 
-Size = tuple[int, int]
-Layer = tuple[str, int, Size]  # name, channels out, kernel
-Step = Layer | tuple[Layer, Layer]  # two layers: both see the same input, their outputs are concatenated
+Layer = tuple[int, int, int]  # channels out, kernel's height and width
+Step = Layer | list[Layer]  # a list: all see the same input, their outputs are concatenated
 
 
 class Conv(nn.Module):
     """Convolution, batch norm, ReLU."""
 
-    def __init__(self, a: int, b: int, kernel: Size, stride: int = 1, padding: Size = (0, 0)) -> None:
+    def __init__(self, a: int, layer: Layer, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> None:
         super().__init__()
-        self.conv: nn.Module = nn.Conv2d(a, b, kernel, stride, padding, bias=False)
-        self.bn: nn.Module = nn.BatchNorm2d(b, eps=1e-3)
+        b, height, width = layer
+        self.conv = nn.Conv2d(a, b, (height, width), stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(b, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.conv(x)), inplace=True)
-
-    def fold(self) -> None:
-        """Puts the batch norm into the convolution, which is faster. In place; eval mode only."""
-        assert isinstance(self.conv, nn.Conv2d) and isinstance(self.bn, nn.BatchNorm2d)
-        self.conv, self.bn = fuse_conv_bn_eval(self.conv, self.bn), nn.Identity()
 
 
 class Mixed(nn.Module):
@@ -54,29 +48,30 @@ class Mixed(nn.Module):
 
     Args:
         a: channels in.
-        branches: steps one after another.
+        branches: steps one after another, by the branch's name; where there are several, their layers are numbered.
         pooled: channels of the convolution after the 3 × 3 average; 0: a maximum of stride 2, without convolution, and
             stride 2 in the last step of each branch, without padding.
         maximum: a maximum instead of the average.
     """
 
-    def __init__(self, a: int, *branches: list[Step], pooled: int, maximum: bool = False) -> None:
+    def __init__(self, a: int, branches: dict[str, list[Step]], *, pooled: int, maximum: bool = False) -> None:
         super().__init__()
         self.pooled, self.maximum = pooled, maximum
-        self.branches: list[list[tuple[str, ...]]] = []
-        for branch in branches:
+        self.branches: list[list[list[str]]] = []
+        for branch, steps in branches.items():
             width, names = a, []
-            for i, step in enumerate(branch):
-                fork: tuple[Layer, ...] = (step,) if isinstance(step[0], str) else step
-                halves = not pooled and i == len(branch) - 1
-                for name, b, (h, w) in fork:
-                    pad = (0, 0) if halves else (h // 2, w // 2)
-                    self.add_module(name, Conv(width, b, (h, w), 2 if halves else 1, pad))
-                width = sum(layer[1] for layer in fork)
-                names.append(tuple(layer[0] for layer in fork))
+            for i, step in enumerate(steps, 1):
+                fork = step if isinstance(step, list) else [step]
+                number = f"_{i}" if len(steps) > 1 else ""
+                names.append([f"{branch}{number}{letter}" for letter in ("ab" if len(fork) > 1 else [""])])
+                halves = not pooled and i == len(steps)
+                for name, layer in zip(names[-1], fork, strict=True):
+                    pad = (0, 0) if halves else (layer[1] // 2, layer[2] // 2)
+                    self.add_module(name, Conv(width, layer, 2 if halves else 1, pad))
+                width = sum(layer[0] for layer in fork)
             self.branches.append(names)
         if pooled:
-            self.branch_pool = Conv(a, pooled, (1, 1))
+            self.branch_pool = Conv(a, (pooled, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         out = []
@@ -97,71 +92,47 @@ class Mixed(nn.Module):
 
 def _a(a: int, pooled: int) -> Mixed:
     """35 × 35."""
-    return Mixed(
-        a,
-        [("branch1x1", 64, (1, 1))],
-        [("branch5x5_1", 48, (1, 1)), ("branch5x5_2", 64, (5, 5))],
-        [("branch3x3dbl_1", 64, (1, 1)), ("branch3x3dbl_2", 96, (3, 3)), ("branch3x3dbl_3", 96, (3, 3))],
-        pooled=pooled,
-    )
+    branches: dict[str, list[Step]] = {
+        "branch1x1": [(64, 1, 1)],
+        "branch5x5": [(48, 1, 1), (64, 5, 5)],
+        "branch3x3dbl": [(64, 1, 1), (96, 3, 3), (96, 3, 3)],
+    }
+    return Mixed(a, branches, pooled=pooled)
 
 
 def _b() -> Mixed:
     """35 × 35 -> 17 × 17."""
-    return Mixed(
-        288,
-        [("branch3x3", 384, (3, 3))],
-        [("branch3x3dbl_1", 64, (1, 1)), ("branch3x3dbl_2", 96, (3, 3)), ("branch3x3dbl_3", 96, (3, 3))],
-        pooled=0,
-    )
+    branches: dict[str, list[Step]] = {"branch3x3": [(384, 3, 3)], "branch3x3dbl": [(64, 1, 1), (96, 3, 3), (96, 3, 3)]}
+    return Mixed(288, branches, pooled=0)
 
 
 def _c(n: int) -> Mixed:
     """17 × 17."""
-    return Mixed(
-        768,
-        [("branch1x1", 192, (1, 1))],
-        [("branch7x7_1", n, (1, 1)), ("branch7x7_2", n, (1, 7)), ("branch7x7_3", 192, (7, 1))],
-        [
-            ("branch7x7dbl_1", n, (1, 1)),
-            ("branch7x7dbl_2", n, (7, 1)),
-            ("branch7x7dbl_3", n, (1, 7)),
-            ("branch7x7dbl_4", n, (7, 1)),
-            ("branch7x7dbl_5", 192, (1, 7)),
-        ],
-        pooled=192,
-    )
+    branches: dict[str, list[Step]] = {
+        "branch1x1": [(192, 1, 1)],
+        "branch7x7": [(n, 1, 1), (n, 1, 7), (192, 7, 1)],
+        "branch7x7dbl": [(n, 1, 1), (n, 7, 1), (n, 1, 7), (n, 7, 1), (192, 1, 7)],
+    }
+    return Mixed(768, branches, pooled=192)
 
 
 def _d() -> Mixed:
     """17 × 17 -> 8 × 8."""
-    return Mixed(
-        768,
-        [("branch3x3_1", 192, (1, 1)), ("branch3x3_2", 320, (3, 3))],
-        [
-            ("branch7x7x3_1", 192, (1, 1)),
-            ("branch7x7x3_2", 192, (1, 7)),
-            ("branch7x7x3_3", 192, (7, 1)),
-            ("branch7x7x3_4", 192, (3, 3)),
-        ],
-        pooled=0,
-    )
+    branches: dict[str, list[Step]] = {
+        "branch3x3": [(192, 1, 1), (320, 3, 3)],
+        "branch7x7x3": [(192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3)],
+    }
+    return Mixed(768, branches, pooled=0)
 
 
 def _e(a: int, maximum: bool) -> Mixed:
     """8 × 8."""
-    return Mixed(
-        a,
-        [("branch1x1", 320, (1, 1))],
-        [("branch3x3_1", 384, (1, 1)), (("branch3x3_2a", 384, (1, 3)), ("branch3x3_2b", 384, (3, 1)))],
-        [
-            ("branch3x3dbl_1", 448, (1, 1)),
-            ("branch3x3dbl_2", 384, (3, 3)),
-            (("branch3x3dbl_3a", 384, (1, 3)), ("branch3x3dbl_3b", 384, (3, 1))),
-        ],
-        pooled=192,
-        maximum=maximum,
-    )
+    branches: dict[str, list[Step]] = {
+        "branch1x1": [(320, 1, 1)],
+        "branch3x3": [(384, 1, 1), [(384, 1, 3), (384, 3, 1)]],
+        "branch3x3dbl": [(448, 1, 1), (384, 3, 3), [(384, 1, 3), (384, 3, 1)]],
+    }
+    return Mixed(a, branches, pooled=192, maximum=maximum)
 
 
 class InceptionV3(nn.Module):
@@ -171,12 +142,12 @@ class InceptionV3(nn.Module):
         super().__init__()
         self.layers = nn.Sequential()  # in this order; their names are those of the file
         for name, layer in {
-            "Conv2d_1a_3x3": Conv(3, 32, (3, 3), 2),
-            "Conv2d_2a_3x3": Conv(32, 32, (3, 3)),
-            "Conv2d_2b_3x3": Conv(32, 64, (3, 3), padding=(1, 1)),
+            "Conv2d_1a_3x3": Conv(3, (32, 3, 3), 2),
+            "Conv2d_2a_3x3": Conv(32, (32, 3, 3)),
+            "Conv2d_2b_3x3": Conv(32, (64, 3, 3), padding=(1, 1)),
             "pool_1": nn.MaxPool2d(3, 2),
-            "Conv2d_3b_1x1": Conv(64, 80, (1, 1)),
-            "Conv2d_4a_3x3": Conv(80, 192, (3, 3)),
+            "Conv2d_3b_1x1": Conv(64, (80, 1, 1)),
+            "Conv2d_4a_3x3": Conv(80, (192, 3, 3)),
             "pool_2": nn.MaxPool2d(3, 2),
             "Mixed_5b": _a(192, 32),
             "Mixed_5c": _a(256, 64),
@@ -220,59 +191,42 @@ def resize(x: Tensor, side: int = SIDE) -> Tensor:
     return x
 
 
-class Inception:
+@register("inception", takes_file=True)
+def _inception(asked: ExtractorRequest) -> Extractor:
     """InceptionV3 with the weights of a file; its Fréchet distance is called FID if they are FID's own.
 
     Images go to 299 × 299 by `resize`, then (x − 128) / 128; one channel is repeated to three. Always in eval mode and
     float32.
     """
+    file, device, net = _file(asked.weights), asked.device, InceptionV3()
+    try:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a stranger's file makes torch say is reported below, in one line
+            weights = torch.load(file, map_location="cpu", weights_only=True)
+        net.load(weights)
+    except Exception as error:  # torch.load raises whatever the bytes lead it to
+        raise UserError(
+            f"{file} does not hold the weights of FID's InceptionV3 ({type(error).__name__}).",
+            f"Use the file {FILES[0]} of pytorch-fid or torch-fidelity.",
+        ) from error
+    fold_batch_norms(net.eval().requires_grad_(False))
+    # torch's annotations of `to` do not know memory_format
+    net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def __init__(self, file: Path, device: str = "cpu") -> None:
-        self.device = device
-        self.batch = 16 if device == "cpu" else 128
-        net = InceptionV3()
-        try:
-            self._sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what a stranger's file makes torch say is reported below, in one line
-                weights = torch.load(file, map_location="cpu", weights_only=True)
-            net.load(weights)
-        except Exception as error:  # torch.load raises whatever the bytes lead it to
-            raise UserError(
-                f"{file} does not hold the weights of FID's InceptionV3 ({type(error).__name__}).",
-                f"Use the file {FILES[0]} of pytorch-fid or torch-fidelity.",
-            ) from error
-        net.eval().requires_grad_(False)
-        for module in list(net.modules()):
-            if isinstance(module, Conv):
-                module.fold()
-        # torch's annotations of `to` do not know memory_format
-        self._net: nn.Module = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def of(x: Tensor) -> Tensor:
+        x = ((x + 1) * 127.5).round()  # exactly the pixels again
+        x = ((resize(x) - 128) / 128).expand(-1, 3, -1, -1)
+        y: Tensor = net(x.contiguous(memory_format=torch.channels_last))
+        return y
 
-    def describe(self) -> dict[str, str]:
-        known = {"frechet": "FID"} if self._sha256 == SHA256 else {}
-        return {
-            "name": "inception",
-            "sha256": self._sha256,
-            "resizing": f"{SIDE}x{SIDE} bilinear as in TensorFlow 1, not antialiased, (x - 128) / 128",
-            "features": "2048, pooled before the classifier",
-            **known,
-        }
-
-    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
-        def of(x: Tensor) -> Tensor:
-            x = ((x + 1) * 127.5).round()  # exactly the pixels again
-            x = ((resize(x) - 128) / 128).expand(-1, 3, -1, -1)
-            y: Tensor = self._net(x.contiguous(memory_format=torch.channels_last))
-            return y
-
-        return in_batches(images, self.batch, self.device, of, progress)
-
-
-def _torch_homes() -> list[Path]:
-    """Where PyTorch keeps what it downloads."""
-    named = os.environ.get("TORCH_HOME")
-    return [Path(named)] if named else [place / "torch" for place in home_cache()]
+    about = {
+        "name": "inception",
+        "sha256": sha256,
+        "resizing": f"{SIDE}x{SIDE} bilinear as in TensorFlow 1, not antialiased, (x - 128) / 128",
+        "features": "2048, pooled before the classifier",
+    } | ({"frechet": "FID"} if sha256 == SHA256 else {})
+    return BatchedExtractor(about, of, 16 if device == "cpu" else 128, device)
 
 
 def _file(named: Path | None) -> Path:
@@ -283,7 +237,9 @@ def _file(named: Path | None) -> Path:
             raise MissingExtractor(f"There is no file of weights {asked}.", f"It can be had from {SOURCE}")
         return asked
     # torch's folder is where pytorch-fid and torch-fidelity download it to
-    folders = [cache_root(), *(home / "hub" / "checkpoints" for home in _torch_homes())]
+    home = os.environ.get("TORCH_HOME")
+    homes = [Path(home)] if home else [place / "torch" for place in home_cache()]
+    folders = [cache_root(), *(place / "hub" / "checkpoints" for place in homes)]
     for folder in folders:
         for name in FILES:
             if (folder / name).is_file():
@@ -292,8 +248,3 @@ def _file(named: Path | None) -> Path:
         f"The extractor 'inception' needs the file {FILES[0]}, which is not in {' nor in '.join(map(str, folders))}.",
         f"Put it there, set $AEGAN_INCEPTION, or write inception:FILE. It can be had from {SOURCE}",
     )
-
-
-@register("inception", takes_file=True)
-def _make(asked: ExtractorRequest) -> Extractor:
-    return Inception(_file(asked.weights), asked.device)

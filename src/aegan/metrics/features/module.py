@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,17 +14,8 @@ from aegan.metrics.features._base import Progress, in_batches
 from aegan.metrics.features._kept import hash_of
 
 
-def module_extractor(
-    net: nn.Module,
-    *,
-    name: str = "module",
-    size: int | None = None,
-    mean: tuple[float, ...] = (0.5,),
-    sd: tuple[float, ...] = (0.5,),
-    channels: int = 3,
-    batch: int = 64,
-    device: str = "cpu",
-) -> ModuleExtractor:
+@dataclass(frozen=True)
+class ModuleExtractor:
     """An extractor out of a network that maps float32 (N, C, H, W) to (N, ...).
 
     Images are resized to `size` × `size` bilinearly (antialiased when they shrink), brought to `channels` (one is
@@ -37,35 +30,30 @@ def module_extractor(
         channels: 1 or 3, what the network takes.
         batch: images at a time.
 
-    >>> module_extractor(nn.Flatten(), channels=1)(np.zeros((2, 4, 4, 1), np.uint8)).shape
+    >>> ModuleExtractor(nn.Flatten(), channels=1)(np.zeros((2, 4, 4, 1), np.uint8)).shape
     torch.Size([2, 16])
     """
-    for what, values in (("mean", mean), ("sd", sd)):
-        if len(values) not in (1, channels):
-            raise UserError(
-                f"The extractor '{name}' takes {channels} channels, but its {what} has {len(values)} numbers."
-            )
-    if min(sd) <= 0 or batch < 1 or channels not in (1, 3) or (size is not None and size < 1):
-        raise UserError(f"The extractor '{name}' needs sd, batch and size above 0, and 1 or 3 channels.")
-    return ModuleExtractor(net.to(device), name, size, mean, sd, channels, batch, device)
 
+    net: nn.Module
+    _: KW_ONLY
+    name: str = "module"
+    size: int | None = None
+    mean: tuple[float, ...] = (0.5,)
+    sd: tuple[float, ...] = (0.5,)
+    channels: int = 3
+    batch: int = 64
+    device: str = "cpu"
 
-class ModuleExtractor:
-    """See `module_extractor`."""
-
-    def __init__(
-        self,
-        net: nn.Module,
-        name: str,
-        size: int | None,
-        mean: tuple[float, ...],
-        sd: tuple[float, ...],
-        channels: int,
-        batch: int,
-        device: str,
-    ) -> None:
-        self.net, self.name, self.size, self.mean, self.sd = net, name, size, mean, sd
-        self.channels, self.batch, self.device = channels, batch, device
+    def __post_init__(self) -> None:
+        for what, values in (("mean", self.mean), ("sd", self.sd)):
+            if len(values) not in (1, self.channels):
+                raise UserError(
+                    f"The extractor '{self.name}' takes {self.channels} channels, but its {what} has {len(values)} numbers."
+                )
+        positive = min(self.sd) > 0 and self.batch >= 1 and (self.size is None or self.size >= 1)
+        if not positive or self.channels not in (1, 3):
+            raise UserError(f"The extractor '{self.name}' needs sd, batch and size above 0, and 1 or 3 channels.")
+        self.net.to(self.device)
 
     def describe(self) -> dict[str, str]:
         side = f"{self.size}x{self.size} bilinear, antialiased" if self.size else "none"
@@ -111,3 +99,6 @@ class ModuleExtractor:
         finally:
             for m in training:
                 m.training = True
+
+
+module_extractor = ModuleExtractor

@@ -8,16 +8,25 @@ It is trained once for each data set, on every second training image, and kept i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from aegan.data.fit import with_channels
 from aegan.errors import UserError
-from aegan.metrics.features._base import Extractor, ExtractorRequest, Progress, in_batches, register
-from aegan.metrics.features._kept import hash_of, kept, path_of, write
+from aegan.metrics.features._base import (
+    BatchedExtractor,
+    Extractor,
+    ExtractorRequest,
+    Progress,
+    check_shape,
+    on_device,
+    register,
+)
+from aegan.metrics.features._kept import fit, hash_of, kept
 from aegan.networks.eyes import ContrastEyes
 from aegan.objectives.views import nt_xent, view
 
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from aegan.data import Data
 
 VERSION = 1  # of the network and its training: a change makes what is kept stale
+SEED = 0  # of its first weights, the order of images and the views
 STEPS, BATCH, RATE, TEMPERATURE = 600, 96, 1e-3, 0.2
 LEAST = 64  # training images, below which there is too little to contrast
 
@@ -50,47 +60,12 @@ class Standardised(nn.Module):
         return (self.net.embed(x).float() - self.mean) / self.sd
 
 
-@dataclass(frozen=True)
-class OwnFeatures:
-    """A trained network; 128 features.
-
-    Args:
-        net: in eval mode.
-        shape: (C, H, W) of the images.
-        seen: training images that it was trained on.
-        device: where it computes.
-    """
-
-    net: Standardised
-    shape: tuple[int, ...]
-    seen: int
-    device: str = "cpu"
-
-    def describe(self) -> dict[str, str]:
-        return {
-            "name": "own",
-            "sha256": hash_of(self.net),
-            "resizing": "none, [-1, 1]",
-            "features": f"{len(self.net.mean)}, trained by contrast on {self.seen:,} of the training images",
-        }
-
-    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
-        c, h, w = self.shape
-        if images.ndim != 4 or images.shape[1:] != (h, w, c):
-            raise UserError(
-                f"The extractor 'own' learned images of {(h, w, c)} (height, width, channels), got {images.shape[1:]}.",
-                "Bring both to one size and number of channels.",
-            )
-        return in_batches(images, 128, self.device, self.net, progress)
-
-
-def own(data: Data, *, device: str = "cpu", seed: int = 0, progress: Progress | None = None) -> OwnFeatures:
-    """The network of this data set: from the cache ($AEGAN_CACHE/own), or trained now, in about a minute.
+def own(data: Data, *, device: str = "cpu", progress: Progress | None = None) -> Extractor:
+    """The network of this data set, 128 features: from the cache ($AEGAN_CACHE/own), or trained now, in about a minute.
 
     Args:
         data: images; labels are not used.
         device: where it computes.
-        seed: of its first weights, the order of images and the views.
         progress: called with (steps done, steps in all) while it trains.
 
     Raises:
@@ -98,48 +73,59 @@ def own(data: Data, *, device: str = "cpu", seed: int = 0, progress: Progress | 
     """
     if not data.spec.is_image:
         raise UserError("The extractor 'own' learns from images; these are vectors.", "Use 'pixels'.")
-    images = data.train.items[::2]
+    images, (channels, *size) = data.train.items[::2], data.spec.shape
     if len(images) < LEAST:
         raise UserError(
             f"The extractor 'own' learns from half of the training images, and {len(images)} are too few.",
             f"Give at least {2 * LEAST}, or use 'pixels'.",
         )
+    # transparent images are judged, and so learnt, on their background
+    shape, background = (min(channels, 3), *size), data.spec.background
+
+    def shown(index: np.ndarray | slice) -> Tensor:
+        return on_device(with_channels(images[index], shape[0], background), device)
+
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = Standardised(data.spec.shape)
-        path = path_of("own", VERSION, data.fingerprint, data.spec.shape, seed)
-        if kept(path, net) is None:
-            _train(net.to(device), images, seed, device, progress)
-            write(path, net, {})
-    return OwnFeatures(net.eval().requires_grad_(False).to(device), data.spec.shape, len(images), device)
+        torch.manual_seed(SEED)
+        net = Standardised(shape)
+        kept(
+            "own",
+            (VERSION, data.fingerprint, shape, SEED),
+            net,
+            lambda: _train(net.to(device), len(images), shown, progress),
+        )
+    net.eval().requires_grad_(False).to(device)
+
+    def of(x: Tensor) -> Tensor:
+        check_shape((*x.shape[2:], x.shape[1]), shape, "extractor 'own'")
+        return net(x)
+
+    about = {
+        "name": "own",
+        "sha256": hash_of(net),
+        "resizing": "none, [-1, 1]",
+        "features": f"{len(net.mean)}, trained by contrast on {len(images):,} of the training images",
+    }
+    return BatchedExtractor(about, of, 128, device)
 
 
-def _train(net: Standardised, images: np.ndarray, seed: int, device: str, progress: Progress | None) -> None:
-    """AdamW with one rise and fall of the rate. The same seed gives the same weights."""
-    rng, batch = np.random.default_rng(seed), min(BATCH, len(images))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
-    net.train()
-    for step in range(STEPS):
-        x = _tensor(images[np.sort(rng.choice(len(images), batch, replace=False))], device)
+def _train(
+    net: Standardised, count: int, shown: Callable[[np.ndarray | slice], Tensor], progress: Progress | None
+) -> dict[str, str]:
+    rng, batch = np.random.default_rng(SEED), min(BATCH, count)
+
+    def loss(_: int) -> Tensor:
+        x = shown(np.sort(rng.choice(count, batch, replace=False)))
         a, b = net.net.project(torch.cat((view(x, zoom=0.4), view(x, zoom=0.4)))).chunk(2)
-        loss = nt_xent(a, b, TEMPERATURE).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if progress:
-            progress(step + 1, STEPS)
-    net.eval()
+        return nt_xent(a, b, TEMPERATURE).mean()
+
+    fit(net, loss, STEPS, RATE, 1e-3, progress)
     with torch.no_grad():
-        parts = [net.net.embed(_tensor(images[i : i + 128], device)) for i in range(0, len(images), 128)]
+        parts = [net.net.embed(shown(slice(i, i + 128))) for i in range(0, count, 128)]
         sd, mean = torch.std_mean(torch.cat(parts).float(), dim=0)
         net.mean.copy_(mean)
         net.sd.copy_(sd.clamp_min(1e-6))
-
-
-def _tensor(images: np.ndarray, device: str) -> Tensor:
-    return torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return {}
 
 
 @register("own", needs_data=True)

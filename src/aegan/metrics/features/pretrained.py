@@ -8,37 +8,28 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.errors import UserError
-from aegan.metrics.features._base import Extractor, ExtractorRequest, MissingExtractor, Progress, in_batches, register
+from aegan.metrics.features._base import BatchedExtractor, Extractor, ExtractorRequest, MissingExtractor, register
 from aegan.metrics.features._kept import hash_of
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How one family of models is loaded and read.
+    """How one family of models is loaded and read."""
 
-    Args:
-        name: of the extractor.
-        model: its usual model on the hub, looked for in the local cache.
-        loader: class in transformers.
-        output: which of its outputs are the features.
-        side: of the images it sees; 0: what its configuration says.
-        mean, sd: of the colours it was trained on, in [0, 1].
-    """
-
-    name: str
-    model: str
-    loader: str
-    output: str
-    side: int
-    mean: tuple[float, ...]
+    name: str  # of the extractor
+    model: str  # its usual model on the hub, looked for in the local cache
+    loader: str  # class in transformers
+    output: str  # which of its outputs are the features
+    side: int  # of the images it sees; 0: what its configuration says
+    mean: tuple[float, ...]  # of the colours it was trained on, in [0, 1]
     sd: tuple[float, ...]
 
 
@@ -53,45 +44,34 @@ CLIP = Kind(
 )  # fmt: skip
 
 
-class Pretrained:
+def _pretrained(kind: Kind, asked: ExtractorRequest) -> Extractor:
     """A vision transformer; images go to `side` × `side` bicubically, antialiased. Always in eval mode and float32.
 
-    Args:
-        kind: which family.
-        where: a folder as `save_pretrained` writes it, or a model's name on the hub, which must be in the local cache.
-        device: where it computes.
+    What is loaded is a folder as `save_pretrained` writes it, or the usual model, which must be in the local cache.
 
     Raises:
         MissingExtractor: the package or the model is not here.
         UserError: it is another kind of model.
     """
+    device = asked.device
+    net = _load(kind, kind.model if asked.weights is None else asked.weights.as_posix())
+    net = net.float().eval().requires_grad_(False)
+    side = kind.side or int(net.config.image_size)
+    about = {
+        "name": kind.name,
+        "sha256": hash_of(net),
+        "resizing": f"{side}x{side} bicubic, antialiased, mean {list(kind.mean)}, sd {list(kind.sd)}",
+        "features": f"{kind.output} of {kind.loader}",
+    }
+    net = net.to(device)
+    mean, sd = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (kind.mean, kind.sd))
 
-    def __init__(self, kind: Kind, where: str, device: str = "cpu") -> None:
-        self.kind, self.device = kind, device
-        self.batch = 16 if device == "cpu" else 128
-        net = _load(kind, where).float().eval().requires_grad_(False)
-        self.side = kind.side or int(net.config.image_size)
-        self._sha256 = hash_of(net)
-        self._net = net.to(device)
+    def of(x: Tensor) -> Tensor:
+        x = F.interpolate((x + 1) / 2, size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        y: Tensor = getattr(net(pixel_values=(x.expand(-1, 3, -1, -1) - mean) / sd), kind.output)
+        return y
 
-    def describe(self) -> dict[str, str]:
-        k = self.kind
-        return {
-            "name": k.name,
-            "sha256": self._sha256,
-            "resizing": f"{self.side}x{self.side} bicubic, antialiased, mean {list(k.mean)}, sd {list(k.sd)}",
-            "features": f"{k.output} of {k.loader}",
-        }
-
-    def __call__(self, images: np.ndarray, progress: Progress | None = None) -> Tensor:
-        mean, sd = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (self.kind.mean, self.kind.sd))
-
-        def of(x: Tensor) -> Tensor:
-            x = F.interpolate((x + 1) / 2, size=(self.side, self.side), mode="bicubic", antialias=True).clamp(0, 1)
-            y: Tensor = getattr(self._net(pixel_values=(x.expand(-1, 3, -1, -1) - mean) / sd), self.kind.output)
-            return y
-
-        return in_batches(images, self.batch, self.device, of, progress)
+    return BatchedExtractor(about, of, 16 if device == "cpu" else 128, device)
 
 
 def _load(kind: Kind, where: str) -> Any:
@@ -130,15 +110,5 @@ def _other(kind: Kind, where: str, why: str) -> UserError:
     return UserError(f"'{where}' is not a model of the kind {kind.loader}: {why}.", f"Give one like {kind.model}.")
 
 
-def _of(kind: Kind, asked: ExtractorRequest) -> Extractor:
-    return Pretrained(kind, kind.model if asked.weights is None else asked.weights.as_posix(), asked.device)
-
-
-@register("dinov2", takes_file=True)
-def _dinov2(asked: ExtractorRequest) -> Extractor:
-    return _of(DINOV2, asked)
-
-
-@register("clip", takes_file=True)
-def _clip(asked: ExtractorRequest) -> Extractor:
-    return _of(CLIP, asked)
+for _kind in (DINOV2, CLIP):
+    register(_kind.name, takes_file=True)(partial(_pretrained, _kind))

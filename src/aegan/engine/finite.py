@@ -14,18 +14,11 @@ from torch import Tensor, nn
 LOOK_EVERY = 8  # steps between looks at the counters, each of which makes the host wait for the device
 
 
-class Guard:
-    """Counts skipped steps, for each phase by itself: one that always fails must not hide behind one that never does.
+class FiniteCheck:
+    """Counts skipped steps, for each phase by itself: one that always fails must not hide behind one that never does."""
 
-    Args:
-        device: of the counters.
-        phases: names of the stage's phases.
-
-    `patience`: bad steps in a row that call for a rollback; `rollbacks`: how many there may be.
-    """
-
-    patience = 8
-    rollbacks = 3
+    patience = 8  # bad steps in a row that call for a rollback
+    rollbacks = 3  # that there may be
 
     def __init__(self, device: torch.device, phases: Sequence[str]) -> None:
         self.in_row = {name: torch.zeros((), device=device) for name in phases}
@@ -39,11 +32,7 @@ class Guard:
         parameters: list[nn.Parameter],
         clip: float | None,
     ) -> Tensor:
-        """Clips the gradients, and tells the fused optimiser to pass over this step if anything is not finite.
-
-        Returns:
-            the gradients' norm before clipping.
-        """
+        """Clips gradients, and tells the fused optimiser to pass over this step if anything is not finite; their norm."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if clip is not None:
@@ -61,7 +50,6 @@ class Guard:
 
     @property
     def should_roll_back(self) -> bool:
-        """Too many bad steps in a row."""
         return self._longest >= self.patience
 
     @property

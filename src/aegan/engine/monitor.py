@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.data.loader import batches as read_batches
 from aegan.data.loader import to_items
-from aegan.data.spec import Data, Split
-from aegan.engine.view import take, to_device
+from aegan.data.spec import Data
+from aegan.engine.view import spread, to_device
 from aegan.events import Look
-from aegan.metrics.features.pixels import Pixels
+from aegan.metrics.features.pixels import pixels
 from aegan.metrics.frechet import Statistics, frechet_between, statistics
 from aegan.metrics.kernel import kernel_distance
 from aegan.metrics.neighbours import prdc
@@ -56,14 +55,8 @@ def due(before: float, now: float, images: int) -> bool:
     return int(now * TICKS) != int(before * TICKS) and (now >= 1 or images >= LOOK_IMAGES)
 
 
-class Watch:
-    """Measures samples and reconstructions. Draws from a generator of its own.
-
-    Args:
-        strategy: what makes them.
-        data: what they are compared with.
-        device: where the networks are.
-    """
+class Monitor:
+    """Measures samples and reconstructions. Draws from a generator of its own."""
 
     def __init__(self, strategy: Strategy, data: Data, device: torch.device) -> None:
         self.strategy, self.data, self.device = strategy, data, device
@@ -73,11 +66,7 @@ class Watch:
 
     @torch.no_grad()
     def look(self, networks: Networks, step: int, *, samples: bool = True) -> tuple[Look, bool]:
-        """(figures now, whether samples are nearer to training items than ever before).
-
-        Args:
-            samples: whether this stage can make samples already.
-        """
+        """(figures now, whether samples are nearer to training items than ever before); `samples`: whether there are any."""
         began = time.monotonic()
         able = self.strategy.capabilities
         figures: dict[str, float] = {}
@@ -108,7 +97,7 @@ class Watch:
         few = min(len(x), len(s.train))  # equal counts: the distance to a neighbour depends on them
         if few > LEAST:
             found["diversity"] = float(_own_distance(x[:few]) / s.own_distance(few))
-            found["coverage"] = prdc(_spread(s.train, few), x[:few], k=NEIGHBOURS).coverage
+            found["coverage"] = prdc(_spread(s.train, few), x[:few], k=NEIGHBOURS)["coverage"].value
         if len(s.held) > NEIGHBOURS:
             # of many, equal counts, of which one value is made; of few, the mean over subsets, so that all samples count
             count = min(len(x), len(s.held))
@@ -124,7 +113,7 @@ class Watch:
         held = self.data.held_out
         if len(held) < 2:
             return {}
-        batch = to_device(next(read_batches(_some(held, RECONSTRUCTED), RECONSTRUCTED)), self.device)
+        batch = to_device(next(read_batches(spread(held, RECONSTRUCTED), RECONSTRUCTED)), self.device)
         x = batch.x.float()
         back = self.strategy.decode(networks, self.strategy.encode(networks, batch.x)).float()
         if not bool(back.isfinite().all()):
@@ -139,9 +128,9 @@ class _Sides:
     """What samples are compared with, prepared once."""
 
     def __init__(self, data: Data) -> None:
-        self.train = _flat(np.asarray(_some(data.train, REFERENCE).items))
+        self.train = _flat(np.asarray(spread(data.train, REFERENCE).items))
         self.statistics: Statistics = statistics(self.train)
-        self.held = _flat(np.asarray(_some(data.held_out, SAMPLES).items)) if len(data.held_out) else self.train[:0]
+        self.held = _flat(np.asarray(spread(data.held_out, SAMPLES).items)) if len(data.held_out) else self.train[:0]
         self._mean = self.train.mean(0)
         self._scale = (self.train - self._mean).square().mean().sqrt().clamp_min(1e-12)
         self.held_distance = _distance(self.held, self.train)
@@ -158,16 +147,12 @@ class _Sides:
         return self._own[count]
 
 
-def _some(split: Split, most: int) -> Split:
-    return take(split, np.linspace(0, len(split) - 1, min(most, len(split))).astype(np.int64))
-
-
 def _spread(x: Tensor, count: int) -> Tensor:
     return x[torch.linspace(0, len(x) - 1, count).long()]
 
 
 def _flat(items: np.ndarray[Any, Any]) -> Tensor:
-    return Pixels()(items) if items.ndim == 4 else torch.from_numpy(np.asarray(items, np.float32))
+    return pixels()(items) if items.ndim == 4 else torch.from_numpy(np.asarray(items, np.float32))
 
 
 def _own_distance(x: Tensor) -> Tensor:
@@ -183,7 +168,5 @@ def _distance(x: Tensor, to: Tensor) -> Tensor:
 
 def _laplacian(x: Tensor) -> Tensor:
     """The mean square of 4 x_ij less its four neighbours, which blur takes away first."""
-    inner = x[..., 1:-1, 1:-1]
-    around = F.avg_pool2d(x, 3, 1) * 9 - inner
-    corners = x[..., :-2, :-2] + x[..., :-2, 2:] + x[..., 2:, :-2] + x[..., 2:, 2:]
-    return (4 * inner - (around - corners)).square().mean()
+    neighbours = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
+    return (4 * x[..., 1:-1, 1:-1] - neighbours).square().mean()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from aegan.data import Data
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
-from aegan.engine.guard import Guard
+from aegan.engine.finite import FiniteCheck
 from aegan.engine.loop import Interrupted
 from aegan.errors import UserError
 from aegan.jsonl import read_log
@@ -99,14 +99,12 @@ def test_a_bad_step_is_skipped(how: str, value: float, vectors: Data, make_engin
 
 def test_the_moments_of_the_optimiser_stay_finite(vectors: Data, make_engine: Any) -> None:
     """A skipped step leaves no trace: as if the batch had never been, but for the data and the rate."""
-    from aegan.engine.guard import Guard as Real
-
-    guard = Real(torch.device("cpu"), ["A"])
+    check = FiniteCheck(torch.device("cpu"), ["A"])
     p = nn.Parameter(torch.ones(3))
     optimizer = torch.optim.AdamW([p], lr=0.1, fused=True)
     for value in (1.0, float("nan"), 1.0):
         p.grad = torch.full_like(p, value)
-        guard.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], None)
+        check.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], None)
         optimizer.step()
     other = nn.Parameter(torch.ones(3))
     plain = torch.optim.AdamW([other], lr=0.1, fused=True)
@@ -114,16 +112,16 @@ def test_the_moments_of_the_optimiser_stay_finite(vectors: Data, make_engine: An
         other.grad = torch.ones_like(other)
         plain.step()
     assert torch.equal(p, other)
-    assert int(guard.skipped) == 1 and guard.healthy
+    assert int(check.skipped) == 1 and check.healthy
 
 
 def test_clipping_and_the_norm_it_reports() -> None:
-    guard, p = Guard(torch.device("cpu"), ["A"]), nn.Parameter(torch.zeros(2))
+    check, p = FiniteCheck(torch.device("cpu"), ["A"]), nn.Parameter(torch.zeros(2))
     optimizer = torch.optim.AdamW([p], fused=True)
     p.grad = torch.tensor([3.0, 4.0])
-    assert float(guard.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], None)) == 5.0
+    assert float(check.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], None)) == 5.0
     assert p.grad.tolist() == [3.0, 4.0]
-    assert float(guard.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], 1.0)) == 5.0
+    assert float(check.clip_and_skip_nonfinite("A", optimizer, torch.tensor(0.0), [p], 1.0)) == 5.0
     assert p.grad.tolist() == pytest.approx([0.6, 0.8], abs=1e-5)
 
 

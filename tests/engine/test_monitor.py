@@ -13,7 +13,7 @@ import torch
 
 from aegan.data import Data, open_data
 from aegan.engine import Engine
-from aegan.engine.watch import LOOK_IMAGES, TICKS, Best, Watch, due
+from aegan.engine.monitor import LOOK_IMAGES, TICKS, Best, Monitor, due
 from aegan.jsonl import read_log
 from aegan.strategies import strategy
 
@@ -33,10 +33,10 @@ class Making:
 def test_the_nearest_samples_are_the_best(vectors: Data) -> None:
     items = (np.asarray(vectors.train.items) - vectors.train.mean) / vectors.train.scale
     far, lost = items + 5, np.full_like(items, np.nan)
-    watch: Any = Watch(Making(far, items, lost, far), vectors, torch.device("cpu"))  # type: ignore[arg-type]
-    looks, better = zip(*(watch.look({}, step) for step in (1, 2, 3, 4)), strict=True)
+    monitor: Any = Monitor(Making(far, items, lost, far), vectors, torch.device("cpu"))  # type: ignore[arg-type]
+    looks, better = zip(*(monitor.look({}, step) for step in (1, 2, 3, 4)), strict=True)
     values = [look.fd_pixels for look in looks]
-    assert better == (True, True, False, False) and watch.best.step == 2
+    assert better == (True, True, False, False) and monitor.best.step == 2
     assert values[1] < 1e-6 < values[0] == values[3] and values[2] == float("inf")
 
 
@@ -58,8 +58,8 @@ def test_what_a_look_tells(vectors: Data) -> None:
     angle = rng.uniform(0, 2 * np.pi, 500)
     new = 3 * np.stack([np.cos(angle), np.sin(angle)], 1) + 0.1 * rng.standard_normal((500, 2))
     new = (new - vectors.train.mean) / vectors.train.scale
-    watch: Any = Watch(Making(new, heap, copies), vectors, torch.device("cpu"))  # type: ignore[arg-type]
-    well, heaped, copied = (watch.look({}, step)[0] for step in (1, 2, 3))
+    monitor: Any = Monitor(Making(new, heap, copies), vectors, torch.device("cpu"))  # type: ignore[arg-type]
+    well, heaped, copied = (monitor.look({}, step)[0] for step in (1, 2, 3))
     assert 0.7 < well.diversity < 1.4 and well.coverage > 0.7 and abs(well.kernel) < 3 * well.kernel_error
     assert heaped.diversity < 0.1 and heaped.coverage < 0.1 and heaped.kernel > 5 * heaped.kernel_error
     assert copied.novelty < 0.05 < 0.5 < well.novelty
@@ -77,8 +77,8 @@ def test_large_images_are_made_a_part_at_a_time() -> None:
             return torch.rand((n, 1, 128, 128), generator=rng)
 
     data = open_data(np.random.default_rng(0).integers(0, 256, (60, 128, 128), np.uint8), size=128)
-    watch = Watch(Noting(), data, torch.device("cpu"))  # type: ignore[arg-type]
-    assert watch.look({}, 1)[0].fd_pixels is not None
+    monitor = Monitor(Noting(), data, torch.device("cpu"))  # type: ignore[arg-type]
+    assert monitor.look({}, 1)[0].fd_pixels is not None
     assert counts == [125] * 4
 
 
@@ -98,7 +98,7 @@ def test_looking_changes_nothing_and_is_resumed(
     assert lines[-1]["step"] == 12, "the last model has a figure"
     again = make_engine(kind, pictures, "watched")
     again.saving.load()
-    assert again.watch.best == watched.watch.best != Best()
+    assert again.monitor.best == watched.monitor.best != Best()
 
 
 def test_a_run_keeps_its_best_model(trained: Path) -> None:
@@ -116,4 +116,4 @@ def test_where_no_samples_are_made_none_is_kept(name: str, pictures: Data, make_
     engine = make_engine(strategy(name)(width=8), pictures)
     engine.save_best = lambda networks, counters, notes: pytest.fail("nothing to keep")
     engine.run()
-    assert engine.watch.best == Best()
+    assert engine.monitor.best == Best()
