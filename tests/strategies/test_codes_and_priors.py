@@ -177,7 +177,7 @@ def test_the_turns_of_the_aae() -> None:
     stage = chosen.stages(SPEC)[0]
     assert [(p.name, p.trains) for p in stage.phases] == [("AE", ("E", "G")), ("C", ("C",)), ("E", ("E",))]
     nets: Networks = {"E": Scale(0.5), "G": Scale(1.0), "C": Linear(0.3)}
-    terms = chosen.deceive(nets, batch_of(ROWS), START).terms
+    terms = chosen.encoder(nets, batch_of(ROWS), START).terms
     assert terms["L_E"].tolist() == pytest.approx([sp(-0.3 * 0.5 * sum(row)) for row in ROWS])
 
 

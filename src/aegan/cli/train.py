@@ -93,7 +93,7 @@ def command(
     options, given = parse_settings(set or []), _given(context)
     check_numbers(config)
     source = config.data if "data" in given else data_now
-    config, repeat = _settled(config, given, data_now, config_file, resume, dry_run)
+    config, repeat = _resolved(config, given, data_now, config_file, resume, dry_run)
     if dry_run:
         _describe(config, options if repeat is None else repeat.options, repeat, source, as_json)
         return
@@ -126,7 +126,7 @@ def _given(context: typer.Context) -> set[str]:
     return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
-def _settled(
+def _resolved(
     config: RunConfig, given: set[str], data_now: str | None, config_file: Path | None, resume: bool, dry_run: bool
 ) -> tuple[RunConfig, RunSettings | None]:
     """The settings that all options together make; and those of the run that is to be repeated, if one is."""

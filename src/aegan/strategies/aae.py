@@ -15,8 +15,8 @@ class AAE(Matched):
     """An autoencoder whose encoder also plays a game: its codes against z ~ N(0, I), told apart by C. In each step
 
     (1) reconstruct     min_{E,G} |x − G(E(x) + ε)|
-    (2) tell            min_C     sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²
-    (3) deceive         min_E     sp(−C(E(x) + ε))
+    (2) critic          min_C     sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²
+    (3) encoder         min_E     sp(−C(E(x) + ε))
 
     each with an optimiser of its own. The noise ε makes q(z | x) a Gaussian of fixed width, since an encoder without any
     leaves holes between its codes, from which G then draws.
@@ -36,10 +36,10 @@ class AAE(Matched):
         phases = (
             self.autoencode(self.compress),
             self.critic_phase(self.code_critic_loss, "C", ("C",)),
-            self.generator_phase(self.deceive, "E", ("E",)),
+            self.generator_phase(self.encoder, "E", ("E",)),
         )
         return Stage("compress", 1.0, phases, warmup=100, preview=self.first_preview), *self.prior_stages(self.encode)
 
-    def deceive(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+    def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = sp(−C(E(x) + ε))."""
         return Loss({"L_E": self.code_generator_loss(nets, noisy(self.encode(nets, batch.x), self.noise))})

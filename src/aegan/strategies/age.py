@@ -9,14 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.collectives import all_gather_rows
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.reconstruction import l1
 from aegan.objectives.regularisers import kernel_distance, kl_of_moments
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Coded, standard_normal
-from aegan.strategies._registry import register
 
 
 def on_sphere(z: Tensor) -> Tensor:
@@ -48,6 +44,8 @@ class AGE(Coded):
     summary = "Encoder against generator, no critic: batches of codes are compared by their moments."
     where = "its reconstruction judged by an adversary"
 
+    uses_labels = False
+
     batch_size: int = option(64, "examples per step, over which moments are taken", source="the paper")
     lr: float = option(
         4e-3, "Adam's learning rate of E and G", source="ours; the paper's 2e-4 is for many more steps", searchable=True
@@ -61,14 +59,6 @@ class AGE(Coded):
     )
     n_generator: int = option(2, "steps of G for each of E", source="public code")
     ema_decay: float = option(0.998, "of the averages of E and G")
-
-    @property
-    def uses_labels(self) -> bool:
-        return False
-
-    def build(self, spec: DataSpec) -> Networks:
-        E, G = self.autoencoder(spec)
-        return {"E": E, "G": G}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (

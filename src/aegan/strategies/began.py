@@ -7,13 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from aegan.collectives import all_gather_rows, all_reduce_mean
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.objectives.regularisers import pulling_away
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._energy import Energetic, Number
-from aegan.strategies._registry import register
 
 
 @register

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aegan.config import option
-from aegan.data.loader import Batch
-from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.errors import UserError
 from aegan.networks import ConditionalGenerator
@@ -17,10 +14,9 @@ from aegan.networks.transformer import TokenGenerator, build_token_critic
 from aegan.objectives.adversarial import adversarial, value
 from aegan.objectives.noise_levels import noise_levels
 from aegan.objectives.penalties import finite_difference
-from aegan.strategies._base import Clock, Fit, Loss, Networks, Phase, Stage, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register, typed
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import game_generator_loss, in_fp32, normalised_codes
-from aegan.strategies._registry import register
 
 BASE_WIDTH = 768  # for which the paper states its learning rate
 GAME = adversarial("rpgan")
