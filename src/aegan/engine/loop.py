@@ -162,7 +162,8 @@ class Engine:
     def _open_log(self) -> None:
         loggers = Loggers(chosen(self.config.logger) if self.ranks.first else (), self.folder, self.display.say)
         path = self.folder / "log.jsonl" if self.ranks.first else Path(os.devnull)
-        self.log = RunLog(path, self.counters.step, loggers, ahead=self.threads.lines_ahead(read_log(path)))
+        ahead = self.threads.lines_ahead(read_log(path)) if path.is_file() else []  # a device has no end
+        self.log = RunLog(path, self.counters.step, loggers, ahead)
         loggers.begin(as_plain({**asdict(self.config), "options": asdict(self.strategy)}), self.counters.step)
 
     def _write_start(self, resume: bool) -> None:
