@@ -12,9 +12,11 @@ SHAPES = [(8, 4, 4), (3, 2, 5)]
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_levels_are_codes_and_are_judged_together(shape: tuple[int, ...]) -> None:
-    H = TokenGenerator(shape, 5, width=32, depth=4, levels=2)
+    H = TokenGenerator(shape, width=32, depth=4, levels=2, classes=2)
     C = build_token_critic(shape, width=32, depth=2, levels=2)
-    made = H(torch.randn(3, 5))
+    v = torch.randn(3, *shape)
+    made = H(v, torch.tensor([0, 1, 1]))
+    assert torch.equal(made, torch.cat((v, v), 1)), "at the start"
     assert made.shape == (3, 2 * shape[0], *shape[1:])
     assert C(made).shape == (3,)
 
@@ -30,11 +32,11 @@ def test_the_critic_sees_every_number_of_every_level(shape: tuple[int, ...]) -> 
 
 def test_a_level_adds_to_the_one_before() -> None:
     torch.manual_seed(0)
-    H = TokenGenerator((2, 2, 2), 3, width=32, depth=2, levels=2)
+    H = TokenGenerator((2, 2, 2), width=32, depth=2, levels=2)
     with torch.no_grad():
-        H.read[1].weight.zero_()
+        H.read[0].weight.normal_()
         H.read[1].bias.fill_(1.0)
-    rough, fine = H(torch.randn(4, 3)).chunk(2, 1)
+    rough, fine = H(torch.randn(4, 2, 2, 2)).chunk(2, 1)
     assert torch.allclose(fine, rough + 1)
 
 

@@ -60,7 +60,7 @@ SHAPES: dict[str, tuple[int, dict[str, Any]]] = {
     "alphagan": (300, {"lam": 40.0, "lr": 4e-3, "lr_generator": 2e-3, "lr_critic": 2e-3, "critic_width": 16}),
     "latent-flow": (300, {"flow_width": 128, "flow_matrix_lr": 0.0, "lr_flow": 3e-3}),
     "drifting": (300, {}),
-    "gat": (300, {"rate": 1e-4, "noise_dim": 16}),
+    "gat": (300, {}),
     "latent-wgan": (400, {}),
     "mdgan": (300, {"critic_width": 16}),
     "veegan": (150, {"critic_width": 16}),

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aegan.networks.blocks import zero
 from aegan.networks.critics import Critic, CriticBody, with_head
 
 HEAD = 32  # numbers of a token that one head of attention compares
@@ -64,40 +65,46 @@ class StyledBlock(nn.Module):
 
 
 class TokenGenerator(nn.Module):
-    """Noise (N, noise_dim) to codes at all levels, (N, levels · c, h, w): each level adds to the one before.
+    """Codes v (N, c, h, w) to codes at all levels, (N, levels · c, h, w): level i is v and what i groups of blocks add.
+
+    At the start every level is v. All of v, and the class, also set how each block scales what it reads and adds.
 
     Args:
         shape: of a code, (c, h, w).
-        noise_dim: of the noise.
-        width: of a token, a multiple of 4.
+        width: of a token.
         depth: blocks, a multiple of `levels`.
         levels: how often a code is read out.
+        classes: number of classes, 0: unconditional.
 
-    >>> H = TokenGenerator((8, 4, 4), 16, width=32, depth=4, levels=4)
-    >>> H(torch.randn(2, 16)).shape
+    >>> H = TokenGenerator((8, 4, 4), width=32, depth=4, levels=4)
+    >>> H(torch.randn(2, 8, 4, 4)).shape
     torch.Size([2, 32, 4, 4])
     """
 
-    def __init__(self, shape: Sequence[int], noise_dim: int, *, width: int, depth: int, levels: int) -> None:
+    def __init__(self, shape: Sequence[int], *, width: int, depth: int, levels: int, classes: int = 0) -> None:
         super().__init__()
-        self.shape, self.code_shape = tuple(shape), (noise_dim,)
-        self.style = nn.Sequential(nn.Linear(noise_dim, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         numbers, tokens = shape[0], math.prod(shape[1:])
-        self.places = nn.Parameter(torch.randn(tokens, width))
         self.levels = levels
+        self.style = nn.Sequential(nn.Linear(numbers * tokens, width), nn.SiLU(), nn.Linear(width, width))
+        self.classes = nn.Embedding(classes, width) if classes else None
+        self.embed = nn.Linear(numbers, width)
+        self.places = nn.Parameter(torch.randn(tokens, width))
         self.blocks = nn.ModuleList(StyledBlock(width) for _ in range(depth))
         self.read = nn.ModuleList(nn.Linear(width, numbers) for _ in range(levels))
+        zero(*self.read.parameters())
 
-    def forward(self, z: Tensor) -> Tensor:
-        w = self.style(z)
-        h = self.places.expand(len(z), -1, -1)
-        codes: list[Tensor] = []
+    def forward(self, v: Tensor, y: Tensor | None = None) -> Tensor:
+        w = self.style(v.flatten(1))
+        if self.classes is not None and y is not None:
+            w = w + self.classes(y)
+        w, h, code = F.silu(w), self.embed(v.flatten(2).mT) + self.places, v
+        levels: list[Tensor] = []
         for i, block in enumerate(self.blocks, 1):
             h = block(h, w)
             if i % (len(self.blocks) // self.levels) == 0:
-                more = self.read[len(codes)](F.rms_norm(h, h.shape[-1:])).mT
-                codes.append(codes[-1] + more if codes else more)
-        return torch.cat(codes, 1).view(len(z), -1, *self.shape[1:])
+                code = code + self.read[len(levels)](F.rms_norm(h, h.shape[-1:])).mT.reshape(v.shape)
+                levels.append(code)
+        return torch.cat(levels, 1)
 
 
 class TokenBody(CriticBody):

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from aegan.density.prior import Prior
 from aegan.errors import UserError
-from aegan.networks import ConditionalGenerator
 from aegan.networks.transformer import TokenGenerator, build_token_critic
 from aegan.objectives.adversarial import adversarial, value
 from aegan.objectives.noise_levels import noise_levels
@@ -28,13 +27,14 @@ class GAT(OnCodes):
     """Transformers H and C on normalised codes v; H gives a code at every level, C sees all, each in its own noise.
 
     *compress*  min_{E,G} |x − G(E(x) + ε)|
-    *fit*       v = norm(E(x)); how often each class is
-    *play*      L_C = sp(C(N(H(ε))) − C(N(v))) + γ/2 (|∇C(N(v))|² + |∇C(N(H(ε)))|²),  L_H = sp(C(N(v)) − C(N(H(ε))))
+    *fit*       v = norm(E(x)), and a Gaussian of them for each class, from which u is drawn; how often each class is
+    *play*      L_C = sp(C(N(H(u))) − C(N(v))) + γ/2 (|∇C(N(v))|² + |∇C(N(H(u)))|²),  L_H = sp(C(N(v)) − C(N(H(u))))
                 N(v) = ((1 − t_1) v_1 + t_1 n_1, …, (1 − t_L) v_L + t_L n_L),  t_1 > … > t_L,  v_i = v for real codes
-    sampling    G(norm⁻¹ H(ε)_L)
+    sampling    G(norm⁻¹ H(u)_L)
 
-    The gradients of the penalties are estimated by differences. Learning rates are those of the paper times 768 / width.
-    The paper's C also learns to predict features of DINOv2, and sees augmented codes; ours does not.
+    H(u) = u at the start; the paper's H begins with learned places alone (docs/strategies/gat.md). The gradients of the
+    penalties are estimated by differences. Learning rates are `rate` times 768 / width, as the paper's. Its C also learns
+    to predict features of DINOv2, and sees augmented codes; ours does not.
 
     References:
         Hyun, Lee & Heo 2025, arXiv 2509.24935; Lin et al. 2025 (differences), 2501.08316.
@@ -49,7 +49,6 @@ class GAT(OnCodes):
 
     code_stride: int | None = option(8, "pixels a side for each place of a spatial code, which is a token")
     play_share: float = option(0.6, "part of the budget")
-    noise_dim: int = option(64, "dimensions of the noise", source="Hyun 2025")
     play_width: int = option(64, "numbers of a token in H and C", source="Hyun 2025: 384 to 1152")
     play_blocks: int = option(4, "blocks of H, and of C", source="Hyun 2025: 12 to 28")
     levels: int = option(4, "codes that H gives, from rough to fine; divides play_blocks", source="Hyun 2025")
@@ -70,12 +69,11 @@ class GAT(OnCodes):
             raise UserError("Transformers need a code with places, and this one is flat.", "Set code_stride, as to 8.")
         E, G = self.autoencoder(spec)
         code, classes, size = self.code(spec), len(spec.classes), {"width": self.play_width, "depth": self.play_blocks}
-        H = TokenGenerator(code, self.noise_dim, **size, levels=self.levels)
         return {
             "E": E,
             "G": G,
             "P": Prior(components=(1,)),
-            "H": ConditionalGenerator(H, classes=classes),
+            "H": TokenGenerator(code, **size, levels=self.levels, classes=classes),
             "C": build_token_critic(code, **size, levels=self.levels, classes=classes),
         }
 
@@ -88,24 +86,27 @@ class GAT(OnCodes):
             Stage("play", self.play_share, (critic, maker), warmup=100, ema=("H",), ema_decay=self.ema_decay),
         )
 
-    def make(self, nets: Networks, n: int, y: Tensor | None, scale: float, rng: torch.Generator | None) -> Tensor:
-        """H(ε, y) at all levels, (n, levels · c, h, w), ε ~ N(0, scale² I)."""
-        e = scale * typed(nets, "H", ConditionalGenerator).noise(n, rng)
-        v: Tensor = nets["H"](e, y)
-        return v.float()
+    def make(
+        self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """H(u, y) at all levels, (n, levels · c, h, w), and the classes y, drawn if None."""
+        P = typed(nets, "P", Prior)
+        z, y = P.sample(n, y, truncation, rng)
+        made: Tensor = nets["H"](P.normalise(z), y)
+        return made.float(), y
 
     def seen(self, v: Tensor) -> Tensor:
         """N(v): codes at all levels, (n, levels · c, h, w), each level in its own noise."""
         return noise_levels(v, self.levels, self.least_signal)
 
     def pairs(self, nets: Networks, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """N(v), N(H(ε, y)) and y, pair by pair of the same class."""
+        """N(v), N(H(u, y)) and y, pair by pair of the same class."""
         v, y = normalised_codes(nets, batch, self.encode)
-        made = self.make(nets, len(v), y, 1.0, None)
+        made, y = self.make(nets, len(v), y, 1.0)
         return self.seen(v.repeat(1, self.levels, 1, 1)), self.seen(made), y
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_C = sp(C(N(H(ε))) − C(N(v))) + γ/2 (|∇C(N(v))|² + |∇C(N(H(ε)))|²)."""
+        """L_C = sp(C(N(H(u))) − C(N(v))) + γ/2 (|∇C(N(v))|² + |∇C(N(H(u)))|²)."""
         with torch.no_grad():
             real, fake, y = self.pairs(nets, batch)
         shown = [real, fake]
@@ -122,12 +123,10 @@ class GAT(OnCodes):
         return Loss(terms, watch={"V(G,D)": value(c_v.detach(), c_h.detach()), "margin": (c_v - c_h).detach()})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_H = sp(C(N(v)) − C(N(H(ε))))."""
+        """L_H = sp(C(N(v)) − C(N(H(u))))."""
         real, fake, y = self.pairs(nets, batch)
         return Loss({"L_H": game_generator_loss(nets["C"], GAME, fake, real, y)})
 
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
-        P = typed(nets, "P", Prior)
-        _, y = P.draw(n, y, 1.0, rng)
-        finest = self.make(nets, n, y, truncation, rng).chunk(self.levels, 1)[-1]
-        return self.decode(nets, P.restore(finest))
+        finest = self.make(nets, n, y, truncation, rng)[0].chunk(self.levels, 1)[-1]
+        return self.decode(nets, typed(nets, "P", Prior).restore(finest))
