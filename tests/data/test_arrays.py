@@ -215,3 +215,14 @@ def test_npz_files_without_images(tmp_path: Path) -> None:
         archive.writestr("images.npy", file.getvalue() + bytes(100))
     with pytest.raises(UserError, match="cut short"):
         open_data(tmp_path / "z.npz")
+
+
+def test_an_encrypted_npz_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "secret.npz"
+    np.savez(path, images=np.zeros((4, 8, 8), np.uint8))
+    held = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the bit that says so, in both headers
+        held[held.index(header) + flags] |= 1
+    path.write_bytes(held)
+    with pytest.raises(UserError, match=r"can't be read: .*encrypted"):
+        open_data(path)

@@ -26,9 +26,8 @@ CHUNK = 2**24  # bytes read at a time
 MOST_HEADER = 2**16  # bytes: numpy would read as many as the file says, and only then look
 MOST_ROW = 2**29  # bytes of one image or vector
 MOST_WHOLE = 2**32  # bytes of an array that must be read whole: labels, class names, columns first in an .npz
-UNREADABLE = (  # what NumPy and zipfile raise on a damaged or hostile file
-    ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, SyntaxError, RecursionError, MemoryError,
-    tokenize.TokenError,
+UNREADABLE = (  # what NumPy and zipfile raise on a damaged, hostile or encrypted file
+    ValueError, OSError, EOFError, zipfile.BadZipFile, RuntimeError, SyntaxError, MemoryError, tokenize.TokenError,
 )  # fmt: skip
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
 WANTED = "Images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 to 4. Vectors: (N, D)."
