@@ -32,7 +32,7 @@ GAME = {"gamma": 0.1, "penalty_every": 1, "lr_generator": 1e-3, "lr_critic": 2e-
 MORE: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {
     **{
         ("digits", name): (1000, {})
-        for name in ("age", "alae", "alphagan", "beta-vae", "codec", "deligan", "fastgan", "latent-wgan", "mdgan",
+        for name in ("age", "alae", "alphagan", "beta-vae", "codec", "deligan", "fastgan", "gat", "latent-wgan", "mdgan",
                      "two-stage-vae", "wae-gan")
     },
     ("digits", "began"): (1000, {"pt": 1.0, "diversity": 1.0, "lr_generator": 1e-3, "z_dim": 16}),
