@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from aegan.objectives import finite_difference, noise_levels, r1
-from aegan.objectives.regularisers import kernel_distance
 
 
 def test_each_level_has_its_signal_and_its_noise() -> None:
@@ -37,22 +36,3 @@ def test_the_difference_is_the_gradient_in_the_mean() -> None:
 
     near = finite_difference(critic(x), critic(x.double() + 1e-3 * torch.randn_like(x)), 2.0, 1e-3)
     assert float(near.mean()) == pytest.approx(float(r1(critic, x[:1], 2.0).detach()), rel=0.03)
-
-
-def test_the_kernel_distance_sees_clumps_where_moments_do_not() -> None:
-    torch.manual_seed(0)
-
-    def ring(turns: torch.Tensor) -> torch.Tensor:
-        angle = 2 * torch.pi * turns
-        return 2**0.5 * torch.stack((angle.cos(), angle.sin()), 1)
-
-    even, other = ring(torch.rand(800)), ring(torch.rand(800))
-    clumps = ring(torch.randint(8, (800,)) / 8)
-    assert abs(float(kernel_distance(even, other))) < 0.003
-    assert float(kernel_distance(clumps, other)) > 0.03
-
-
-def test_the_kernel_distance_has_a_gradient_where_codes_coincide() -> None:
-    z = torch.zeros(4, 3, requires_grad=True)
-    kernel_distance(z, torch.randn(5, 3)).backward()
-    assert z.grad is not None and z.grad.isfinite().all()

@@ -1,6 +1,8 @@
-"""Kernel distance of two samples, to choose between priors on held-out codes."""
+"""Kernel distance of two samples: to choose between priors on held-out codes, and as a loss."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -19,7 +21,7 @@ def mmd2(x: Tensor, y: Tensor, *, kernel: str = "polynomial", bandwidth: float |
         bandwidth: of "rbf"; None: the square root of d, about the median distance of whitened samples over sqrt 2.
     """
     x, y = x.flatten(1).double(), y.flatten(1).double()
-    d, n, m = x.shape[1], len(x), len(y)
+    d = x.shape[1]
 
     def k(a: Tensor, b: Tensor) -> Tensor:
         if kernel == "polynomial":
@@ -28,7 +30,29 @@ def mmd2(x: Tensor, y: Tensor, *, kernel: str = "polynomial", bandwidth: float |
             return torch.exp(-torch.cdist(a, b).square() / (2 * (d**0.5 if bandwidth is None else bandwidth) ** 2))
         raise ValueError(f"no kernel {kernel!r}: polynomial or rbf")
 
-    kxx, kyy = k(x, x), k(y, y)
-    within_x = (kxx.sum() - kxx.diagonal().sum()) / (n * (n - 1))
-    within_y = (kyy.sum() - kyy.diagonal().sum()) / (m * (m - 1))
-    return within_x + within_y - 2 * k(x, y).mean()
+    return _unbiased(k, x, y)
+
+
+def kernel_distance(x: Tensor, y: Tensor, bandwidths: tuple[float, ...] = (0.1, 0.3, 1.0)) -> Tensor:
+    """The same estimate as a loss, with a sum of Gaussian kernels, in the precision of the samples.
+
+    k(a, b) = sum_s exp(-||a - b||^2 / (2 s^2 d)).
+
+    Args:
+        x, y: (N, ...) and (M, ...), d numbers each of about unit variance, N, M > 1.
+        bandwidths: the s, in root mean squares of x.
+    """
+
+    def k(a: Tensor, b: Tensor) -> Tensor:
+        square = (a[:, None] - b[None]).square().mean(2)  # no root: it has no gradient at 0
+        return torch.stack([(-square / (2 * s**2)).exp() for s in bandwidths]).sum(0)
+
+    return _unbiased(k, x.flatten(1), y.flatten(1))
+
+
+def _unbiased(k: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    def within(a: Tensor) -> Tensor:
+        of_all = k(a, a)
+        return (of_all.sum() - of_all.diagonal().sum()) / (len(a) * (len(a) - 1))
+
+    return within(x) + within(y) - 2 * k(x, y).mean()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from aegan.data.spec import DataSpec
-from aegan.errors import UserError
+from aegan.errors import UserError, first_line
 from aegan.networks.augment import Augment
 from aegan.networks.autoencoders import Decoder, Encoder, VectorNet, code_shape_of
 from aegan.networks.critics import Critic, packed
@@ -249,8 +249,7 @@ def _fit(name: str, module: nn.Module, x: Tensor, wanted: Shape, strategy: str) 
         except UserError:
             raise
         except Exception as error:  # whatever the module raises
-            why = str(error).strip().splitlines() or [type(error).__name__]
-            problem = f"cannot take a batch of shape {tuple(x.shape)} ({why[0]})"
+            problem = f"cannot take a batch of shape {tuple(x.shape)} ({first_line(error)})"
         else:
             if got == wanted or (wanted == (2,) and got == (2, 1)):
                 return _numbered(way).train(mode)

@@ -25,11 +25,10 @@ def noise_levels(x: Tensor, levels: int, least_signal: float) -> Tensor:
     signal = [MOST_SIGNAL * least_signal ** ((levels - 1 - i) / (levels - 1)) for i in range(levels)]
     parts, found = x.chunk(levels, 1), []
     noise, before = torch.zeros_like(parts[-1]), 1.0
-    variance = 0.0
     for part, left in zip(reversed(parts), reversed(signal), strict=True):
-        kept = left / before  # of what the finer level has, its noise as well
-        fresh = ((1 - left) ** 2 - kept**2 * variance) ** 0.5
+        kept = left / before  # of what the finer level has, its noise as well, whose deviation is 1 - before
+        fresh = ((1 - left) ** 2 - kept**2 * (1 - before) ** 2) ** 0.5
         noise = kept * noise + fresh * torch.randn_like(noise)
         found.append(left * part + noise)
-        before, variance = left, (1 - left) ** 2
+        before = left
     return torch.cat(found[::-1], 1)

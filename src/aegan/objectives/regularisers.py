@@ -46,28 +46,6 @@ def kl_of_moments(z: Tensor) -> Tensor:
     return (0.5 * (variance + mean.square() - variance.log() - 1)).mean()
 
 
-def kernel_distance(z: Tensor, u: Tensor, bandwidths: tuple[float, ...] = (0.1, 0.3, 1.0)) -> Tensor:
-    """MMD^2 of two samples by a sum of Gaussian kernels, (): 0 in the mean where both are of one distribution.
-
-    mean_{i != j} k(z_i, z_j) + mean_{i != j} k(u_i, u_j) - 2 mean_{ij} k(z_i, u_j),
-    k(a, b) = sum_s exp(-||a - b||^2 / (2 s^2 d)). Gretton et al. 2012, lemma 6.
-
-    Args:
-        z, u: (N, ...) and (M, ...), d numbers each of about unit variance, N, M > 1.
-        bandwidths: the s, in root mean squares of z.
-    """
-    z, u = z.flatten(1), u.flatten(1)
-
-    def k(a: Tensor, b: Tensor) -> Tensor:
-        square = (a[:, None] - b[None]).square().mean(2)  # no root: it has no gradient at 0
-        return torch.stack([(-square / (2 * s**2)).exp() for s in bandwidths]).sum(0)
-
-    def within(a: Tensor) -> Tensor:
-        return (k(a, a).sum() - len(bandwidths) * len(a)) / (len(a) * (len(a) - 1))
-
-    return within(z) + within(u) - 2 * k(z, u).mean()
-
-
 def pulling_away(codes: Tensor) -> Tensor:
     """1 / (N (N - 1)) sum_i sum_{j != i} (s_i . s_j / |s_i| |s_j|)^2, (): how alike the codes of a batch are.
 

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.collectives import all_gather_rows
+from aegan.density.kernel import kernel_distance
 from aegan.objectives.reconstruction import l1
-from aegan.objectives.regularisers import kernel_distance, kl_of_moments
+from aegan.objectives.regularisers import kl_of_moments
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Coded, standard_normal
 

@@ -67,14 +67,11 @@ class GAT(OnCodes):
             )
         if len(self.code(spec)) != 3:
             raise UserError("Transformers need a code with places, and this one is flat.", "Set code_stride, as to 8.")
-        E, G = self.autoencoder(spec)
-        code, classes, size = self.code(spec), len(spec.classes), {"width": self.play_width, "depth": self.play_blocks}
+        code, width, depth, classes = self.code(spec), self.play_width, self.play_blocks, len(spec.classes)
         return {
-            "E": E,
-            "G": G,
-            "P": Prior(components=(1,)),
-            "H": TokenGenerator(code, **size, levels=self.levels, classes=classes),
-            "C": build_token_critic(code, **size, levels=self.levels, classes=classes),
+            **super().build(spec),
+            "H": TokenGenerator(code, width=width, depth=depth, levels=self.levels, classes=classes),
+            "C": build_token_critic(code, width=width, depth=depth, levels=self.levels, classes=classes),
         }
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from aegan.errors import UserError, unknown
+from aegan.errors import UserError, first_line, unknown
 
 # by the name of their package, which is also that of their module here
 LOGGERS = ("tensorboard", "trackio", "wandb")
@@ -83,8 +83,7 @@ class Loggers:
             yield
         except Exception as error:  # other people's code, disks, services
             self._on.pop(name, None)
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            self._say(f"The logger {name} has failed and is off; training goes on. {lines[0]}")
+            self._say(f"The logger {name} has failed and is off; training goes on. {first_line(error)}")
 
     def _each(self, call: Callable[[Logger], None]) -> None:
         for name, logger in list(self._on.items()):
