@@ -1,11 +1,13 @@
 """The Fréchet distance against closed forms and against independent implementations, in float64."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from aegan.errors import UserError
-from aegan.metrics import Statistics, frechet_between, frechet_distance, statistics
+from aegan.metrics import Statistics, frechet_between, frechet_distance, frechet_interval, statistics
 
 
 def exact(n: int, mean: torch.Tensor, root: torch.Tensor, seed: int) -> torch.Tensor:
@@ -50,6 +52,22 @@ def test_more_dimensions_than_samples(n: int, m: int, d: int) -> None:
     nuclear = np.linalg.svd(p @ q.T, compute_uv=False).sum()
     want = np.square(a.mean(0) - b.mean(0)).sum() + np.square(p).sum() + np.square(q).sum() - 2 * nuclear
     assert frechet_distance(a, b) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize("m", [6, 12, 13, 40])
+def test_few_items_are_no_other_case(m: int) -> None:
+    """The small matrix of few items gives what their covariance gives: the distance, its error bar, the factor."""
+    a, b = correlated(9, 12, 3), correlated(m, 12, 4)
+    small = statistics(a), statistics(b)
+    large = tuple(dataclasses.replace(side, rows=None) for side in small)
+    assert small[0].rows is not None and (small[1].rows is None) == (m > 12)
+    assert frechet_between(*small) == pytest.approx(frechet_between(*large), rel=1e-9)
+    for side in small:
+        torch.testing.assert_close(side.factor.T @ side.factor, side.covariance)
+        across = side.factor @ side.factor.T
+        torch.testing.assert_close(across, across.diag().diag())
+    one, other = (frechet_interval(a, b, known=known) for known in (small, large))
+    assert one.standard_error == pytest.approx(other.standard_error, rel=1e-6, nan_ok=True)
 
 
 def test_is_zero_for_equal_clouds_and_symmetric() -> None:

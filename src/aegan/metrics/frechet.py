@@ -36,15 +36,28 @@ FLAT = 1e-10  # directions with less than this share of the largest variance cou
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the distance needs of one cloud: mean (D,), covariance (D, D) over n − 1, both float64, and the count n."""
+    """What the distance needs of one cloud: mean (D,), covariance (D, D) over n − 1, both float64, and the count n.
+
+    Args:
+        rows: of n ≤ D items, (n, D) with RᵀR = covariance: its decomposition is that of the smaller R Rᵀ.
+    """
 
     mean: Tensor
     covariance: Tensor
     count: int
+    rows: Tensor | None = None
+
+    @property
+    def root(self) -> Tensor:
+        """Some A with AᵀA = covariance, at the least cost."""
+        return self.factor if self.rows is None else self.rows
 
     @cached_property
     def factor(self) -> Tensor:
-        """A (rank, D) with AᵀA = covariance; the rank is at most n − 1, which leaves rounding noise out."""
+        """A (rank, D) with AᵀA = covariance and orthogonal rows; the rank, at most n − 1, leaves rounding noise out."""
+        if self.rows is not None:
+            directions = torch.linalg.eigh(self.rows @ self.rows.T).eigenvectors[:, 1:]
+            return directions.T @ self.rows
         values, vectors = torch.linalg.eigh(self.covariance)
         rank = max(min(len(values), self.count - 1), 1)
         values, vectors = values[-rank:].clamp_min(0), vectors[:, -rank:]
@@ -72,6 +85,9 @@ def statistics(features: Tensor | np.ndarray) -> Statistics:
         raise UserError(
             "Some features are not finite numbers.", "Look for broken images, or for a model that diverged."
         )
+    if len(x) <= x.shape[1]:
+        rows = (x.double() - mean) / (len(x) - 1) ** 0.5
+        return Statistics(mean, rows.T @ rows, len(x), rows)
     covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64)
     for part in torch.split(x, CHUNK):
         centred = part.double() - mean
@@ -82,7 +98,7 @@ def statistics(features: Tensor | np.ndarray) -> Statistics:
 def frechet_between(a: Statistics, b: Statistics) -> float:
     """The (squared) Fréchet distance between two Gaussians, as FID reports it; never below 0."""
     same_width(len(a.mean), len(b.mean))
-    return _squared(a, b, torch.linalg.svdvals(a.factor @ b.factor.T))
+    return _squared(a, b, torch.linalg.svdvals(a.root @ b.root.T))
 
 
 def _squared(a: Statistics, b: Statistics, cross: Tensor) -> float:
