@@ -50,7 +50,7 @@ def embedded(image: Image.Image, alt: str, widest: int) -> str:
     if image.width > widest:
         height = max(1, round(image.height * widest / image.width))
         image = image.resize((widest, height), Image.Resampling.LANCZOS)
-    data = base64.b64encode(encoded(image, optimize=True)).decode()
+    data = base64.b64encode(encoded(image)).decode()
     return (
         f'<img alt="{escape(alt, quote=True)}" width="{image.width}" height="{image.height}" '
         f'src="data:image/png;base64,{data}">'

@@ -55,6 +55,6 @@ def draw(task: Task, folder: Path) -> None:
     for name in NAMES:
         path = folder / f"{name}.png"
         if name in made:
-            write_atomically(path, encoded(made[name], optimize=True))
+            write_atomically(path, encoded(made[name]))
         else:
             path.unlink(missing_ok=True)
