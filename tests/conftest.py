@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,10 +19,16 @@ from PIL import Image
 from skips import pytest_terminal_summary  # noqa: F401  which pytest finds here
 from toys import circle, shapes
 
+import aegan.engine.previews as previews
+
 _cache = tempfile.mkdtemp(prefix="aegan-tests-")
 os.environ.update(AEGAN_CACHE=_cache, AEGAN_TENSORBOARD="0", OMP_NUM_THREADS="1", COLUMNS="120", NO_COLOR="1")
 os.environ["TRACKIO_DIR"] = os.path.join(_cache, "trackio")  # which trackio reads when it is imported, whoever does it
 torch.set_num_threads(1)
+# Tests end processes, never the machine, so that what was written is there without waiting for the disk.
+os.fsync = lambda _: None  # type: ignore[assignment]
+PREVIEWS = previews.PREVIEWS
+previews.PREVIEWS = 2  # of a stage: in a training of a few steps the usual six take as long as the steps
 
 # what everything random starts from, where a test does not fix it: AEGAN_TEST_SEED=1 make test
 SEED = int(os.environ.get("AEGAN_TEST_SEED", "0"))
@@ -47,6 +54,12 @@ def _seeded() -> None:
     """The same random numbers whatever ran before in this process."""
     random.seed(SEED)
     torch.manual_seed(SEED)
+
+
+@pytest.fixture
+def all_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many pictures of a stage as are drawn outside of tests."""
+    monkeypatch.setattr(previews, "PREVIEWS", PREVIEWS)
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +159,19 @@ def aegan_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
         return Said(code if isinstance(code, int) else int(bool(code)), said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def trials_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials of a comparison run in this process, where it is not asked what becomes of theirs."""
+    from aegan.comparison.trials import Job
+    from aegan.comparison.worker import run_trial
+
+    def start(job: Job, at_once: int, device: str | None) -> SimpleNamespace:
+        run_trial(job.folder, job.order).write(job.folder / "trial.json")
+        return SimpleNamespace(poll=lambda: 0, communicate=lambda: None, returncode=0)
+
+    monkeypatch.setattr("aegan.comparison.trials._start", start)
 
 
 def tree(path: Path) -> dict[str, bytes]:

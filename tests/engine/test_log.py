@@ -75,6 +75,7 @@ def test_lines_of_a_run(pictures: Data, make_engine: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", sorted(strategies()))
 @pytest.mark.parametrize("kind", ["vectors", "pictures"])
+@pytest.mark.usefixtures("all_previews")
 def test_pictures_are_written(
     name: str, kind: str, request: pytest.FixtureRequest, make_engine: Any, tmp_path: Path
 ) -> None:
@@ -82,7 +83,7 @@ def test_pictures_are_written(
         pytest.skip("images only")
     data = request.getfixturevalue(kind)
     chosen = narrow(name)
-    engine = make_engine(chosen, data, steps=24)
+    engine = make_engine(chosen, data)
     engine.run()
     folder = tmp_path / "run" / "samples"
     found = {p.stem.split("-", 1)[1] for p in folder.iterdir()}

@@ -101,7 +101,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, data_of: Callable[[str], Data
         config = RunConfig(steps=12, device="cpu", precision="fp32", checkpoint_every=1e9)
         engine = Engine(small(name), data, config, folder, save_model=snapshot)
         snapshot(engine.networks)
-        outcome = engine.run()
+        with pytest.MonkeyPatch.context() as patch:
+            # figures and pictures that nobody looks at here: a few samples will do
+            patch.setattr("aegan.engine.monitor.SAMPLES", 64)
+            patch.setattr("aegan.engine.previews.PREVIEWS", 1)
+            outcome = engine.run()
         return Tiny(engine.strategy, data, engine.spec, outcome.networks, states)
 
     def get(name: str, kind: str) -> Tiny:
