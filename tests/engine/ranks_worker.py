@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+import aegan.engine.previews as previews
 from aegan.config import RunConfig, read_preset, with_options
 from aegan.data import open_data
 from aegan.engine import Engine
@@ -26,6 +27,7 @@ from aegan.tensor_files import digest
 
 def main(jobs: list[dict[str, Any]], out: Path) -> None:
     torch.set_num_threads(1)
+    previews.PREVIEWS = 1
     ranks = start("cpu")
     digests = {}
     for job in jobs:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,10 @@ WORKER = Path(__file__).with_name("ranks_worker.py")
 OPTIONS = {**NARROW, **SHARES, "entries": 16}
 TOLERANCE = 1e-4
 
+# One strategy of each kind of loop, for the fast suite: stages of all kinds with a density of codes, a game, one on features
+# of a frozen network, one on codes, noise in the codes, a denoiser. A codebook and labels are in COUPLED. The others train
+# in the same loops, and what is theirs alone is their losses: `make test-slow` has every strategy.
+KINDS_OF_LOOP = ("latent", "gan", "projected", "aae", "vae", "dfm")
 # Options by which a loss looks at more than one example, or draws otherwise than by default: strategy, data, options.
 COUPLED: list[tuple[str, str, dict[str, Any]]] = [
     ("gan", "pictures", {"networks": "dcgan", "gamma": 0, "loss": "nonsaturating"}),
@@ -134,11 +138,15 @@ def job(name: str, kind: str, options: dict[str, Any], data: Callable[[str], str
     return {"name": what, "strategy": name, "options": chosen, "data": data(kind), "steps": 12, "size": size, **more}
 
 
+def quick_jobs(names: Iterable[str], data: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Each strategy on the kind of data that trains faster."""
+    return [job(n, "vectors" if strategy(n).vectors else "pictures", OF.get(n, {}), data) for n in names]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, job_data: Callable[[str], str]) -> Trained:
-    """Every strategy once, on the kind of data that trains faster, and whatever couples examples."""
-    jobs = [job(n, "vectors" if s.vectors else "pictures", OF.get(n, {}), job_data) for n, s in strategies().items()]
-    jobs += [job(*each, job_data) for each in COUPLED]
+    """A strategy of each kind, on the data that train faster, and whatever couples examples."""
+    jobs = [*quick_jobs(KINDS_OF_LOOP, job_data), *(job(*each, job_data) for each in COUPLED)]
     return train_both(tmp_path_factory.mktemp("ranks"), jobs)
 
 
@@ -179,9 +187,16 @@ def assert_same(found: Trained, tolerance: float = TOLERANCE) -> None:
 # --- the same training ------------------------------------------------------------------------------------------------
 
 
-def test_two_processes_train_every_strategy_as_one_does(trained: Trained) -> None:
-    assert {j["strategy"] for j in trained.jobs} == set(strategies())
+def test_two_processes_train_as_one_does(trained: Trained) -> None:
     assert_same(trained)
+
+
+@pytest.mark.slow
+def test_two_processes_train_every_strategy_as_one_does(tmp_path: Path, job_data: Callable[[str], str]) -> None:
+    """Those that the fast suite leaves out."""
+    rest = quick_jobs(sorted(strategies().keys() - set(KINDS_OF_LOOP)), job_data)
+    assert {j["strategy"] for j in rest} | set(KINDS_OF_LOOP) == set(strategies())
+    assert_same(train_both(tmp_path, rest))
 
 
 def test_the_comparison_can_fail(trained: Trained) -> None:
@@ -278,7 +293,9 @@ def straight(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Path:
     return out
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGUSR1", 138)])
+# one signal is enough for the way that all of them go, from the process that is signalled to its ranks; what each of them
+# ends with is asked in test_resume.py, in one process
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), pytest.param("SIGUSR1", 138, marks=pytest.mark.slow)])
 def test_stopped_as_two_and_gone_on_with_as_one(
     name: str, code: int, points: Path, straight: Path, tmp_path: Path, aegan_cli: Any
 ) -> None:
@@ -329,17 +346,25 @@ def test_one_is_killed_the_other_says_so_and_two_go_on_with_what_one_began(
     assert_went_on(tmp_path / "killed", straight)
 
 
-def test_mistakes_are_told_once(points: Path, tmp_path: Path) -> None:
-    def said(*extra: str) -> list[str]:
-        command = [*COMMAND, str(points), *SETTINGS, "--devices", "2", "--out", str(tmp_path / "run"), *extra]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 2, done.stderr
-        return [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+def said_by_two(points: Path, out: Path, *extra: str) -> list[str]:
+    """The mistakes that two processes tell of."""
+    command = [*COMMAND, str(points), *SETTINGS, "--devices", "2", "--out", str(out), *extra]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    return [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
 
-    assert said("--batch-size", "17") == ["Error: A batch of 17 cannot be shared out evenly over 2 processes."]
+
+def test_a_mistake_that_the_first_finds_is_told_once(points: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("")
-    assert said() == [f"Error: {tmp_path / 'run'} already holds a run; nothing was changed."]
+    told = said_by_two(points, tmp_path / "run")
+    assert told == [f"Error: {tmp_path / 'run'} already holds a run; nothing was changed."]
+
+
+@pytest.mark.slow  # nothing passes between processes here; what is told is asked below, in one
+def test_a_mistake_that_both_find_is_told_once(points: Path, tmp_path: Path) -> None:
+    told = said_by_two(points, tmp_path / "run", "--batch-size", "17")
+    assert told == ["Error: A batch of 17 cannot be shared out evenly over 2 processes."]
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
