@@ -215,7 +215,7 @@ def test_no_file_is_opened_in_the_encoding_of_the_locale(folder: Path, tmp_path:
     run = tmp_path / "run"
     lines = [
         f"train|{folder}|--strategy|autoencoder|--steps|4|--set|width=8|--no-evaluate|--out|{run}",
-        f"evaluate|{run}|--metrics|reconstruction|--extractor|pixels",
+        f"evaluate|{run}|--metrics|reconstruction|--extractor|pixels|--count|64",
         f"encode|{run}|{folder}|--out|{tmp_path / 'codes.npz'}",
         f"export|{run}|--hub|{tmp_path / 'hub'}",
         "presets",

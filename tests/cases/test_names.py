@@ -60,7 +60,7 @@ def run(odd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / os.fsdecode(b"r\xfcn [/b] 1")
     options = {"width": 8, "components": "1,2", "critic_width": 8, "play_width": 8, "batch_size": 16}
     made = aegan.fit(odd, strategy="latent", out=out, steps=20, size=16, options=options, device="cpu", progress=False)
-    evaluate_run(made, metrics="reconstruction", extractor="pixels", device="cpu")
+    evaluate_run(made, metrics="reconstruction", extractor="pixels", count=64, device="cpu")
     write_report(out)
     return out
 
@@ -175,7 +175,7 @@ def test_a_run_on_such_a_folder_is_whole(run: Path, odd: Path, aegan_cli: Callab
     assert json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["data"]["source"]
     for command in (
         ["train", "--resume", "--out", run],
-        ["evaluate", run, "--extractor", "pixels", "--metrics", "reconstruction"],
+        ["evaluate", run, "--extractor", "pixels", "--metrics", "reconstruction", "--count", 64],
         ["report", run],
     ):
         said = aegan_cli(*command)

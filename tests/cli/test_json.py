@@ -14,7 +14,7 @@ import pytest
 from aegan.cli._output import plain
 
 Cli = Callable[..., Any]
-QUICK = ("--metrics", "reconstruction", "--extractor", "pixels")
+QUICK = ("--metrics", "reconstruction", "--extractor", "pixels", "--count", 64)
 
 
 def told(said: Any, code: int = 0) -> dict[str, Any]:
@@ -165,6 +165,7 @@ def test_export(trained: Path, tmp_path: Path, aegan_cli: Cli) -> None:
     assert found["wrote"] == str(tmp_path / "hub") and "README.md" in found["files"]
 
 
+@pytest.mark.usefixtures("trials_here")
 def test_compare_and_benchmark(points: Path, tmp_path: Path, aegan_cli: Cli) -> None:
     short = ("--strategies", "gan", "--seeds", 1, "--steps", 4, "--json")
     found = told(aegan_cli("compare", points, *short, "--count", 64, "--out", tmp_path / "c"))

@@ -28,6 +28,9 @@ INDENTED = re.compile(r"^    (aegan .*)$", re.M)
 INLINE = re.compile(r"`(aegan [a-z-]+ [^`\n]*)`")
 # What stays up until it is stopped, needs a network, or runs for minutes whatever the budget: read by the parser alone
 ONLY_READ = {"serve", "watch", "push", "benchmark"}
+# What takes long whatever the budget, by command: run by `make test-slow`. In the fast suite test_ranks.py starts several
+# processes, and tests/cases/test_names.py types `aegan export --onnx`
+LONG = {"train": ("64", "--devices"), "export": ("--onnx",)}
 SHORT = [
     (r"--minutes [\d.]+", "--steps 3"), (r"--steps \d+", "--steps 3"), (r"--seeds \d+", "--seeds 1"), (r"--tune \d+", ""),
     (r"\bfashion(-full)?\b", "photos/"), (r"--batch-size \d+", "--batch-size 16"), (r"--size \d+", "--size 16"),
@@ -61,8 +64,10 @@ def lines(*, run: bool) -> list[Any]:
         for line in filter(whole, commands(page.read_text())):
             name = line.split()[1]
             if not run or name not in ONLY_READ:
-                slow = [pytest.mark.slow] if name in {"compare"} or ("64" in line and name == "train") else []
-                found.append(pytest.param(line, id=f"{page.stem}: {line}", marks=slow if run else []))
+                long = name == "compare" or any(word in line for word in LONG.get(name, ()))
+                found.append(
+                    pytest.param(line, id=f"{page.stem}: {line}", marks=pytest.mark.slow if run and long else ())
+                )
     return found
 
 
@@ -133,7 +138,7 @@ def test_a_command_runs(line: str, place: Path, aegan_cli: Callable[..., Any], t
     if arguments[0] == "evaluate":
         arguments += quick
     if arguments[0] == "report" and "theirs.json" in arguments:  # what a reader has done by then
-        runs = [run for run in (place / "runs").iterdir() if "codec" not in run.name]
+        runs = [word for word in arguments if word.startswith("runs/")]
         for run in runs:
             aegan_cli("evaluate", run, *quick)
         aegan_cli("evaluate", "their_samples", "--against", runs[0], "--json", "theirs.json", *quick)
