@@ -12,8 +12,9 @@ demo: $(VENV)/.aegan  ## train on the built-in images for two minutes, and say w
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# `worksteal` gives each process tests that stand together, so that what they share is trained once and not in every process
 test: $(VENV)/.dev  ## the tests, warnings as errors, doctests included
-	$(BIN)/python -m pytest -m "not slow" -n auto
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-slow: $(VENV)/.dev  ## the long tests alone
 	$(BIN)/python -m pytest -m slow
