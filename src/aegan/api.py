@@ -50,6 +50,7 @@ def fit(
     early_stop: Literal["auto", "on", "off"] = "auto",
     threads: int | Literal["auto"] | None = None,
     init: str | Path | Model | None = None,
+    space: str | Path | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -84,6 +85,8 @@ def fit(
             torch's own number.
         init: begin with the weights of another model, as far as they fit: a run, a model's folder, owner/name on the Hub,
             or a model.
+        space: a trained autoencoder in whose codes the strategy works, which is held: a run, a model's folder, or a folder
+            of diffusers, here or on the Hub.
 
     Raises:
         UserError: something about the data, the settings or the folder must be mended first.
@@ -97,6 +100,7 @@ def fit(
         preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
         grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
         threads=None if threads is None else str(threads), init=str(init) if isinstance(init, (str, Path)) else None,
+        space=None if space is None else str(space),
     )  # fmt: skip
     display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:

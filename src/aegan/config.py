@@ -92,6 +92,11 @@ class RunConfig:
         None,
         "begin with the weights of another model, as far as they fit: a run, a model's folder, owner/name on the Hub",
     )
+    space: str | None = option(
+        None,
+        "a trained autoencoder in whose codes to work, which is held: a run, a model's folder, or one of diffusers, here or "
+        "on the Hub",
+    )
     networks: str | None = option(
         None,
         "networks of your own, FILE.py:FUNCTION: from a data spec to {'E': module, 'G': ..., 'D': ...}, any of them",

@@ -55,21 +55,30 @@ def fetch(name: HubName) -> Path:
     Raises:
         UserError: the package is missing, there is no such model, or it cannot be reached and was never downloaded.
     """
-    hub = hub_package()
-    if not is_name(name.repo):
-        raise UserError(f"'{name.repo}' is no name of a model on the Hub.", "Write it as owner/name.")
-    try:
-        folder = Path(hub.snapshot_download(name.repo, revision=name.revision, allow_patterns=list(FILES)))
-    except Exception as error:  # the package's own, those of its HTTP client, and the system's
-        raise UserError(
-            f"There is no folder {name.repo}, and the model cannot be fetched from the Hugging Face Hub: "
-            f"{why_not(hub, error)}",
-            "Or give a folder that holds its model.safetensors and config.json.",
-        ) from error
+    folder = download(name, FILES, "model.safetensors")
     for file in ("model.safetensors", "config.json"):
         if not (folder / file).is_file():
             raise UserError(f"{name.repo} on the Hugging Face Hub is no model of aegan: it has no {file}.")
     return folder
+
+
+def download(name: HubName, files: tuple[str, ...], weights: str) -> Path:
+    """The folder into which those `files` of a repository of the Hub were downloaded; `weights` names the chief one.
+
+    Raises:
+        UserError: the package is missing, there is no such repository, or it cannot be reached and was never downloaded.
+    """
+    hub = hub_package()
+    if not is_name(name.repo):
+        raise UserError(f"'{name.repo}' is no name of a model on the Hub.", "Write it as owner/name.")
+    try:
+        return Path(hub.snapshot_download(name.repo, revision=name.revision, allow_patterns=list(files)))
+    except Exception as error:  # the package's own, those of its HTTP client, and the system's
+        raise UserError(
+            f"There is no folder {name.repo}, and the model cannot be fetched from the Hugging Face Hub: "
+            f"{why_not(hub, error)}",
+            f"Or give a folder that holds its {weights} and config.json.",
+        ) from error
 
 
 def hub_package() -> Any:

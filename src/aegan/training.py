@@ -99,7 +99,11 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
             write_model(folder / name, chosen, engine.spec, networks, data.mean, data.scale, found)
 
     def begin_with(networks: Networks, spec: DataSpec) -> dict[str, Any]:
-        assert begun.initial is not None  # only the first process is asked, which has it
+        # only the first process is asked, which has what they need
+        if begun.space is not None:
+            begun.space.give(networks)
+        if begun.initial is None:
+            return {}
         found = take(begun.initial, networks, spec, chosen)
         for line in found["notes"]:
             display.say(f"init: {line}")
@@ -119,7 +123,7 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
         threads=settings.threads if settings.threads.changes else None, display=display,
         save_model=partial(save, "model"), save_best=partial(save, "model-best"), networks=made(own, data.spec),
         settings=settings.decisive(), ranks=ranks, extensions=settings.extended,
-        initial=begin_with if settings.run.init is not None and not go_on else None,
+        initial=begin_with if (settings.run.init or settings.run.space) and not go_on else None,
         begin=begin,
     )  # fmt: skip
     outcome = engine.run(go_on)

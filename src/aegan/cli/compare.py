@@ -60,6 +60,12 @@ def command(
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Show each training image mirrored half of the time.")
     ] = False,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", help="A trained autoencoder in whose codes those work that can; the others make their own."
+        ),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step, for all.")] = None,
     extractor: Annotated[str, typer.Option(help="Features to compare by.")] = "lite0",
     count: Annotated[int | None, typer.Option(min=2, max=1_000_000, help="Samples of the evaluation.")] = None,
@@ -84,9 +90,9 @@ def command(
     def run() -> Any:
         return compare(
             data, names, out=folder, seeds=seeds, minutes=minutes, steps=steps, size=size, fit=coerce(Fit, fit, "fit"),
-            background=background, transparent=transparent, grey=grey, mirror=mirror, classes=classes,
-            batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs, extractor=extractor,
-            count=count, device=device, precision=precision, data_dir=data_dir,
+            background=background, transparent=transparent, grey=grey, mirror=mirror, space=space,
+            classes=classes, batch_size=batch_size, options=parse_options(set or []), tune=tune, jobs=jobs,
+            extractor=extractor, count=count, device=device, precision=precision, data_dir=data_dir,
         )  # fmt: skip
 
     _shared.answer_trials(run, as_json, results=folder / "results.json", page=folder / "index.html")

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
@@ -225,6 +226,6 @@ def _describe(
         Text.assemble((strategy.name, bold), f", preset {facts['preset']}: {weights}"),
         *(Text(f"init: {line}") for line in begins),
         table,
-        *(Text.assemble(f"  {k} = {v}  ", (meaning[k], "dim")) for k, v in facts["options"].items()),
+        *(Text.assemble(f"  {k} = {shorten(str(v), 60)}  ", (meaning[k], "dim")) for k, v in facts["options"].items()),
     ]
     answer(facts, shown, as_json)

@@ -38,6 +38,7 @@ def compare(
     transparent: bool = False,
     grey: bool = False,
     mirror: bool = False,
+    space: str | Path | None = None,
     classes: bool = False,
     batch_size: int | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -60,6 +61,8 @@ def compare(
         seeds: trials of each strategy.
         minutes, steps: the budget of each trial, one of them. With steps, all have one batch size.
         size, fit, background, transparent, grey, mirror: of the training images, as `fit` takes them.
+        space: a trained autoencoder in whose codes those strategies work that can, as `fit` takes it; the others train as
+            they do without it.
         classes: use class labels. By default none does, because some strategies cannot.
         batch_size: examples a step; by default with minutes each strategy's own, with steps the control's.
         options: of single strategies by name, and under "" for all that have them. Sizes of networks are those of the
@@ -79,7 +82,8 @@ def compare(
     asked = Settings(
         data=str(_saved(data, folder) if isinstance(data, np.ndarray) else data), strategies=tuple(strategies),
         seeds=seeds, minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), fit=fit,
-        background=background, transparent=transparent, grey=grey, mirror=mirror, classes=classes,
+        background=background, transparent=transparent, grey=grey, mirror=mirror,
+        space=None if space is None else str(space), classes=classes,
         batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
         count=count, device=device, precision=precision, data_dir=data_dir,
     )  # fmt: skip

@@ -23,7 +23,8 @@ from aegan.text import plural, show
 WIDEST = 640  # pixels of an embedded picture
 TICKS = 24  # points of a curve
 SAID_IF_UNUSUAL = (
-    "size", "fit", "background", "transparent", "grey", "mirror", "classes", "batch_size", "tune", "extractor", "count",
+    "size", "fit", "background", "transparent", "grey", "mirror", "space", "classes", "batch_size", "tune", "extractor",
+    "count",
 )  # fmt: skip
 
 

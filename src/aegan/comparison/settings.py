@@ -19,6 +19,7 @@ from aegan.evaluation.task import LEAST
 from aegan.files import write_text
 from aegan.runs.settings import open_asked, resolve
 from aegan.seeds import check_seed
+from aegan.space import check_strategy, works_in_space
 from aegan.strategies import strategies, strategy
 
 CONTROL = "gan"
@@ -43,6 +44,7 @@ class Settings:
     transparent: bool = False
     grey: bool = False
     mirror: bool = False
+    space: str | None = None  # in which those that can be in one are
     classes: bool = False
     batch_size: int | None = None
     options: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
@@ -90,7 +92,8 @@ class Settings:
             data=self.data, strategy=name, out=str(out), minutes=self.minutes, steps=self.steps, size=self.size,
             fit=self.fit, background=self.background, transparent=self.transparent, grey=self.grey, mirror=self.mirror,
             seed=seed, batch_size=self.batch_size, device=self.device, precision=self.precision,  # type: ignore[arg-type]
-            data_dir=self.data_dir, classes=self.classes, guard="warn", early_stop="off",
+            data_dir=self.data_dir, classes=self.classes, space=self.space if works_in_space(name) else None,
+            guard="warn", early_stop="off",
         )  # fmt: skip
 
     def open_data(self, progress: bool = False) -> Data:
@@ -114,6 +117,8 @@ class Settings:
         for key in self.options.get("", {}):
             if not any(key in _names(name) for name in self.strategies):
                 raise UserError(f"None of the strategies has an option '{key}'.", "See: aegan strategies NAME")
+        if self.space is not None and not any(map(works_in_space, self.strategies)):
+            check_strategy(self.strategies[0])
         if self.classes and not data.spec.classes:
             raise UserError(f"{data.name} has no classes.", "Leave --classes out.")
         for name in self.strategies:

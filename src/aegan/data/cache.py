@@ -128,8 +128,8 @@ def read(final: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
             if name.endswith(".npy")
         }
         for part in ("train", "held-out"):
-            if f"{part}-items" not in arrays and f"{part}-which" in arrays:
-                continue  # images that lie elsewhere: who opens those compares them
+            if f"{part}-items" not in arrays:
+                continue  # images that lie elsewhere, which who opens them compares; or codes, which have their checksum
             items, hashes = arrays[f"{part}-items"], arrays[f"{part}-hashes"]
             for i in probes(len(items), items[:1].nbytes):
                 if content_hash(items[i]) != bytes(hashes[i]):

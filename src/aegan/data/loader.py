@@ -26,11 +26,13 @@ class Batch:
         x: images, float32 (N, C, H, W) in [-1, 1]; or standardised vectors, float32 (N, D).
         y: labels, int64 (N,), or None.
         index: the places of the examples in their split, int64 (N,).
+        z: codes of the examples as they are shown, float32 (N, ...), where the split has them.
     """
 
     x: Tensor
     y: Tensor | None
     index: np.ndarray
+    z: Tensor | None = None
 
 
 def to_tensor(items: np.ndarray, mean: np.ndarray | None = None, scale: np.ndarray | None = None) -> Tensor:
@@ -136,7 +138,7 @@ class Loader:
         items = drawn.pending() if drawn.pending else self._items[drawn.places]
         if drawn.mirror.any():
             items[drawn.mirror] = items[drawn.mirror][:, :, ::-1]
-        return _batch(self.split, items, drawn.places)
+        return _batch(self.split, items, drawn.places, drawn.mirror)
 
     def _draw(self) -> _Drawn:
         """What the next batch is made of; of streamed images, the decoding begins."""
@@ -175,6 +177,8 @@ def batches(split: Split, batch_size: int) -> Iterator[Batch]:
         yield _batch(split, np.array(split.items[start : start + batch_size]), index)
 
 
-def _batch(split: Split, items: np.ndarray, index: np.ndarray) -> Batch:
+def _batch(split: Split, items: np.ndarray, index: np.ndarray, mirror: np.ndarray | int = 0) -> Batch:
     x = to_tensor(items, split.mean, split.scale)
-    return Batch(x, None if split.labels is None else torch.from_numpy(split.labels[index]), index)
+    y = None if split.labels is None else torch.from_numpy(split.labels[index])
+    z = None if split.codes is None else torch.from_numpy(split.codes[np.asarray(mirror, np.int64), index])
+    return Batch(x, y, index, z)

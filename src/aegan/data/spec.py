@@ -145,6 +145,7 @@ class Split:
         labels: int64 (N,), or None.
         names: a file's path inside the source, or the place in it, of each item.
         mean, scale: vectors only: a loader gives (x - mean) / scale. Both splits carry those of the training split.
+        codes: of an encoder that is not trained, float32 (1 or 2, N, ...): of the items, and of their mirror images.
     """
 
     items: np.ndarray
@@ -152,6 +153,7 @@ class Split:
     names: Sequence[str]
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    codes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.items)

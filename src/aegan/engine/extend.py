@@ -74,6 +74,8 @@ class Course:
 def taken_again(stages: Stages) -> Stages:
     """The stages that more training consists of."""
     trained = [i for i, s in enumerate(stages) if isinstance(s, Stage)]
+    if not trained:
+        return stages
     makers = [i for i in trained if any("G" in phase.trains for phase in stages[i].phases)]  # type: ignore[union-attr]
     return stages[(makers or trained)[-1] :]
 

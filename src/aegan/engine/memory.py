@@ -38,8 +38,9 @@ def split(batch: Batch, parts: int, pack: int = 1) -> list[Batch]:
     sizes = [pack * (whole + (i < more)) for i in range(parts)]
     xs = batch.x.split(sizes)
     ys = [None] * parts if batch.y is None else batch.y.split(sizes)
+    zs = [None] * parts if batch.z is None else batch.z.split(sizes)
     indices = np.split(batch.index, np.cumsum(sizes)[:-1])
-    return [Batch(x, y, index) for x, y, index in zip(xs, ys, indices, strict=True)]
+    return [Batch(*piece) for piece in zip(xs, ys, indices, zs, strict=True)]
 
 
 def halved(parts: int, count: int, pack: int = 1) -> int | None:

@@ -31,7 +31,10 @@ class DataView:
 def take(split: Split, index: np.ndarray) -> Split:
     """Some examples of a split."""
     labels = None if split.labels is None else split.labels[index]
-    return Split(np.asarray(split.items[index]), labels, [split.names[i] for i in index], split.mean, split.scale)
+    codes = None if split.codes is None else split.codes[:, index]
+    return Split(
+        np.asarray(split.items[index]), labels, [split.names[i] for i in index], split.mean, split.scale, codes
+    )
 
 
 def spread(split: Split, most: int) -> Split:
@@ -42,4 +45,5 @@ def spread(split: Split, most: int) -> Split:
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on another device."""
     y = None if batch.y is None else batch.y.to(device, non_blocking=True)
-    return Batch(batch.x.to(device, non_blocking=True), y, batch.index)
+    z = None if batch.z is None else batch.z.to(device, non_blocking=True)
+    return Batch(batch.x.to(device, non_blocking=True), y, batch.index, z)

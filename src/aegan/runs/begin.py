@@ -27,6 +27,7 @@ from aegan.runs.folder import Run, run_folder, with_fingerprint
 from aegan.runs.places import find_data, where
 from aegan.runs.resuming import FREE, more_training, same_settings
 from aegan.runs.settings import IN_PYTHON, MINUTES, RunSettings, check_numbers, open_asked, resolve
+from aegan.space import OpenedSpace, check_strategy, open_space
 from aegan.tensor_files import digest
 
 Array = NDArray[Any]
@@ -54,6 +55,7 @@ class Begun:
     data: Data
     go_on: bool = False  # from a checkpoint
     initial: InitSource | None = None  # None: it begins with nobody's weights, or another process has them
+    space: OpenedSpace | None = None  # the same
     said: str = ""  # when all is done
 
 
@@ -75,7 +77,11 @@ def settle(asked: TrainingRequest, processes: int, say: Callable[[str], None]) -
     check_numbers(config)
     folder = run_folder(config)
     begun = _resumed(asked, folder) if asked.resume else _new(asked, folder, processes, say)
-    if begun.settings.run.init is None or begun.go_on:
+    if begun.go_on:
+        return begun
+    if begun.settings.run.space is not None and begun.space is None:
+        begun = dataclasses.replace(begun, space=_same_space(begun.settings))
+    if begun.settings.run.init is None:
         return begun
     initial = initial or _initial_weights(begun.settings, asked.init)
     settings = dataclasses.replace(begun.settings, init=initial.described())
@@ -89,13 +95,30 @@ def _new(asked: TrainingRequest, folder: Path, processes: int, say: Callable[[st
             f"{folder} already holds a run; nothing was changed.",
             f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
         )
+    space = None
     if asked.repeat is not None:
         settings, data, path = _repeated(asked, asked.repeat, processes, say)
     else:
+        if config.space is not None:  # before the data, which takes longer
+            check_strategy(config.strategy)
+            space = open_space(config.space)
         data, path = open_asked(config, asked.source), None
-        settings = resolve(config, data, asked.options, processes=processes, say=say)
+        options = asked.options if space is None else {**asked.options, "space": space.space.text}
+        settings = resolve(config, data, options, processes=processes, say=say)
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
-    return Begun(settings.on(data).placed(folder, path), data)
+    return Begun(settings.on(data).placed(folder, path), data, space=space)
+
+
+def _same_space(settings: RunSettings) -> OpenedSpace:
+    """The space of a run that is repeated, or resumed before its first checkpoint."""
+    named = settings.run.space or ""
+    found = open_space(where("space", named, settings, settings.folder or Path(settings.run.out or "")))
+    if found.space.text != settings.options["space"]:
+        raise UserError(
+            f"--space {named} is no longer what this run began with.",
+            "Bring it back, or train in a new folder with --out.",
+        )
+    return found
 
 
 def _repeated(

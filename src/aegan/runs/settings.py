@@ -27,6 +27,7 @@ from aegan.plain_yaml import read_yaml
 from aegan.runs.places import Place, is_path, where
 from aegan.runs.resuming import FREE
 from aegan.seeds import check_seed
+from aegan.space import check_strategy, open_space
 from aegan.strategies import Strategy, strategies, strategy
 from aegan.version import __version__
 
@@ -142,12 +143,13 @@ class RunSettings:
     def placed(self, folder: Path, data: str | None = None) -> RunSettings:
         """The same with the places of its files as they are now, for a run in `folder`; `data`: where its data was found."""
         r = self.run
-        named = {"data_dir": r.data_dir, "init": r.init, "networks": r.networks and r.networks.rpartition(":")[0]}
+        networks = r.networks and r.networks.rpartition(":")[0]
+        named = {"data_dir": r.data_dir, "init": r.init, "space": r.space, "networks": networks}
         typed = {k: v for k, v in named.items() if v is not None and not v.startswith(IN_PYTHON)}
         paths = {k: where(k, v, self, folder) for k, v in typed.items()}
         if is_path(r.data):
             paths["data"] = data or r.data
-        places = {k: Place.of(v, folder) for k, v in paths.items() if k != "init" or not hub_name(v)}
+        places = {k: Place.of(v, folder) for k, v in paths.items() if k not in ("init", "space") or not hub_name(v)}
         return dataclasses.replace(self, places=places)
 
 
@@ -206,6 +208,9 @@ def resolve(
     if config.preset is None and name == SURFACES:
         say(f"preset  {name}, as most images fill their frames; for objects: --preset {LARGER}")
     chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
+    if config.space is not None and "space" not in options:
+        check_strategy(config.strategy)
+        options = {**options, "space": open_space(config.space).space.text}
     asked = options if config.batch_size is None else {**options, "batch_size": config.batch_size}
     chosen = with_options(chosen, asked, f"strategy '{kind.name}'")
     for line in chosen.remarks(spec):

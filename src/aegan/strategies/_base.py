@@ -169,6 +169,11 @@ class Strategy(ABC):
         """Whether it learns each class apart, where the data has classes; without, it can draw none by name."""
         return True
 
+    @property
+    def fixed_codes(self) -> str:
+        """Which encoder codes are of, if none of the stages trains it: they are then made once. "" if it is trained."""
+        return ""
+
     @abstractmethod
     def build(self, spec: DataSpec) -> Networks:
         """The networks by name, freshly initialised from torch's global random state."""

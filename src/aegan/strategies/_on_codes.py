@@ -7,12 +7,12 @@ from functools import partial
 
 from aegan.density.prior import Prior
 from aegan.strategies import Fit, Networks, Stage, option
-from aegan.strategies._groups import Compressing
 from aegan.strategies._pieces import fit_prior
+from aegan.strategies._space import InSpace
 
 
 @dataclass(frozen=True)
-class OnCodes(Compressing):
+class OnCodes(InSpace):
     """*compress*, and *fit* of what normalises codes; what makes them comes after that."""
 
     compress_share: float = option(0.6, "part of the budget")
@@ -23,8 +23,7 @@ class OnCodes(Compressing):
 
     def first_stages(self) -> tuple[Stage | Fit, ...]:
         """Before codes are made: the autoencoder, and P, which normalises its codes and knows how often each class is."""
-        compress = self.autoencode(self.compress)
         return (
-            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
+            *self.compress_stages(self.compress_share),
             Fit("fit", 0.01, partial(fit_prior, limit=self.fit_limit, encode=self.encode)),
         )

@@ -41,11 +41,16 @@ Encode = Callable[[Networks, Tensor], Tensor]
 Logits = Callable[[Tensor, Tensor | None], Tensor]
 
 
+def codes_of(nets: Networks, batch: Batch, encode: Encode, n: int | None = None) -> Tensor:
+    """Codes of a batch, or of its first `n` examples: those that were made before, or what `encode` makes now."""
+    return encode(nets, batch.x[:n]) if batch.z is None else batch.z[:n]
+
+
 def normalised_codes(nets: Networks, batch: Batch, encode: Encode) -> tuple[Tensor, Tensor | None]:
     """Codes of a batch as the prior P normalises them, without a gradient; and its classes if P knows classes."""
     P = typed(nets, "P", Prior)
     with torch.no_grad():
-        v = P.normalise(encode(nets, batch.x))
+        v = P.normalise(codes_of(nets, batch, encode))
     return v, batch.y if P.has_classes else None
 
 
@@ -53,7 +58,7 @@ def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[st
     """Fits the prior P to the codes of at most `limit` training examples."""
     codes, labels = [], []
     for batch in view.batches("train", limit):
-        codes.append(encode(nets, batch.x).float())
+        codes.append(codes_of(nets, batch, encode).float())
         if view.spec.classes and batch.y is not None:
             labels.append(batch.y)
     return typed(nets, "P", Prior).fit(torch.cat(codes), torch.cat(labels) if labels else None)
@@ -62,7 +67,7 @@ def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[st
 def density_loss(nets: Networks, batch: Batch, clock: Clock, encode: Encode) -> Loss:
     """L = −log p(W(E(x)) | y) / k, in nats a dimension: the loss of a mixture-density prior P."""
     with torch.no_grad():
-        z = encode(nets, batch.x).float()
+        z = codes_of(nets, batch, encode).float()
     P = typed(nets, "P", Prior)
     with in_fp32(z):
         return Loss({"NLL": -P.log_prob(z, batch.y) / P.whitening.dim})

@@ -24,9 +24,8 @@ class Autoencoder(WithPrior, FromComponents):
     where = "alone, with a density on its codes"
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        phase = self.autoencode(self.compress)
         return (
             *self.principal_stages(spec),
-            Stage("compress", share=1.0, phases=(phase,), warmup=100, preview="reconstruct"),
+            *self.compress_stages(1.0),
             *self.prior_stages(self.encode),
         )

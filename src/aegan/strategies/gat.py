@@ -66,7 +66,8 @@ class GAT(OnCodes):
                 "Set levels to 2 or more, and play_blocks to a multiple of it.",
             )
         if len(self.code(spec)) != 3:
-            raise UserError("Transformers need a code with places, and this one is flat.", "Set code_stride, as to 8.")
+            how = "Take a space whose codes have places." if self.space else "Set code_stride, as to 8."
+            raise UserError("Transformers need a code with places, and this one is flat.", how)
         code, width, depth, classes = self.code(spec), self.play_width, self.play_blocks, len(spec.classes)
         return {
             **super().build(spec),

@@ -17,6 +17,7 @@ from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage,
 from aegan.strategies._code_game import CodeGame, draw
 from aegan.strategies._eyes import WithEyes
 from aegan.strategies._groups import WithPrior
+from aegan.strategies._pieces import codes_of
 from aegan.strategies._principal import FromComponents
 
 
@@ -92,10 +93,9 @@ class Latent(WithPrior, WithEyes, FromComponents):
         }
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        compress = self.autoencode(self.compress)
         stages = [
             *self.principal_stages(spec),
-            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
+            *self.compress_stages(self.compress_share),
             *self.prior_stages(self.encode),
         ]
         if self.play_share:
@@ -115,7 +115,7 @@ class Latent(WithPrior, WithEyes, FromComponents):
         P = typed(nets, "P", Prior)
         y = batch.y if P.has_classes else None
         with torch.no_grad():
-            real = self.encode(nets, batch.x[:n])
+            real = codes_of(nets, batch, self.encode, n)
             _, v, _ = draw(nets, len(batch.x) - n, None if y is None else y[n:])
             made = P.restore(v)
         return torch.cat((real, made)), batch.x[:n], y
