@@ -38,6 +38,7 @@ os.environ.update(OMP_NUM_THREADS="1", AEGAN_TENSORBOARD="0", NO_COLOR="1", COLU
 
 import numpy as np
 import torch
+import torch._dynamo  # which the first optimizer of a process imports, otherwise in every child for two seconds
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -47,6 +48,7 @@ import aegan.data.build
 import aegan.data.cache
 import aegan.evaluation
 import aegan.pictures
+import aegan.training
 from aegan.cli.main import run as command
 from aegan.data.loader import Loader
 from aegan.engine.device import describe_machine
@@ -57,6 +59,8 @@ from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
 from aegan.jsonl import read_log
 from aegan.strategies import Loss
+
+Image.init()  # so that no child has to look for the formats that Pillow reads
 
 INTERVAL = 0.1  # seconds between checkpoints
 IMAGES, STEPS = 64, 150
