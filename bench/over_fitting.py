@@ -1,10 +1,11 @@
-"""Whether `latent` and `gan` repeat a small training set, as registered in docs/comparison.md: docs/results/over-fitting.json.
+"""Whether `latent` and `gan` repeat a small training set, as registered in docs/comparison.md.
 
     python bench/over_fitting.py --runs over-fitting          about an hour on two cores; goes on where it was stopped
 
-1,000 training images of `fashion`, no labels; 2,000 steps of 64 images, eight seeds each, networks matched as `aegan compare`
-does. `gap` is the Fréchet distance (lite0) of 1,000 samples to the training images less that to 1,000 images that no run has
-seen: well below 0 means that samples repeat the training set. The baseline is that of 1,000 other real images.
+Writes docs/results/over-fitting.json. 1,000 training images of `fashion`, no labels; 2,000 steps of 64 images, eight seeds
+each, networks matched as `aegan compare` does. `gap` is the Fréchet distance (lite0) of 1,000 samples to the training images less
+that to 1,000 images that no run has seen: well below 0 means that samples repeat the training set. The baseline is that of
+1,000 other real images.
 """
 
 from __future__ import annotations

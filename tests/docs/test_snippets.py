@@ -132,7 +132,7 @@ def test_a_command_runs(line: str, place: Path, aegan_cli: Callable[..., Any], t
             arguments += ["--steps", "3"]
         if "--dry-run" not in arguments:
             arguments += ["--no-evaluate"]
-        if "--config" not in arguments and "--resume" not in arguments:
+        if not {"--config", "--resume", "--space"} & set(arguments):  # which need what is there
             shutil.rmtree(place / "runs", ignore_errors=True)
     quick = ["--count", "64", "--extractor", "pixels"]
     if arguments[0] == "evaluate":
