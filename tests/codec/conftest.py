@@ -26,15 +26,15 @@ OPTIONS = {
 
 @pytest.fixture(scope="session")
 def codec_run(tmp_path_factory: pytest.TempPathFactory, make_shapes: Any, seed: int) -> Callable[[int], Path]:
-    """The run of a codec for images of 16x16 and so many channels."""
+    """The run of a codec for images of 8x8 and so many channels; a walk over pixels takes as long as a tile has pixels."""
     known: dict[int, Path] = {}
 
     def train(channels: int) -> Path:
         if channels not in known:
-            images, _ = make_shapes(120, 16, channels)
+            images, _ = make_shapes(120, 8, channels)
             out = tmp_path_factory.mktemp("codec") / f"run-{channels}"
             aegan.fit(
-                images, strategy="codec", steps=150, out=out, device="cpu", progress=False, options=OPTIONS, size=16,
+                images, strategy="codec", steps=150, out=out, device="cpu", progress=False, options=OPTIONS, size=8,
                 seed=seed,
             )  # fmt: skip
             known[channels] = out
