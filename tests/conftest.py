@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import random
 import shutil
@@ -11,10 +12,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import typer.main
 from PIL import Image
 from skips import pytest_terminal_summary  # noqa: F401  which pytest finds here
 from toys import circle, shapes
@@ -144,10 +147,15 @@ class Said:
             assert word in self.err, (word, self.err)
 
 
+_commands = functools.cache(typer.main.get_command)  # which otherwise reads all options of all commands in each call
+
+
 @pytest.fixture
 def aegan_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """The `aegan` command in this process, as the console script runs it."""
     from aegan.cli.main import run
+
+    monkeypatch.setattr("typer.main.get_command", _commands)
 
     def call(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["aegan", *map(str, arguments)])
@@ -161,17 +169,23 @@ def aegan_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     return call
 
 
-@pytest.fixture
-def trials_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trials of a comparison run in this process, where it is not asked what becomes of theirs."""
-    from aegan.comparison.trials import Job
-    from aegan.comparison.worker import run_trial
+@pytest.fixture(scope="session")
+def start_here() -> Callable[..., SimpleNamespace]:
+    """Runs the trial of a comparison in this process instead of starting one for it."""
 
-    def start(job: Job, at_once: int, device: str | None) -> SimpleNamespace:
+    def start(job: Any, at_once: int, device: str | None) -> SimpleNamespace:
+        from aegan.comparison.worker import run_trial
+
         run_trial(job.folder, job.order).write(job.folder / "trial.json")
         return SimpleNamespace(poll=lambda: 0, communicate=lambda: None, returncode=0)
 
-    monkeypatch.setattr("aegan.comparison.trials._start", start)
+    return start
+
+
+@pytest.fixture
+def trials_here(start_here: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials start no processes; what becomes of theirs is asked in tests/comparison/test_comparing.py."""
+    monkeypatch.setattr("aegan.comparison.trials._start", start_here)
 
 
 def tree(path: Path) -> dict[str, bytes]:

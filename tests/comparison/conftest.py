@@ -55,9 +55,14 @@ def small_options() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def compared(tmp_path_factory: pytest.TempPathFactory, points: Path) -> Results:
-    """Two strategies with two seeds, the control's rate so high that it diverges. Not to be changed."""
-    return compare(
-        points, ["autoencoder", "gan"], out=tmp_path_factory.mktemp("compared") / "out", seeds=2, steps=24, count=64,
-        options={**SMALL, "gan": {"lr_generator": 1e30}}, jobs=2, device="cpu", progress=False,
-    )  # fmt: skip
+def compared(tmp_path_factory: pytest.TempPathFactory, points: Path, start_here: Any) -> Results:
+    """Two strategies with two seeds, the control's rate so high that it diverges. Not to be changed.
+
+    In this process; `test_stopped_and_continued` has trials in processes of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aegan.comparison.trials._start", start_here)
+        return compare(
+            points, ["autoencoder", "gan"], out=tmp_path_factory.mktemp("compared") / "out", seeds=2, steps=24, count=64,
+            options={**SMALL, "gan": {"lr_generator": 1e30}}, jobs=2, device="cpu", progress=False,
+        )  # fmt: skip
