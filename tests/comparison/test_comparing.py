@@ -156,7 +156,7 @@ def test_an_error_in_a_strategy_is_a_crash(points: Path, tmp_path: Path, monkeyp
     assert (found.status, found.reason) == ("crashed", "RuntimeError: shapes do not match")
 
 
-def test_stopped_and_continued(points: Path, tmp_path: Path) -> None:
+def test_stopped_and_continued(points: Path, tmp_path: Path, aegan_cli: Any) -> None:
     """Ctrl-C leaves a checkpoint; the same command goes on from it and ends with the steps that were asked for."""
     out = tmp_path / "out"
     command = [
@@ -176,8 +176,8 @@ def test_stopped_and_continued(points: Path, tmp_path: Path) -> None:
     assert process.returncode == 130 and "The same command goes on" in said, said
     run = out / "runs" / "autoencoder-seed0"
     assert not (run / "trial.json").exists() and list((run / "checkpoints").iterdir())
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and "resumed" in done.stderr, done.stderr
+    done = aegan_cli(*command[3:])
+    assert done.code == 0 and "resumed" in done.err, done.err
     trial = Trial.read(run / "trial.json")
     assert trial is not None and trial.steps == 2000 and trial.status == "finished"
     assert any(line.get("resumed") for line in map(json.loads, log.read_text().splitlines()))
