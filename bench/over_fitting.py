@@ -3,9 +3,9 @@
     python bench/over_fitting.py --runs over-fitting          about an hour on two cores; goes on where it was stopped
 
 Writes docs/results/over-fitting.json. 1,000 training images of `fashion`, no labels; 2,000 steps of 64 images, eight seeds
-each, networks matched as `aegan compare` does. `gap` is the Fréchet distance (lite0) of 1,000 samples to the training images less
-that to 1,000 images that no run has seen: well below 0 means that samples repeat the training set. The baseline is that of
-1,000 other real images.
+each, networks matched as `aegan compare` does. `gap` is the Fréchet distance (lite0) of 1,000 samples to the training images
+less that to 1,000 images that no run has seen: well below 0 means that samples repeat the training set. The baseline is that
+of 1,000 other real images.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class TokenBody(CriticBody):
         numbers, tokens = shape[0], math.prod(shape[1:])
         self.embed = nn.Linear(levels * numbers, width)
         self.places = nn.Parameter(torch.randn(1 + tokens, width))
-        self.blocks = nn.ModuleList(CriticTokens(width) for _ in range(depth))
+        self.blocks = nn.ModuleList(TokenBlock(width) for _ in range(depth))
         self.norm = nn.RMSNorm(width)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -125,7 +125,7 @@ class TokenBody(CriticBody):
         return [self.norm(h[:, 0])]
 
 
-class CriticTokens(nn.Module):
+class TokenBlock(nn.Module):
     """A block of attention and a gated layer, each scaled by learned numbers that begin small (LayerScale)."""
 
     def __init__(self, width: int) -> None:
