@@ -70,7 +70,7 @@ def launch(count: int) -> int:
 def _wait(processes: list[subprocess.Popen[bytes]]) -> int:
     failed: int | None = None
     deadline = float("inf")
-    while any(process.poll() is None for process in processes):
+    while None in [process.poll() for process in processes]:  # every one is asked: a later one may end before the first
         if failed is None:
             failed = next((p.returncode for p in processes if p.returncode), None)
             deadline = time.monotonic() + GRACE if failed is not None else deadline

@@ -37,6 +37,16 @@ def show(value: float, unit: str = "") -> str:
     return f"{text} {unit}".rstrip()
 
 
+def clock(seconds: float) -> str:
+    """Seconds as people read them.
+
+    >>> clock(59), clock(61), clock(3700)
+    ('0:59', '1:01', '1:01:40')
+    """
+    s = int(seconds)
+    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" if s >= 3600 else f"{s // 60}:{s % 60:02d}"
+
+
 def measured(value: float, low: float | None, high: float | None, unit: str = "") -> str:
     """A figure with its 95 % interval, where one is known.
 

@@ -44,7 +44,7 @@ def command(
 
 def _in_words(state: dict[str, Any]) -> list[str]:
     """Where a run stands, for people."""
-    from aegan.engine.log import clock
+    from aegan.text import clock
 
     done = "" if state["progress"] is None else f", {state['progress']:.0%}"
     stage = f" in stage {state['stage']}" if state["stage"] else ""

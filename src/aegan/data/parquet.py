@@ -25,7 +25,7 @@ from aegan.data.layout import SPLIT
 from aegan.data.listing import Listed, hidden, walk
 from aegan.data.matching import FILE_COLUMNS, SPLIT_COLUMNS
 from aegan.data.splitnames import split_name, trains
-from aegan.errors import UserError
+from aegan.errors import UserError, first_line
 from aegan.names import as_bytes
 
 MOST_GROUP = 2**32  # bytes of a row group, decompressed
@@ -68,7 +68,9 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
                 if columns.split and not everything:
                     splits.update(map(str, opened.read(columns=[columns.split]).column(0).to_pylist()))
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
-            raise UserError(f"{file} is not a whole parquet file ({_first_line(why)}).", "Fetch it again.") from why
+            raise UserError(
+                f"{file} is not a whole parquet file ({first_line(why)[:200]}).", "Fetch it again."
+            ) from why
     if use := trains(splits):
         held = ", ".join(f"'{printable(name)}' {n:,}" for name, n in sorted(splits.items()) if name not in use)
         notes.append(f"only the rows of the split {', '.join(sorted(use))} are used; held back: {held}")
@@ -111,7 +113,7 @@ def _rows(
                         read = _reader(cells[columns.image], file, root)
                         yield Entry(name, read, label_of(cells.get(columns.label)))
         except (OSError, ValueError) as why:
-            raise UserError(f"{file} is damaged after row {row} ({_first_line(why)}).", "Fetch it again.") from why
+            raise UserError(f"{file} is damaged after row {row} ({first_line(why)[:200]}).", "Fetch it again.") from why
 
 
 def _reader(stored: Any, file: Path, root: Path) -> Callable[[int], bytes]:
@@ -241,7 +243,3 @@ def held_files(files: Sequence[Path], chosen: Sequence[Path], skips: Skips) -> s
         f"only the {len(chosen)} files of the split '{what.kind if what else 'train'}' are used; {len(others)} are held "
         "back (to use another file, name it)"
     )
-
-
-def _first_line(why: Exception) -> str:
-    return str(why).splitlines()[0][:200] if str(why) else type(why).__name__

@@ -60,16 +60,6 @@ class RunLog:
         self.loggers.end()
 
 
-def clock(seconds: float) -> str:
-    """Seconds as people read them.
-
-    >>> clock(59), clock(61), clock(3700)
-    ('0:59', '1:01', '1:01:40')
-    """
-    s = int(seconds)
-    return f"{s // 3600}:{s // 60 % 60:02d}:{s % 60:02d}" if s >= 3600 else f"{s // 60}:{s % 60:02d}"
-
-
 class Display:
     """Shows a run's progress: a live bar on a terminal, a line now and then elsewhere, nothing when `quiet`.
 

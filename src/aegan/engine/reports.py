@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aegan import events
-from aegan.engine.log import clock, short
+from aegan.engine.log import short
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState
 from aegan.engine.threads import Turn
+from aegan.text import clock
 
 if TYPE_CHECKING:
     from aegan.engine.loop import Engine

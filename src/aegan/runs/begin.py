@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec
 from aegan.engine.lock import locked
-from aegan.engine.log import clock
 from aegan.engine.state import Checkpoints
 from aegan.engine.thread_record import Record
 from aegan.errors import UserError
@@ -29,6 +28,7 @@ from aegan.runs.resuming import FREE, more_training, same_settings
 from aegan.runs.settings import IN_PYTHON, MINUTES, RunSettings, check_numbers, open_asked, resolve
 from aegan.space import OpenedSpace, check_strategy, open_space
 from aegan.tensor_files import digest
+from aegan.text import clock
 
 Array = NDArray[Any]
 
