@@ -22,7 +22,7 @@ from aegan.config import RunConfig
 from aegan.data import Data, DataSpec, open_data
 from aegan.data.loader import Loader, batches
 from aegan.engine import Engine
-from aegan.engine.codes import with_codes
+from aegan.engine.codes import give_codes, with_codes
 from aegan.engine.memory import split
 from aegan.errors import UserError
 from aegan.events import Note
@@ -32,8 +32,6 @@ from aegan.space import OpenedSpace, open_space
 from aegan.strategies._space import Space
 from aegan.tensor_files import read_tensors
 
-diffusers = pytest.importorskip("diffusers")
-
 ON_CODES = ["autoencoder", "drifting", "gat", "latent", "latent-flow", "latent-wgan"]
 FLAT = {"width": 8, "components": "1,2"}
 PLACES = {"width": 8, "code_stride": 4, "code_dim": 4}  # (4, 4, 4) of 16×16
@@ -41,6 +39,7 @@ PLACES = {"width": 8, "code_stride": 4, "code_dim": 4}  # (4, 4, 4) of 16×16
 
 def tiny(kind: str, folder: Path) -> torch.nn.Module:
     """An autoencoder of diffusers with random weights, saved: sides divided by 4 (AutoencoderDC: by 2)."""
+    diffusers = pytest.importorskip("diffusers")  # not when tests are collected: it takes two seconds
     torch.manual_seed(1)
     three = (8, 8, 8)
     if kind == "AutoencoderTiny":
@@ -166,7 +165,7 @@ def test_batches_carry_the_codes_of_what_they_show(data: Data) -> None:
 
 def test_no_training_image_is_encoded_while_training(engine: Any, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     made = engine("latent-flow")
-    made._make_codes()
+    give_codes(made)
     real = made.networks["E"].forward
 
     def held_out_alone(x: torch.Tensor) -> torch.Tensor:
@@ -174,7 +173,6 @@ def test_no_training_image_is_encoded_while_training(engine: Any, data: Data, mo
         return real(x)
 
     monkeypatch.setattr(made.networks["E"], "forward", held_out_alone)
-    made._make_codes()
     assert made.run().steps == 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,32 @@ from torch import Tensor
 from aegan.data import cache
 from aegan.data.loader import to_tensor
 from aegan.data.spec import Data
+from aegan.engine.view import DataView
 from aegan.folders import cache_root
+
+if TYPE_CHECKING:
+    from aegan.engine.loop import Engine
+
+
+def give_codes(engine: Engine) -> None:
+    """Gives the engine's training images their codes, if its strategy has an encoder that no stage trains."""
+    encoder = engine.strategy.fixed_codes
+    if not encoder:
+        return
+    count = f"{len(engine.data.train):,}"
+    # one process after the other: the first makes them, the others read them
+    engine.data = engine.ranks.in_turn(
+        lambda: with_codes(
+            engine.data,
+            lambda x: engine.strategy.encode(engine.networks, x),
+            encoder=encoder,
+            mirror=engine.config.mirror,
+            device=engine.device,
+            begin=lambda: engine.display.say(f"codes of {count} images are made, and kept for other runs"),
+        )
+    )
+    engine.loader.split = engine.data.train
+    engine.view = DataView(engine.data, engine.spec, engine.device)
 
 
 def with_codes(

@@ -20,7 +20,7 @@ from aegan.cores import asked_threads
 from aegan.data.loader import Batch, Loader
 from aegan.data.spec import Data, DataSpec
 from aegan.engine import recovery
-from aegan.engine.codes import with_codes
+from aegan.engine.codes import give_codes
 from aegan.engine.device import autocast, describe_machine, pick_device, pick_precision
 from aegan.engine.extend import Course, Extension
 from aegan.engine.finite import LOOK_EVERY
@@ -137,7 +137,7 @@ class Engine:
             UserError: training diverged for good, or the folder cannot be written.
         """
         state = self.saving.load() if resume else None
-        self._make_codes()
+        give_codes(self)
         if self.begin is not None:
             self.begin()
         self._open_log()
@@ -160,25 +160,6 @@ class Engine:
             self.log.close()
         c = self.counters
         return Outcome(self.networks, self.notes, c.step, c.seconds, c.images, self.plans, self.threads.record(c.taken))
-
-    def _make_codes(self) -> None:
-        """Gives the training examples their codes, where these never change; the first process makes them."""
-        encoder = self.strategy.fixed_codes
-        if not encoder:
-            return
-
-        def encode(x: Tensor) -> Tensor:
-            return self.strategy.encode(self.networks, x)
-
-        count = f"{len(self.data.train):,}"
-        self.data = self.ranks.in_turn(
-            lambda: with_codes(
-                self.data, encode, encoder=encoder, mirror=self.config.mirror, device=self.device,
-                begin=lambda: self.display.say(f"codes of {count} images are made, and kept for other runs"),
-            )
-        )  # fmt: skip
-        self.loader.split = self.data.train
-        self.view = DataView(self.data, self.spec, self.device)
 
     def _open_log(self) -> None:
         loggers = Loggers(chosen(self.config.logger) if self.ranks.first else (), self.folder, self.display.say)
