@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from aegan.comparison.claims import named
 from aegan.comparison.results import Results
 from aegan.comparison.settings import CONTROL, FLAGSHIP
 from aegan.comparison.statistics import least_p
@@ -38,7 +39,7 @@ def page(results: Results) -> str:
         source=f"{results.folder.name}/",
         control=CONTROL,
         flagship=FLAGSHIP,
-        subject=f"“{FLAGSHIP}”" if FLAGSHIP in s.strategies else "the median of all strategies that use an autoencoder",
+        subject=named(s.strategies),
         lead=_lead(results),
         warnings=_warnings(results),
         claims=results.claims,
