@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from aegan.bundle import read_bundle
-from aegan.data.spec import DataSpec
+from aegan.data.spec import DataSpec, shape_text
 from aegan.density.prior import Prior
 from aegan.engine.state import under
 from aegan.errors import UserError
@@ -103,8 +103,9 @@ def take(source: InitSource, networks: Networks, spec: DataSpec, strategy: Strat
         fresh[name] = [k for k in own if k not in taken.get(name, ())]
     if not taken:
         raise UserError(
-            f"--init {source.name} ('{source.strategy}', {_kind(source.shape)}; networks {', '.join(given) or 'none'}): "
-            f"nothing of it fits '{strategy.name}' at {_kind(spec.shape)} ({', '.join(networks)}).",
+            f"--init {source.name} ('{source.strategy}', {shape_text(source.shape)}; "
+            f"networks {', '.join(given) or 'none'}): "
+            f"nothing of it fits '{strategy.name}' at {shape_text(spec.shape)} ({', '.join(networks)}).",
             "Same-named networks must have tensors of equal shape: set --size, width or code_dim as they are there.",
         )
     whole = [f"{k} ({len(v)} tensors)" for k, v in taken.items() if not fresh[k]]
@@ -116,17 +117,10 @@ def take(source: InitSource, networks: Networks, spec: DataSpec, strategy: Strat
         + (f"; not used: {', '.join(left)}" if (left := [k for k in given if k not in taken]) else "")
     )
     if tuple(source.shape) != tuple(spec.shape):
-        lines.append(f"it was trained on {_kind(source.shape)}, this run is on {_kind(spec.shape)}")
+        lines.append(f"it was trained on {shape_text(source.shape)}, this run is on {shape_text(spec.shape)}")
     if source.classes != spec.classes:
         lines.append(f"its classes are {_classes(source.classes)}; here {_classes(spec.classes)}")
     return {**source.described(), "taken": taken, "fresh": {k: v for k, v in fresh.items() if v}, "notes": lines}
-
-
-def _kind(shape: tuple[int, ...]) -> str:
-    if len(shape) != 3:
-        return f"vectors of {shape[0]}"
-    colours = {1: "grey", 3: "colour", 4: "colour and alpha"}
-    return f"{shape[2]}×{shape[1]}, {colours.get(shape[0], f'{shape[0]} channels')}"
 
 
 def _classes(names: tuple[str, ...]) -> str:

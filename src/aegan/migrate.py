@@ -13,6 +13,7 @@ tests/hub/golden holds models of each format, which must load and give the same 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,7 +51,21 @@ def migrated_options(name: str, options: Mapping[str, Any], source: str, version
             f"{', '.join(extra)}.",
             "Update: pip install --upgrade aegan",
         )
+    if out.get("space"):
+        out["space"] = _migrated_space(str(out["space"]), source)
     return name, out
+
+
+def _migrated_space(text: str, source: str) -> str:
+    """The same for the strategy of a space, which stands in an option as JSON."""
+    try:
+        space = json.loads(text)
+        config = space["config"]
+        name, options, version = config["strategy"], config["options"], config["aegan"]
+    except (ValueError, KeyError, TypeError):  # of diffusers; or none, of which whoever reads it will complain
+        return text
+    config["strategy"], config["options"] = migrated_options(name, options, f"the space of {source}", version)
+    return json.dumps(space, sort_keys=True)
 
 
 def migrated(tensors: Tensors, config: Config, to: int) -> tuple[Tensors, Config]:

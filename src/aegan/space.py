@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from aegan.networks.borrowed import BorrowedDecoder, BorrowedEncoder, diffusers_
 from aegan.strategies import Networks, strategies, strategy
 from aegan.strategies._space import OURS, InSpace, Space
 from aegan.tensor_files import digest
+from aegan.version import __version__
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers calls them
 FILES = ("config.json", WEIGHTS, f"vae/{WEIGHTS}", "vae/config.json", "model.safetensors")
@@ -74,6 +76,7 @@ def _of_model(folder: Path, where: str) -> OpenedSpace:
     if not {"encode", "decode"} <= model.capabilities:
         raise UserError(f"--space {where}: a model of '{model.strategy.name}' has no encoder.", GIVE)
     config = {
+        "aegan": __version__,
         "strategy": model.strategy.name,
         "options": as_plain(asdict(model.strategy)),
         "shape": list(model.spec.shape),
@@ -96,13 +99,21 @@ def _of_diffusers(folder: Path, where: str) -> OpenedSpace:
             "In diffusers: model.save_pretrained(folder).",
         )
     try:
-        model = made.from_pretrained(str(folder), use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False)
-        other = made.from_config(model.config)
+        model, found = made.from_pretrained(
+            str(folder), use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False, output_loading_info=True
+        )
+        # what else it keeps, of its version, of the place and of itself, is no argument of the class
+        kept = {k: v for k, v in sorted(model.config.items()) if k in inspect.signature(made.__init__).parameters}
+        other = made.from_config(kept)
         other.load_state_dict(model.state_dict())
-    except Exception as error:  # whatever diffusers raises for files that are damaged or of another model
+    except Exception as error:  # whatever diffusers raises for files that are damaged
         raise UserError(f"--space {where}: diffusers cannot read it: {first_line(error)}", GIVE) from error
-    # without what diffusers keeps of its own version and of the place
-    kept = {k: v for k, v in sorted(model.config.items()) if not k.startswith("_")}
+    # of these diffusers only warns, and leaves random weights
+    if wrong := [*found["missing_keys"], *found["unexpected_keys"], *map(str, found["mismatched_keys"])]:
+        raise UserError(
+            f"--space {where}: its weights are not those of its config.json: {wrong[0]} and {len(wrong) - 1} more.",
+            GIVE,
+        )
     sides = {"E": BorrowedEncoder(model, "E", (3,)), "G": BorrowedDecoder(other, "G", (3,))}
     tensors = {f"{k}/{key}": v for k, net in sides.items() for key, v in net.float().state_dict().items()}
     return OpenedSpace(Space(kind, kept, digest(tensors)), tensors)

@@ -115,8 +115,9 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
         if not go_on:
             first, *rest = data.inspection.lines()
             display.say("\n  ".join([f"{data.name}: {first}", *rest]))
-            for line in expected(chosen.name, data.spec.shape, settings.run.minutes, engine.device.type):
-                display.say(line)
+            if settings.run.space is None:  # what was measured before had its own autoencoder
+                for line in expected(chosen.name, data.spec.shape, settings.run.minutes, engine.device.type):
+                    display.say(line)
 
     engine = Engine(
         chosen, data, settings.run, folder, plans=settings.plans or None,

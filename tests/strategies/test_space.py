@@ -18,16 +18,22 @@ from narrow import small
 import aegan
 from aegan.collectives import Share
 from aegan.comparison import compare
+from aegan.comparison.search import searched
+from aegan.comparison.settings import Settings, keep
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec, open_data
 from aegan.data.loader import Loader, batches
 from aegan.engine import Engine
 from aegan.engine.codes import give_codes, with_codes
 from aegan.engine.memory import split
-from aegan.errors import UserError
+from aegan.errors import TooLittleMemory, UserError
 from aegan.events import Note
+from aegan.folders import cache_root
+from aegan.migrate import migrated_options
+from aegan.runs.begin import _same_space
 from aegan.runs.folder import Run
 from aegan.runs.reading import RunHistory
+from aegan.runs.settings import RunSettings
 from aegan.space import OpenedSpace, open_space
 from aegan.strategies._space import Space
 from aegan.tensor_files import read_tensors
@@ -61,6 +67,11 @@ def tiny(kind: str, folder: Path) -> torch.nn.Module:
         )  # fmt: skip
     made.save_pretrained(folder)
     return made.eval()
+
+
+def use_weights_of(kind: str, folder: Path) -> None:
+    tiny(kind, folder.parent / "other")
+    shutil.copy(next((folder.parent / "other").glob("*.safetensors")), folder)
 
 
 @pytest.fixture(scope="module")
@@ -130,18 +141,38 @@ def test_codes_are_made_once_and_again_where_damaged(data: Data) -> None:
         return found
 
     count = len(data.train)
-    kept = made(False)
-    codes = kept.copy()
+    codes = made(False).copy()
     assert codes.shape == (1, count, 3, 4, 4) and sum(asked) == count
     assert (made(False) == codes).all() and not asked
     both = made(True)
     assert both.shape == (2, count, 3, 4, 4) and sum(asked) == 2 * count
     assert (both[0] == codes[0]).all() and not (both[1] == both[0]).all()
-    assert sum(asked) and made(False, "another").shape == codes.shape and sum(asked) == count
-    file = Path(kept.filename)  # type: ignore[attr-defined]
+    assert made(False, "another").shape == codes.shape and sum(asked) == count
+    shutil.rmtree(cache_root() / "codes")
+    assert (made(False) == codes).all() and sum(asked) == count
+    (file,) = (p for p in (cache_root() / "codes").rglob("codes.npy") if np.array_equal(np.load(p), codes))
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert (made(False) == codes).all() and sum(asked) == count
+
+
+def test_codes_are_made_in_smaller_pieces_where_memory_runs_out(data: Data) -> None:
+    def encode(x: torch.Tensor, most: int = 8) -> torch.Tensor:
+        if len(x) > most:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return x.flatten(1)
+
+    cpu = torch.device("cpu")
+    coded = with_codes(data, encode, encoder="little memory", mirror=True, device=cpu).train.codes
+    wanted = with_codes(data, lambda x: x.flatten(1), encoder="enough", mirror=True, device=cpu).train.codes
+    assert coded is not None and wanted is not None and np.array_equal(coded, wanted)
+    with pytest.raises(TooLittleMemory, match="an image was encoded"):
+        with_codes(data, lambda x: encode(x, 0), encoder="none", mirror=True, device=cpu)
+
+
+def test_the_same_weights_in_another_network_have_codes_of_their_own(opened: OpenedSpace) -> None:
+    other = dataclasses.replace(opened.space, config={**opened.space.config, "classes": ["a"]})
+    assert small("latent", space=other.text).fixed_codes != small("latent", space=opened.space.text).fixed_codes
 
 
 def test_batches_carry_the_codes_of_what_they_show(data: Data) -> None:
@@ -272,6 +303,35 @@ def test_a_comparison_in_a_space(run: Path, pictures: Any, tmp_path: Path, trial
         compare(pictures[0], ["vae", "gan"], out=tmp_path / "d", steps=2, size=16, space=run, progress=False)
 
 
+def test_a_comparison_does_not_go_on_in_another_space(tmp_path: Path) -> None:
+    settings = Settings(data="fashion", strategies=("latent",), steps=2, space="runs/a")
+    assert keep(settings, "data", tmp_path, "weights") == keep(settings, "data", tmp_path, "weights")
+    with pytest.raises(UserError, match="another weights in --space"):
+        keep(settings, "data", tmp_path, "others")
+
+
+def test_what_no_stage_trains_is_not_searched(opened: OpenedSpace) -> None:
+    assert set(searched("autoencoder", {})) and not searched("autoencoder", {"space": opened.space.text})
+    assert set(searched("drifting", {"space": opened.space.text})) == {"lr_drift"}
+
+
+def test_equal_weights_are_the_same_space_however_described(run: Path, opened: OpenedSpace, tmp_path: Path) -> None:
+    space = opened.space
+    described = dataclasses.replace(space, config={**space.config, "aegan": "0.0.1"})
+    settings = RunSettings(RunConfig(space=str(run), out=str(tmp_path)), {"space": described.text})
+    assert _same_space(settings).space == space
+    with pytest.raises(UserError, match="no longer what this run began with"):
+        _same_space(dataclasses.replace(settings, options={"space": dataclasses.replace(space, weights="0").text}))
+
+
+def test_options_of_a_space_that_were_renamed_since(opened: OpenedSpace) -> None:
+    config = {**opened.space.config, "strategy": "latent", "aegan": "0.0.1", "options": {"trips": 1}}
+    old = dataclasses.replace(opened.space, config=config).text
+    _, options = migrated_options("latent-flow", {"space": old}, "a model", "0.0.1")
+    found = Space.parse(options["space"]).config
+    assert found["options"]["walkback_steps"] == 1 and "trips" not in found["options"]
+
+
 def test_an_autoencoder_alone_has_nothing_to_train(run: Path, pictures: Any, tmp_path: Path) -> None:
     done = aegan.fit(
         pictures[0], size=16, strategy="autoencoder", space=run, steps=5, out=tmp_path / "a", progress=False
@@ -290,6 +350,7 @@ def test_an_autoencoder_alone_has_nothing_to_train(run: Path, pictures: Any, tmp
         (lambda p: (p / "config.json").write_text('{"_class_name": "UNet2DModel"}'), "UNet2DModel is no auto", "KL"),
         (lambda p: next(p.glob("*.safetensors")).rename(p / "weights.bin"), "not read", "save_pretrained"),
         (lambda p: next(p.glob("*.safetensors")).write_bytes(b"no"), "diffusers cannot read it", "Give a run"),
+        (lambda p: use_weights_of("AutoencoderKL", p), "not those of its config.json", "Give a run"),
     ],
 )
 def test_what_is_no_space_is_refused(spoil: Any, message: str, fix: str, tmp_path: Path) -> None:
@@ -310,6 +371,8 @@ def test_what_is_no_space_is_refused(spoil: Any, message: str, fix: str, tmp_pat
         ({"of": "ours", "size": 24}, "--size 16x16"),
         ({"of": "vae"}, "need more than E and G"),
         ({"of": "gan"}, "has no encoder"),
+        ({"of": "ours", "grey": True}, "colour images without --grey"),
+        ({"of": "points"}, "Take one of images"),
     ],
 )
 def test_what_does_not_fit_a_space_is_refused(
@@ -320,10 +383,10 @@ def test_what_does_not_fit_a_space_is_refused(
     if of == "diffusers":
         tiny("AutoencoderTiny", where)
     elif of != "ours":
-        kind, options = {"flat": ("autoencoder", FLAT), "vae": ("vqgan", {"width": 8}), "gan": ("gan", {"width": 8})}[
-            of
-        ]
-        aegan.fit(pictures[0], size=16, strategy=kind, steps=2, out=where.parent, options=options, progress=False)
+        kinds = {"flat": "autoencoder", "vae": "vqgan", "gan": "gan", "points": "autoencoder"}
+        options = FLAT if of in ("flat", "points") else {"width": 8}
+        items, size = (np.random.default_rng(0).normal(size=(80, 2)), None) if of == "points" else (pictures[0], 16)
+        aegan.fit(items, size=size, strategy=kinds[of], steps=2, out=where.parent, options=options, progress=False)
     given = {"size": 16, "space": where, "steps": 2, "progress": False, **arguments}
     with pytest.raises(UserError) as refused:
         aegan.fit(pictures[0], out=tmp_path / "run", **given)

@@ -22,6 +22,7 @@ from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError
 from aegan.files import write_text
 from aegan.metrics import extractor as load_extractor
+from aegan.space import open_space
 
 
 def compare(
@@ -97,7 +98,8 @@ def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str
     if opened.spec.is_image:
         # one that is missing is reported before hours of training
         load_extractor(asked.extractor, str(machine), data=opened)
-    settings = keep(asked.checked(opened), opened.fingerprint, folder)
+    space = open_space(asked.space).space.weights if asked.space is not None else ""
+    settings = keep(asked.checked(opened), opened.fingerprint, folder, space)
     console = Console(stderr=True, quiet=not progress, emoji=False)
 
     def say(text: str) -> None:

@@ -14,6 +14,7 @@ from aegan.config import with_options
 from aegan.errors import UserError
 from aegan.runs.settings import resolve
 from aegan.strategies import strategy
+from aegan.strategies._groups import Compressing
 
 SEED = 1000  # of the trials; not one of the comparison's
 REACH = 5.0  # times and parts of the default that are tried
@@ -23,10 +24,11 @@ WORST = 1e9  # the cost of a failed trial
 def searched(name: str, options: Mapping[str, Any]) -> dict[str, float]:
     """The searchable options of a strategy, with the values to begin from; one that is 0 is off, and stays so."""
     made = with_options(strategy(name)(), options, f"strategy '{name}'")
+    idle = {f.name for f in dataclasses.fields(Compressing)} if getattr(made, "space", "") else set()
     return {
         f.name: float(value)
         for f in dataclasses.fields(made)
-        if f.metadata.get("searchable") and (value := getattr(made, f.name)) > 0
+        if f.metadata.get("searchable") and f.name not in idle and (value := getattr(made, f.name)) > 0
     }
 
 

@@ -175,14 +175,18 @@ def parse_options(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
     return out
 
 
-def keep(settings: Settings, fingerprint: str, folder: Path) -> Settings:
+def keep(settings: Settings, fingerprint: str, folder: Path, space: str = "") -> Settings:
     """Writes DIR/comparison.json, or, where there is one, refuses to go on with other conditions.
+
+    Args:
+        fingerprint, space: of the data, and of the weights of the autoencoder in whose codes some work.
 
     Returns:
         the settings with the strategies and seeds of both.
     """
     path = folder / "comparison.json"
-    mine = {**settings.as_dict(), "fingerprint": fingerprint}
+    contents = {"fingerprint": fingerprint, **({"space_weights": space} if space else {})}
+    mine = {**settings.as_dict(), **contents}
     if path.exists():
         try:
             since = {f.name: f.default for f in dataclasses.fields(Settings) if f.default is not dataclasses.MISSING}
@@ -195,7 +199,12 @@ def keep(settings: Settings, fingerprint: str, folder: Path) -> Settings:
             if key == "options":
                 value = {n: v for n, v in value.items() if n in before["options"] or n in named}
             if key not in GROWS and before.get(key) != value:
-                what = {"fingerprint": "the data's contents", "options": "--set"}.get(key, "--" + key.replace("_", "-"))
+                words = {
+                    "fingerprint": "the data's contents",
+                    "options": "--set",
+                    "space_weights": "weights in --space",
+                }
+                what = words.get(key, "--" + key.replace("_", "-"))
                 raise UserError(
                     f"{folder} compares with another {what} ({_short(before.get(key))}, now {_short(value)}): trials "
                     "under unequal conditions are not compared.",
@@ -203,7 +212,7 @@ def keep(settings: Settings, fingerprint: str, folder: Path) -> Settings:
                 )
         every = (*named, *(n for n in settings.strategies if n not in named))
         settings = dataclasses.replace(settings, strategies=every, seeds=max(seeds, settings.seeds))
-        mine = {**settings.as_dict(), "fingerprint": fingerprint}
+        mine = {**settings.as_dict(), **contents}
     elif folder.is_dir() and any(p.name != "data.npy" for p in folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no comparison.", "Choose a new folder with --out.")
     write_text(path, json.dumps(mine, indent=1) + "\n")

@@ -165,8 +165,9 @@ def _sweep(root: Path) -> None:
 
 
 def _refusal(root: Path, why: str) -> UserError:
+    what = "Codes" if root.name == "codes" else "Decoded images"
     return UserError(
-        f"Decoded images can't be kept in {root}: {why}.",
+        f"{what} can't be kept in {root}: {why}.",
         "Make room, or name another folder for the cache: the environment variable AEGAN_CACHE, or cache_dir.",
     )
 

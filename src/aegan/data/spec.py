@@ -82,6 +82,18 @@ class DataSpec:
         return ImageFormat((self.height, self.width), self.channels, self.fit, self.background, self.depth)
 
 
+def shape_text(shape: tuple[int, ...]) -> str:
+    """The shape of data in words.
+
+    >>> shape_text((1, 32, 48)), shape_text((2,))
+    ('48×32, grey', 'vectors of 2')
+    """
+    if len(shape) != 3:
+        return f"vectors of {shape[0]}"
+    colours = {1: "grey", 3: "colour", 4: "colour and alpha"}
+    return f"{shape[2]}×{shape[1]}, {colours.get(shape[0], f'{shape[0]} channels')}"
+
+
 class Numbered(Sequence[str]):
     """Names of examples that have none: their places in the source, as text.
 

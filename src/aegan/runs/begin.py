@@ -27,6 +27,7 @@ from aegan.runs.places import find_data, where
 from aegan.runs.resuming import FREE, more_training, same_settings
 from aegan.runs.settings import IN_PYTHON, MINUTES, RunSettings, check_numbers, open_asked, resolve
 from aegan.space import OpenedSpace, check_strategy, open_space
+from aegan.strategies._space import Space
 from aegan.tensor_files import digest
 from aegan.text import clock
 
@@ -110,10 +111,11 @@ def _new(asked: TrainingRequest, folder: Path, processes: int, say: Callable[[st
 
 
 def _same_space(settings: RunSettings) -> OpenedSpace:
-    """The space of a run that is repeated, or resumed before its first checkpoint."""
+    """The space of a run that is repeated, or resumed before its first checkpoint, from where it was."""
     named = settings.run.space or ""
     found = open_space(where("space", named, settings, settings.folder or Path(settings.run.out or "")))
-    if found.space.text != settings.options["space"]:
+    before = Space.parse(settings.options["space"])
+    if (found.space.kind, found.space.weights) != (before.kind, before.weights):
         raise UserError(
             f"--space {named} is no longer what this run began with.",
             "Bring it back, or train in a new folder with --out.",

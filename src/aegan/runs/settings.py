@@ -29,6 +29,7 @@ from aegan.runs.resuming import FREE
 from aegan.seeds import check_seed
 from aegan.space import check_strategy, open_space
 from aegan.strategies import Strategy, strategies, strategy
+from aegan.strategies._space import Space, set_by_space
 from aegan.version import __version__
 
 Array = NDArray[Any]
@@ -78,6 +79,8 @@ class RunSettings:
         run = {k: v for k, v in dataclasses.asdict(self.run).items() if k not in free}
         # all of them: what is missing from a file that was cut would be a default
         options = dataclasses.asdict(self.strategy())
+        if options.get("space"):  # a later version may describe the same in other words
+            options["space"] = Space.parse(options["space"]).weights
         return dict(as_plain({**run, **{f"options.{k}": v for k, v in options.items()}}))
 
     def write(self, path: Path) -> None:
@@ -208,6 +211,8 @@ def resolve(
     if config.preset is None and name == SURFACES:
         say(f"preset  {name}, as most images fill their frames; for objects: --preset {LARGER}")
     chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
+    if config.space is None and options.get("space"):
+        raise set_by_space()  # its networks would stay random
     if config.space is not None and "space" not in options:
         check_strategy(config.strategy)
         options = {**options, "space": open_space(config.space).space.text}

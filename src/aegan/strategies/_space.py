@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from aegan.config import with_options
+from aegan.data.spec import shape_text
 from aegan.errors import UserError
 from aegan.networks.autoencoders import code_shape_of
 from aegan.networks.borrowed import build_borrowed
@@ -30,6 +31,8 @@ class Space:
         kind: a class of diffusers; or "aegan".
         config: of that class; or strategy, options, shape and classes of a model.
         weights: their hash.
+
+    The configuration of a model also has the version of aegan that wrote it; `aegan.migrate` brings it to the present one.
     """
 
     kind: str
@@ -47,7 +50,7 @@ class Space:
         try:
             return cls(**json.loads(text))
         except (ValueError, TypeError) as error:
-            raise UserError("The option 'space' is set by --space alone.", "Write it as --space PATH.") from error
+            raise set_by_space() from error
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """The shape of its codes; errors as of `build`."""
@@ -66,12 +69,12 @@ class Space:
         shape = tuple(self.config["shape"])
         if shape != spec.shape:
             raise UserError(
-                f"The autoencoder of --space is of images {_kind(shape)}, and these are {_kind(spec.shape)}.",
-                f"For it: --size {shape[2]}x{shape[1]}" + {1: " --grey", 4: " --transparent"}.get(shape[0], ""),
+                f"The autoencoder of --space is one of {shape_text(shape)}, and this data is {shape_text(spec.shape)}.",
+                _for_it(shape) if len(shape) == 3 else "Take one of images.",
             )
         name = self.config["strategy"]
         chosen = with_options(strategy(name)(), self.config["options"], f"strategy '{name}'")
-        nets = Asked(chosen.build(DataSpec(shape, tuple(self.config["classes"]))))
+        nets = RecordedNetworks(chosen.build(DataSpec(shape, tuple(self.config["classes"]))))
         with torch.no_grad():
             z = chosen.encode(nets, torch.zeros(2, *shape))
             chosen.decode(nets, z)
@@ -83,7 +86,7 @@ class Space:
         return Side(chosen, "E", nets["E"], code), Side(chosen, "G", nets["G"], code)
 
 
-class Asked(dict[str, nn.Module]):
+class RecordedNetworks(dict[str, nn.Module]):
     """Networks that remember which of them were asked for."""
 
     def __init__(self, nets: Networks) -> None:
@@ -119,7 +122,7 @@ class InSpace(Compressing):
 
     @property
     def fixed_codes(self) -> str:
-        return Space.parse(self.space).weights if self.space else ""
+        return self.space  # all of it: the same weights in another network give other codes
 
     def resolve_auto(self: Self, spec: DataSpec) -> Self:
         self.code(spec)  # refuses data that does not fit the space
@@ -144,6 +147,14 @@ def _code_shape(space: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         return code_shape_of(Space.parse(space).build(DataSpec(shape))[0])
 
 
-def _kind(shape: tuple[int, ...]) -> str:
-    colours = {1: "in grey", 3: "in colour", 4: "in colour and alpha"}
-    return f"{shape[2]}×{shape[1]} {colours.get(shape[0], f'of {shape[0]} channels')}" if len(shape) == 3 else "vectors"
+def set_by_space() -> UserError:
+    """The error for an option `space` without the weights that belong to it."""
+    return UserError("The option 'space' is set by --space alone.", "Write it as --space PATH.")
+
+
+def _for_it(shape: tuple[int, ...]) -> str:
+    """How data is opened in the shape of a space."""
+    channels = {1: " --grey", 3: ", colour images without --grey and --transparent", 4: " --transparent"}.get(
+        shape[0], ""
+    )
+    return f"For it: --size {shape[2]}x{shape[1]}{channels}."
