@@ -1,6 +1,6 @@
 """Whether `latent` and `gan` repeat a small training set, as registered in docs/comparison.md.
 
-    python bench/over_fitting.py --runs over-fitting          about an hour on two cores; goes on where it was stopped
+    python bench/over_fitting.py --runs over-fitting          about an hour and a half on one core; goes on where it was stopped
 
 Writes docs/results/over-fitting.json. 1,000 training images of `fashion`, no labels; 2,000 steps of 64 images, eight seeds
 each, networks matched as `aegan compare` does. `gap` is the Fréchet distance (lite0) of 1,000 samples to the training images
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,10 @@ def main() -> None:
             if (name, seed) in done:
                 continue
             folder = args.runs / f"{name}-{seed}"
+            shutil.rmtree(folder, ignore_errors=True)  # stopped on its way: begun anew
             run = aegan.fit(
                 items, strategy=name, out=folder, steps=args.steps, batch_size=BATCH, seed=seed, device="cpu",
                 options=settings.chosen(name, data.spec), early_stop="off", logger="none", progress=False,
-                resume=(folder / "config.yaml").is_file(),
             )  # fmt: skip
             samples = np.asarray(run.model.sample(COUNT, seed=0))
             rows.append({"strategy": name, "seed": seed, **gap(samples, train, unseen)})
