@@ -1,6 +1,6 @@
 """Whether `latent` and `gan` repeat a small training set, as registered in docs/comparison.md.
 
-    python bench/over_fitting.py --runs over-fitting          about an hour and a half on one core; goes on where it was stopped
+    python bench/over_fitting.py --runs over-fitting     an hour and a half on one core; goes on where it was stopped
 
 Writes docs/results/over-fitting.json. 1,000 training images of `fashion`, no labels; 2,000 steps of 64 images, eight seeds
 each, networks matched as `aegan compare` does. `gap` is the Fréchet distance (lite0) of 1,000 samples to the training images
