@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 from dataclasses import asdict, dataclass
@@ -104,8 +105,6 @@ def _of_diffusers(folder: Path, where: str) -> OpenedSpace:
         )
         # what else it keeps, of its version, of the place and of itself, is no argument of the class
         kept = {k: v for k, v in sorted(model.config.items()) if k in inspect.signature(made.__init__).parameters}
-        other = made.from_config(kept)
-        other.load_state_dict(model.state_dict())
     except Exception as error:  # whatever diffusers raises for files that are damaged
         raise UserError(f"--space {where}: diffusers cannot read it: {first_line(error)}", GIVE) from error
     # of these diffusers only warns, and leaves random weights
@@ -114,6 +113,6 @@ def _of_diffusers(folder: Path, where: str) -> OpenedSpace:
             f"--space {where}: its weights are not those of its config.json: {wrong[0]} and {len(wrong) - 1} more.",
             GIVE,
         )
-    sides = {"E": BorrowedEncoder(model, "E", (3,)), "G": BorrowedDecoder(other, "G", (3,))}
+    sides = {"E": BorrowedEncoder(copy.deepcopy(model), "E", (3,)), "G": BorrowedDecoder(model, "G", (3,))}
     tensors = {f"{k}/{key}": v for k, net in sides.items() for key, v in net.float().state_dict().items()}
     return OpenedSpace(Space(kind, kept, digest(tensors)), tensors)

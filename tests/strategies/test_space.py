@@ -269,11 +269,11 @@ def test_a_run_in_a_space_of_diffusers_from_beginning_to_end(tmp_path: Path, fol
     a, b = (read_tensors(path / "model" / "model.safetensors")[0] for path in (out, tmp_path / "again"))
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
-    tiny_again = json.loads((tmp_path / "vae" / "config.json").read_text())
+    config = json.loads((tmp_path / "vae" / "config.json").read_text())
     shutil.rmtree(tmp_path / "vae")  # the model has all of it
     model = aegan.load(out)
     images = model.sample(3)
-    assert images.shape == (3, 16, 16, 3) and model.encode(images).shape == (3, tiny_again["latent_channels"], 4, 4)
+    assert images.shape == (3, 16, 16, 3) and model.encode(images).shape == (3, config["latent_channels"], 4, 4)
     assert model.reconstruct(images).shape == images.shape
     assert aegan_cli("train", "--resume", "--out", out, "--steps", 2, "--no-evaluate").code == 0
 

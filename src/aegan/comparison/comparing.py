@@ -98,14 +98,14 @@ def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str
     if opened.spec.is_image:
         # one that is missing is reported before hours of training
         load_extractor(asked.extractor, str(machine), data=opened)
-    space = open_space(asked.space).space.weights if asked.space is not None else ""
-    settings = keep(asked.checked(opened), opened.fingerprint, folder, space)
+    space = open_space(asked.space).space if asked.space is not None else None
+    settings = keep(asked.checked(opened, space), opened.fingerprint, folder, space.weights if space else "")
     console = Console(stderr=True, quiet=not progress, emoji=False)
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    chosen = {name: settings.chosen(name, opened.spec) for name in settings.strategies}
+    chosen = {name: settings.chosen(name, opened.spec, space) for name in settings.strategies}
     if settings.tune:
         for name in settings.strategies:
             found = search(settings, name, chosen[name], folder, at_once=at_once, devices=devices, say=say)

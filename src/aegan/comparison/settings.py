@@ -21,6 +21,7 @@ from aegan.runs.settings import open_asked, resolve
 from aegan.seeds import check_seed
 from aegan.space import check_strategy, works_in_space
 from aegan.strategies import strategies, strategy
+from aegan.strategies._space import Space
 
 CONTROL = "gan"
 FLAGSHIP = "latent"  # the strategy that the claims are about, where it takes part
@@ -100,12 +101,12 @@ class Settings:
         """The data of every trial."""
         return open_asked(self.config(self.strategies[0], 0, Path("unused")), progress=progress)
 
-    def chosen(self, name: str, spec: DataSpec) -> dict[str, Any]:
+    def chosen(self, name: str, spec: DataSpec, space: Space | None = None) -> dict[str, Any]:
         """The options of a strategy: sizes as the control has them, then what was set for all, then for it alone."""
-        common = {**matched(spec), **self.options.get("", {})}
+        common = {**matched(spec), **({"space": space.text} if space else {}), **self.options.get("", {})}
         return {**{k: v for k, v in common.items() if k in _names(name)}, **self.options.get(name, {})}
 
-    def checked(self, data: Data) -> Settings:
+    def checked(self, data: Data, space: Space | None = None) -> Settings:
         """These settings, complete, after every strategy has been found able to do what is asked of it.
 
         Raises:
@@ -122,7 +123,7 @@ class Settings:
         if self.classes and not data.spec.classes:
             raise UserError(f"{data.name} has no classes.", "Leave --classes out.")
         for name in self.strategies:
-            resolved = resolve(settings.config(name, 0, Path("unused")), data, settings.chosen(name, data.spec))
+            resolved = resolve(settings.config(name, 0, Path("unused")), data, settings.chosen(name, data.spec, space))
             made = resolved.strategy()
             if self.classes and not made.uses_labels:
                 able = ", ".join(n for n, s in strategies().items() if s().uses_labels)

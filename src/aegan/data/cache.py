@@ -37,7 +37,7 @@ def key_of(*parts: object) -> str:
 
 
 @contextmanager
-def unfinished(root: Path, need: int) -> Iterator[Path]:
+def unfinished(root: Path, need: int, what: str = "Decoded images") -> Iterator[Path]:
     """A fresh folder to write `need` bytes in, about; removed on leaving: what is finished has been renamed by then.
 
     Raises:
@@ -48,15 +48,15 @@ def unfinished(root: Path, need: int) -> Iterator[Path]:
         _sweep(root)
         free = shutil.disk_usage(root).free
         if free < need:
-            raise _refusal(root, f"{_size(need)} needed, {_size(free)} free")
+            raise _refusal(root, f"{_size(need)} needed, {_size(free)} free", what)
         folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
     except OSError as why:
-        raise _refusal(root, why.strerror or str(why)) from why
+        raise _refusal(root, why.strerror or str(why), what) from why
     try:
         yield folder
     except OSError as why:
         if why.errno in REFUSED:
-            raise _refusal(root, why.strerror or str(why)) from why
+            raise _refusal(root, why.strerror or str(why), what) from why
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -164,8 +164,7 @@ def _sweep(root: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _refusal(root: Path, why: str) -> UserError:
-    what = "Codes" if root.name == "codes" else "Decoded images"
+def _refusal(root: Path, why: str, what: str) -> UserError:
     return UserError(
         f"{what} can't be kept in {root}: {why}.",
         "Make room, or name another folder for the cache: the environment variable AEGAN_CACHE, or cache_dir.",

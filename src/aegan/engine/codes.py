@@ -75,7 +75,7 @@ def with_codes(
         make = _codes(data, encode, mirror, device)
         first = next(make)
         shape = (1 + mirror, len(data.train), *first.shape[1:])
-        with cache.unfinished(root, first[0].nbytes * shape[0] * shape[1]) as folder:
+        with cache.unfinished(root, first[0].nbytes * shape[0] * shape[1], "Codes") as folder:
             cache.write_rows(folder / "codes.npy", shape, np.float32, chain([first], make))
             cache.write_manifest(folder, {"encoder": encoder})
             cache.publish(folder, final)

@@ -148,10 +148,7 @@ class Decoder(nn.Module):
             up: nn.Module = Up(widths[i - 1], widths[i], size) if i else nn.Identity()
             self.stages.append(nn.Sequential(up, *(ResBlock(widths[i]) for _ in range(blocks))))
         if upsampling == "shuffle":
-            half = self.patch // 2
-            first = nn.Conv2d(widths[-1], OVERLAP * half**2, 3, padding=1)
-            last = nn.Conv2d(OVERLAP, channels * 4, 3, padding=1)
-            self.tail = nn.Sequential(nn.SiLU(), first, nn.PixelShuffle(half), nn.SiLU(), last, nn.PixelShuffle(2))
+            self.tail = nn.Sequential(nn.SiLU(), *shuffling_tail(widths[-1], channels, self.patch))
         else:
             self.tail = interpolating_tail(widths[-1], shape, self.patch, noise=upsampling == "bilinear+noise")
 
@@ -161,6 +158,14 @@ class Decoder(nn.Module):
         for stage in self.stages:
             h = stage(h)
         return self.tail(h)
+
+
+def shuffling_tail(width: int, channels: int, patch: int) -> nn.Sequential:
+    """From the finest stage to the image by pixel shuffles, with a convolution at half the image's size."""
+    half = patch // 2
+    first = nn.Conv2d(width, OVERLAP * half**2, 3, padding=1)
+    last = nn.Conv2d(OVERLAP, channels * 4, 3, padding=1)
+    return nn.Sequential(first, nn.PixelShuffle(half), nn.SiLU(), last, nn.PixelShuffle(2))
 
 
 def interpolating_tail(width: int, shape: Shape, patch: int, *, noise: bool) -> nn.Sequential:

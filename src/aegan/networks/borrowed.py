@@ -82,7 +82,7 @@ def build_borrowed(kind: str, config: Mapping[str, Any], shape: tuple[int, ...])
     Raises:
         UserError: diffusers is missing, or images of this shape do not fit it.
     """
-    code = borrowed_code_shape(kind, json.dumps(config, sort_keys=True), shape)
+    code = borrowed_code_shape(kind, config, shape)
     make = diffusers_class(kind).from_config
     return (
         BorrowedEncoder(make(dict(config)), "E", shape, code),
@@ -90,13 +90,17 @@ def build_borrowed(kind: str, config: Mapping[str, Any], shape: tuple[int, ...])
     )
 
 
-@lru_cache
-def borrowed_code_shape(kind: str, config: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of the codes of images of `shape`, found without a computation; `config` is JSON.
+def borrowed_code_shape(kind: str, config: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the codes of images of `shape`, found without weights and without a computation.
 
     Raises:
         UserError: as `build_borrowed`.
     """
+    return _code_shape(kind, json.dumps(config, sort_keys=True), shape)
+
+
+@lru_cache
+def _code_shape(kind: str, config: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     make = diffusers_class(kind).from_config
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise UserError("A trained autoencoder of diffusers takes grey or colour images.", "Leave out --transparent.")

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aegan.networks.autoencoders import OVERLAP, check_image_shape
+from aegan.networks.autoencoders import check_image_shape, shuffling_tail
 from aegan.networks.transformer import TokenBlock
 
 PLACES = 0.1  # standard deviation of learned places at the start, so that contents are seen beside them
@@ -79,11 +79,7 @@ class TokenDecoder(nn.Module):
         self.places = nn.Parameter(PLACES * torch.randn(math.prod(self.grid) + code_shape[1], width))
         self.blocks = nn.Sequential(*(TokenBlock(width) for _ in range(depth)))
         self.norm = nn.RMSNorm(width)
-        half = patch // 2
-        self.tail = nn.Sequential(
-            nn.Conv2d(width, OVERLAP * half**2, 3, padding=1), nn.PixelShuffle(half), nn.SiLU(),
-            nn.Conv2d(OVERLAP, shape[0] * 4, 3, padding=1), nn.PixelShuffle(2),
-        )  # fmt: skip
+        self.tail = shuffling_tail(width, shape[0], patch)
 
     def forward(self, z: Tensor) -> Tensor:
         count = math.prod(self.grid)

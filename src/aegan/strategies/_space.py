@@ -14,7 +14,7 @@ from aegan.config import with_options
 from aegan.data.spec import shape_text
 from aegan.errors import UserError
 from aegan.networks.autoencoders import code_shape_of
-from aegan.networks.borrowed import build_borrowed
+from aegan.networks.borrowed import borrowed_code_shape, build_borrowed
 from aegan.strategies import DataSpec, Networks, Stage, option, strategy
 from aegan.strategies._base import Strategy
 from aegan.strategies._groups import Compressing
@@ -54,6 +54,8 @@ class Space:
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """The shape of its codes; errors as of `build`."""
+        if spec.is_image and self.kind != OURS:  # which may be large
+            return borrowed_code_shape(self.kind, self.config, spec.shape)
         return _code_shape(self.text, spec.shape)
 
     def build(self, spec: DataSpec) -> tuple[nn.Module, nn.Module]:
