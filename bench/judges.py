@@ -55,7 +55,8 @@ def main() -> None:
     results = json.loads(parser.parse_args().file.read_text())["results"]
     for name, minutes in dict.fromkeys((row["set"], row["minutes"]) for row in results):
         rows = [row for row in results if (row["set"], row["minutes"]) == (name, minutes)]
-        print(f"\n**{name}**, {minutes:g} minutes\n\n{table(rows)}\n")
+        budget = "steps" if minutes is None else f"{minutes:g} minutes"
+        print(f"\n**{name}**, {budget}\n\n{table(rows)}\n")
         print("\n".join(f"- {line}." for line in opposed(rows)) or "No pair is ordered in opposite ways.")
 
 

@@ -20,6 +20,7 @@ where a critic has seen through one, the figures of the others lean its way.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -35,12 +36,15 @@ import torch
 
 from aegan.data import Data, open_data
 from aegan.engine.device import describe_machine
+from aegan.evaluation.distances import spread
 from aegan.jsonl import read_log
 from aegan.metrics import MissingExtractor, authenticity, copying, extractor, frechet_between, prdc, statistics
 from aegan.pictures import grid
 
 REFERENCE, COUNT = 4000, 1500
 TRIES = ["latent", "gan", "projected"]
+
+Trained = tuple[Path, np.ndarray[Any, Any], float]  # a run's folder, its samples, the seconds of training
 
 
 class Judge:
@@ -57,14 +61,16 @@ class Judge:
         self.baseline = frechet_between(statistics(self.held), self.statistics)
 
     def score(self, images: np.ndarray[Any, Any]) -> dict[str, float]:
-        """As many samples as there are held-out images: distance, precision, recall, authenticity."""
+        """As many samples as there are held-out images: distance, precision, recall, coverage, authenticity."""
         made = self.of(images[: self.count])
         fd = frechet_between(statistics(made), self.statistics)
-        found, real = prdc(self.train[: self.count], made), prdc(self.train[: self.count], self.held)
+        train = spread(self.train, self.count)  # of all: files of a kind may stand together
+        found, real = prdc(train, made), prdc(train, self.held)
+        shares = ("precision", "recall", "coverage")
         return {
             "fd": round(fd, 3), "real": round(self.baseline, 3), "above": round(fd - self.baseline, 3),
-            "precision": round(found["precision"].value, 3), "recall": round(found["recall"].value, 3),
-            "real_precision": round(real["precision"].value, 3), "real_recall": round(real["recall"].value, 3),
+            **{name: round(found[name].value, 3) for name in shares},
+            **{f"real_{name}": round(real[name].value, 3) for name in shares},
             "count": self.count,
             "authentic": round(authenticity(self.train, made).share.value, 3),
             "real_authentic": round(authenticity(self.train, self.held).share.value, 3),
@@ -93,16 +99,25 @@ class JudgedRuns:
         print(what, {name: [f[k] for k in keys] for name, f in found.items()}, *more, flush=True)
 
 
-def train(place: str, attempt: str, given: argparse.Namespace) -> tuple[Path, np.ndarray[Any, Any], float]:
+def digest(source: Path) -> str:
+    """Of the sources of another version: samples of one are never taken for those of another."""
+    files = sorted(source.rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
+
+
+def train(place: str, attempt: str, given: argparse.Namespace) -> Trained:
     """The run's folder, its samples, and the seconds of training."""
     strategy, *options = attempt.split()
-    folder = given.runs / "-".join([Path(place).name, *attempt.replace("/", "-").split(), f"seed{given.seed}"])
+    budget = f"{given.steps}-steps" if given.steps else f"{given.minutes:g}-minutes"
+    by = [] if given.source is None else [f"by-{digest(given.source)}"]
+    name = [Path(place).name, *attempt.replace("/", "-").split(), budget, *by, f"seed{given.seed}"]
+    folder = given.runs / "-".join(name + ([f"size{given.size}"] if given.size else []))
     environment = {**os.environ, **({"PYTHONPATH": str(given.source)} if given.source else {})}
     if given.jobs > 1:  # each its part of the processor
         environment["OMP_NUM_THREADS"] = "1"
     aegan = [sys.executable, "-m", "aegan"]
-    budget = ["--steps", str(given.steps)] if given.steps else ["--minutes", str(given.minutes)]
-    command = [*aegan, "train", place, "--strategy", strategy, *budget, "--out", str(folder), "--seed", str(given.seed),
+    asked = ["--steps", str(given.steps)] if given.steps else ["--minutes", str(given.minutes)]
+    command = [*aegan, "train", place, "--strategy", strategy, *asked, "--out", str(folder), "--seed", str(given.seed),
                "--device", given.device, "--no-evaluate", "--logger", "none"]  # fmt: skip
     if given.size:
         command += ["--size", str(given.size)]
@@ -120,6 +135,22 @@ def train(place: str, attempt: str, given: argparse.Namespace) -> tuple[Path, np
     with np.load(folder / "samples.npz") as kept:
         samples = kept["images"] if "images" in kept.files else kept[kept.files[0]]
     return folder, samples, float(json.loads((folder / "seconds.json").read_text()))
+
+
+def result(
+    place: str, attempt: str, given: argparse.Namespace, trained: Trained, judges: dict[str, Judge], data: Data
+) -> dict[str, Any]:
+    """What was trained, how, and the figures of its samples by every judge: a line of the JSON."""
+    folder, samples, seconds = trained
+    held = np.asarray(data.held_out.items)
+    return {
+        "set": Path(place).name, "try": attempt, "minutes": None if given.steps else given.minutes,
+        "steps": given.steps, "seed": given.seed, "seconds": round(seconds),
+        "images": [line["images"] for line in read_log(folder / "log.jsonl") if "images" in line][-1],
+        **{name: judge.score(samples) for name, judge in judges.items()},
+        "copies": copying(samples, held[: len(samples)], np.asarray(data.train.items)).share.value,
+        "machine": describe_machine(torch.device(given.device)),
+    }  # fmt: skip
 
 
 def add(row: dict[str, Any], path: Path) -> None:
@@ -153,7 +184,6 @@ def main() -> None:
     given.runs.mkdir(parents=True, exist_ok=True)
     for place in given.sets:
         data = open_data(place, size=given.size)
-        held = np.asarray(data.held_out.items)
         judges = {}
         for name in given.judges.split(","):
             try:
@@ -164,19 +194,11 @@ def main() -> None:
             runs = [(a, pool.submit(train, place, a, given)) for a in given.tries or TRIES]
             for attempt, run in runs:
                 try:
-                    folder, samples, seconds = run.result()
+                    folder, samples, _ = trained = run.result()
                 except subprocess.CalledProcessError as error:
                     print(f"{place} {attempt}: failed, {error}", file=sys.stderr)
                     continue
-                log = read_log(folder / "log.jsonl")
-                row = {
-                    "set": Path(place).name, "try": attempt, "minutes": None if given.steps else given.minutes,
-                    "steps": given.steps, "seed": given.seed, "seconds": round(seconds),
-                    "images": [line["images"] for line in log if "images" in line][-1],
-                    **{name: judge.score(samples) for name, judge in judges.items()},
-                    "copies": copying(samples, held[: len(samples)], np.asarray(data.train.items)).share.value,
-                    "machine": describe_machine(torch.device(given.device)),
-                }  # fmt: skip
+                row = result(place, attempt, given, trained, judges, data)
                 if given.out:
                     add(row, given.out)
                 short = {n: [row[n][k] for k in ("fd", "real", "precision", "recall")] for n in judges}

@@ -44,6 +44,6 @@ def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "Update: pip install --upgrade aegan",
         )
     tensors, header = read_tensors(folder / "model.safetensors")
-    if header["config"] != config:
+    if header.get("config") != config:
         raise UserError(f"{folder}: config.json does not belong to model.safetensors.", "Copy both from the same run.")
     return migrated(tensors, config, FORMAT)

@@ -54,10 +54,15 @@ def part_of(path: Path) -> Path:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to write to, which gets its name at the end: all of it or nothing. An empty one of that name is replaced."""
+    path = path.absolute()
     part = part_of(path)
     try:
         part.mkdir(parents=True)
         yield part
+        if path.is_dir() and path.samefile(Path()):  # the working folder: whoever is in it would be nowhere
+            for each in part.iterdir():
+                each.rename(path / each.name)
+            return
         if path.is_dir():
             path.rmdir()
         part.rename(path)
@@ -112,14 +117,16 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Flushes a folder's entries: without it, a power cut may take a new name back after older files have been let go."""
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Flushes a folder's entries: without it, a power cut may take a new name back after older files have been let go.
+
+    Windows and some network file systems cannot do that; the file is in its place all the same.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sweep(folder: Path) -> None:

@@ -41,7 +41,7 @@ def hub_name(path: str | Path) -> HubName | None:
     >>> hub_name("hf://me/garments@v1"), hub_name("/no/such/folder")
     (HubName(repo='me/garments', revision='v1'), None)
     """
-    text = str(path)
+    text = path if isinstance(path, str) else path.as_posix()
     marked = _marked.fullmatch(text)
     repo, _, revision = (marked.group(1) if marked else text).partition("@")
     if marked or (is_name(repo) and not Path(text).exists() and not Path(repo).parent.is_dir()):
@@ -76,7 +76,7 @@ def download(name: HubName, files: tuple[str, ...], weights: str) -> Path:
     except Exception as error:  # the package's own, those of its HTTP client, and the system's
         raise UserError(
             f"There is no folder {name.repo}, and the model cannot be fetched from the Hugging Face Hub: "
-            f"{why_not(hub, error)}",
+            f"{why_not(hub, error, 'there is no connection, and it was not downloaded before.')}",
             f"Or give a folder that holds its {weights} and config.json.",
         ) from error
 
@@ -91,8 +91,8 @@ def hub_package() -> Any:
     return huggingface_hub
 
 
-def why_not(hub: Any, error: Exception) -> str:
-    """One line: what was in the way."""
+def why_not(hub: Any, error: Exception, offline: str) -> str:
+    """One line: what was in the way; `offline` where there is no connection."""
     match error:
         case hub.errors.GatedRepoError():
             return "its owner gives it only to those who ask."
@@ -106,5 +106,5 @@ def why_not(hub: Any, error: Exception) -> str:
             | ConnectionError()
             | TimeoutError()
         ):
-            return "there is no connection, and it was not downloaded before."
+            return offline
     return first_line(error)

@@ -17,7 +17,7 @@ def json_objects(text: str | bytes) -> list[dict[str, Any]]:
     """
     out: list[dict[str, Any]] = []
     for line in text.splitlines():
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             content = json.loads(line)
             if isinstance(content, dict):
                 out.append(content)
@@ -45,4 +45,7 @@ def number(value: Any) -> float | None:
     """A finite number of a log, or None: NaN and infinity are words there."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None

@@ -190,6 +190,8 @@ class Model:
                 raise UserError("A walk needs at least two seeds.", "Example: 1,5,9")
             ends = self.sample(seeds=seeds)
             start, end = ends[:-1], ends[1:]
+        elif (start is None) != (end is None):
+            raise UserError("A walk between examples needs both ends.", "Give start and end.")
         elif start is None or end is None:
             ends = self.sample(2 * rows, seed=seed)
             start, end = ends[:rows], ends[rows:]
@@ -245,7 +247,8 @@ class Model:
             spec = DataSpec(shape, classes, s["count"], how.fit, how.background, depth)
             nets = chosen.build(spec)
             if own:
-                nets = use_networks(nets, made(given, spec, anew=True), spec, strategy=chosen.name)
+                new, fixed = made(given, spec, anew=True), chosen.fixed_networks
+                nets = use_networks(nets, new, spec, strategy=chosen.name, fixed=fixed)
             for name, net in nets.items():
                 try:
                     net.load_state_dict(under(tensors, f"{name}/"))

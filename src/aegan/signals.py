@@ -24,7 +24,8 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
         yield
     finally:
         for signum, before in kept.items():
-            signal.signal(signum, before)
+            # None: a handler that the program around has set in C, which cannot be set again from here
+            signal.signal(signum, signal.SIG_DFL if before is None else before)
 
 
 class Interrupted(Exception):

@@ -13,6 +13,7 @@ from torch import Tensor
 from aegan.config import as_plain
 from aegan.engine.state import under
 from aegan.errors import UserError, first_line
+from aegan.folders import expanded
 from aegan.hugging_face import download, hub_name
 from aegan.model import Model
 from aegan.networks.borrowed import BorrowedDecoder, BorrowedEncoder, diffusers_class
@@ -60,7 +61,7 @@ def open_space(where: str) -> OpenedSpace:
         UserError: there is none, it is damaged, of another kind, or diffusers is missing.
     """
     named = hub_name(where)
-    path = Path(where).expanduser() if named is None else download(named, FILES, WEIGHTS)
+    path = expanded(where) if named is None else download(named, FILES, WEIGHTS)
     if not path.exists():
         raise UserError(f"--space {where}: there is no such folder.", GIVE)
     for folder in (path, path / "model"):

@@ -18,10 +18,11 @@ from safetensors.torch import save_file
 
 import aegan.engine.previews as previews
 from aegan.config import RunConfig, read_preset, with_options
-from aegan.data import open_data
+from aegan.data import DataSpec, open_data
 from aegan.engine import Engine
 from aegan.engine.ranks import start
-from aegan.strategies import strategy
+from aegan.space import OpenedSpace, open_space
+from aegan.strategies import Networks, strategy
 from aegan.tensor_files import digest
 
 
@@ -37,6 +38,15 @@ def main(jobs: list[dict[str, Any]], out: Path) -> None:
         kind = strategy(job["strategy"])
         options = read_preset(kind.name, job["preset"]) if "preset" in job else {}
         known = {f.name for f in dataclasses.fields(kind)}
+        opened = open_space(job["space"]) if "space" in job else None
+        if opened is not None:
+            options = {**options, "space": opened.space.text}
+
+        def give(networks: Networks, spec: DataSpec, space: OpenedSpace | None = opened) -> dict[str, Any]:
+            assert space is not None
+            space.give(networks)
+            return {}
+
         chosen = with_options(kind(), {k: v for k, v in {**options, **job["options"]}.items() if k in known}, "a job")
         config = RunConfig(
             steps=job["steps"],
@@ -46,7 +56,7 @@ def main(jobs: list[dict[str, Any]], out: Path) -> None:
             logger="none",
             **job.get("run", {}),
         )
-        engine = Engine(chosen, data, config, out / job["name"], ranks=ranks)
+        engine = Engine(chosen, data, config, out / job["name"], ranks=ranks, initial=give if opened else None)
         outcome = engine.run(job.get("resume", False))
         weights = {f"{n}.{k}": v for n, net in outcome.networks.items() for k, v in net.state_dict().items()}
         digests[job["name"]] = digest(weights)

@@ -112,9 +112,10 @@ def train_both(folder: Path, jobs: list[dict[str, Any]]) -> Trained:
     command = [sys.executable, str(WORKER), str(folder / "jobs.json")]
     for who in ("one", "two"):
         (folder / who).mkdir()
+    own_cache = {**os.environ, "AEGAN_CACHE": str(folder / "cache")}  # so that the two make codes themselves
     processes = [
         *in_two([*command, str(folder / "two")], stderr=subprocess.PIPE),
-        subprocess.Popen([*command, str(folder / "one")], text=True, stderr=subprocess.PIPE),
+        subprocess.Popen([*command, str(folder / "one")], text=True, stderr=subprocess.PIPE, env=own_cache),
     ]
     said = [process.communicate(timeout=1500)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], "\n".join(said)
@@ -146,8 +147,12 @@ def quick_jobs(names: Iterable[str], data: Callable[[str], str]) -> list[dict[st
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, job_data: Callable[[str], str]) -> Trained:
-    """A strategy of each kind, on the data that train faster, and whatever couples examples."""
+    """A strategy of each kind, on the data that train faster, whatever couples examples, and one on codes that are given."""
+    images = np.load(job_data("pictures"))["items"]
+    out, options = tmp_path_factory.mktemp("space") / "run", {"width": 8, "code_stride": 4, "code_dim": 4}
+    aegan.fit(images, size=16, strategy="autoencoder", steps=2, out=out, options=options, progress=False)
     jobs = [*quick_jobs(KINDS_OF_LOOP, job_data), *(job(*each, job_data) for each in COUPLED)]
+    jobs.append(job("latent-wgan", "pictures", {"n_critic": 2}, job_data, space=str(out)))
     return train_both(tmp_path_factory.mktemp("ranks"), jobs)
 
 

@@ -24,7 +24,7 @@ class Row:
     kl: float | None = None  # reverse KL in nats
     errors: tuple[float | None, float | None, float | None] = (None, None, None)  # standard errors of these three
     differences: tuple[str, ...] = ()  # from the paper's protocol, the number of steps first
-    failed: int = 0  # trials that diverged, crashed or collapsed; they count, with no modes if they made no samples
+    failed: int = 0  # trials that diverged or crashed; they count, with no modes if they made no samples
 
 
 def _veegan(method: str, modes: float, quality: float | None, kl: float | None = None) -> Row:

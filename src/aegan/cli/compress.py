@@ -33,7 +33,7 @@ def command(
 
     need_suffix(out, (".aeg",), "Compressed images are written as .aeg", "Use --out images.aeg")
     model = aegan.load(run, device)
-    done = compress(model, data, out, quality=quality, lossless=lossless, run=str(run))
+    done = compress(model, data, out, quality=quality, lossless=lossless, run=run.as_posix())
     lines = [
         f"wrote {plural(done.images, 'image')} to {printable(str(out))}: {done.bytes:,} bytes, "
         f"{done.bytes / done.images:,.1f} an image, {done.bits_per_pixel:.3f} bits a pixel"

@@ -38,8 +38,10 @@ def command(
         raise UserError(f"Images are written to a folder or as .npz, not as {out.suffix}.", "Use --out images/")
     result, images = decompress(file, aegan.load(run or _named(file, head_of(file).run), device))
     if array:
-        names, pictures = zip(*images, strict=True)
-        write_arrays(out, images=stacked(list(pictures)), names=list(names))
+        found = list(images)
+        if not found:
+            raise UserError(f"{file} is damaged: no image of it is whole.")
+        write_arrays(out, images=stacked([picture for _, picture in found]), names=[name for name, _ in found])
     else:
         folder = Folder(out)
         for name, picture in images:
@@ -58,8 +60,9 @@ def command(
 
 def _named(file: Path, run: str) -> Path:
     """Where a file says that its model is: from here, or from beside the file. Nothing there is run, only read."""
+    elsewhere = run.startswith(("//", "\\\\"))  # a share of another machine, which Windows would ask for it
     for root in (Path(), file.parent):
-        if run and (root / run).is_dir():
+        if run and not elsewhere and (root / run).is_dir():
             return root / run
     what = f"names its model '{run}', which is not here" if run else "does not say where its model is"
     raise UserError(f"{file} {what}.", "Name it: --run RUN")

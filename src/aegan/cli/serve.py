@@ -31,7 +31,7 @@ def command(
 
     door = Door.of(host, allow_host or [], root_path)
     model = aegan.load(run, device)
-    whole = None if (run / "model.safetensors").exists() else Run(run, device)
+    whole = Run(run, device) if (run / "config.yaml").is_file() else None
     following = None if whole is None else Following(run)
     app = build_app(Play(model, whole), following, name=printable(run.resolve().name), door=door)
     serve(app, port, open_browser=open_browser, say=say)

@@ -12,7 +12,7 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +20,26 @@ import torch
 
 from aegan.codec.coding import Damaged, code_words, pixel_words, words_to_codes, words_to_pixels
 from aegan.codec.fixed import UNIT, Array
-from aegan.codec.images import FILE, MOST_PIXELS, PLANES, Picture, count_tiles, cut, extents, joined, margins
+from aegan.codec.images import (
+    FILE,
+    MOST_PIXELS,
+    PLANES,
+    Picture,
+    count_tiles,
+    cut,
+    extents,
+    is_palette,
+    joined,
+    margins,
+)  # fmt: skip
 from aegan.data.fit import with_channels
 from aegan.errors import UserError
 from aegan.model import Model
-from aegan.networks.entropy import steps_of
+from aegan.networks.entropy import CodeDensity, PixelDensity, steps_of
 
 VALUES = 2**20  # of a block of several images: 1,024 of 32x32
 MOST_TABLE = 2**24  # bytes of a table that are believed
+LOSSY, LOSSLESS = ("L", "RGB", "RGBA"), (*PLANES, FILE)  # the modes of images in a block
 U32 = struct.Struct("<I")
 
 
@@ -53,8 +65,8 @@ class Blocks:
         self.model, self.step = model, step
         self.tile = (model.spec.height, model.spec.width)
         self.channels = model.spec.channels
-        needed = "H" if step else "Q"
-        if needed not in model.networks or not model.spec.is_image:
+        needed, kind = ("H", CodeDensity) if step else ("Q", PixelDensity)
+        if not isinstance(model.networks.get(needed), kind) or not model.spec.is_image:
             what = "images" if not model.spec.is_image else "the lossless density" if needed == "Q" else "a codec"
             raise UserError(
                 f"This model of strategy '{model.strategy.name}' was not trained for {what}.",
@@ -92,7 +104,7 @@ class Blocks:
         Raises:
             Damaged: it is no such block, whatever its checksum says.
         """
-        rows, rest = _table(content)
+        rows, rest = _table(content, LOSSY if self.step else LOSSLESS)
         coded = [row for row in rows if row.mode != FILE]
         self._believe(coded)
         if self.step:
@@ -193,8 +205,8 @@ class Blocks:
         return out
 
 
-def _table(content: bytes) -> tuple[list[Row], bytes]:
-    """A block's table, checked, and what follows it."""
+def _table(content: bytes, modes: Collection[str]) -> tuple[list[Row], bytes]:
+    """A block's table, checked, whose images are of these modes; and what follows it."""
     try:
         (length,) = U32.unpack_from(content)
         table = json.loads(zlib.decompressobj().decompress(content[4 : 4 + length], MOST_TABLE))
@@ -203,7 +215,8 @@ def _table(content: bytes) -> tuple[list[Row], bytes]:
         rows, place = [], table["first"] - 1
         for skip, height, width, mode, extra in table["images"]:
             good &= all(isinstance(v, int) and 0 < v < 2**31 for v in (skip, height, width))
-            good &= isinstance(extra, str) and (mode == FILE or (mode in PLANES and max(height, width) < 2**20))
+            good &= mode in modes and (mode == FILE or max(height, width) < 2**20)
+            good &= isinstance(extra, str) and (mode != "P" or is_palette(extra))
             place += skip
             rows.append(Row(place, height, width, mode, extra))
     except (ValueError, KeyError, TypeError, struct.error, zlib.error, RecursionError) as why:

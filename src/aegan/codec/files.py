@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from aegan.codec.fixed import UNIT
 from aegan.codec.images import FILE, ImageSource, Picture
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
-from aegan.files import need_empty, whole_file
+from aegan.files import explained, need_empty, whole_file
 from aegan.model import Model
 from aegan.names import FreshNames, printable, safe
 from aegan.tensor_files import digest
@@ -88,7 +89,7 @@ def compress(
     blocks = Blocks(model, step)
     images = ImageSource(source, lossless, model.spec.format)
     count = pixels = 0
-    with whole_file(out) as file:
+    with explained(out), whole_file(out) as file:
         head = FileHead("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
         writer = Writer(file, head)
         if not isinstance(images.names, Numbered):
@@ -141,7 +142,8 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
 
     def images() -> Iterator[tuple[str, Picture]]:
         names = dict(_names(path))
-        seen, numbers = set[int](), set[int]()
+        known, numbers = set[int](), set[int]()  # places of images that came, or were left out when this was written
+        before, last = -1, -1  # the block that was read, and its last place
         for number, content in records(path, BLOCK):
             if number in numbers:  # a copy
                 continue
@@ -151,12 +153,15 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
                 result.whole = False
                 continue
             numbers.add(number)
+            known.update(range(last + 1 if number == before + 1 else group[0][0], group[-1][0] + 1))
+            before, last = number, group[-1][0]
             for place, picture in group:
-                seen.add(place)
                 result.images += 1
                 yield names.get(place, f"{place}"), picture
+        if before + 1 == found.blocks:
+            known.update(range(last + 1, len(names)))
         if result.expected != result.images:
-            result.whole, result.lost = False, [name for place, name in names.items() if place not in seen]
+            result.whole, result.lost = False, [name for place, name in names.items() if place not in known]
 
     return result, images()
 
@@ -189,7 +194,7 @@ class Folder:
         """Writes one: as PNG (CMYK as TIFF), or as the file it was."""
         suffix = ".png" if picture.mode != "CMYK" else ".tif"
         if picture.mode == FILE:
-            suffix = picture.extra if picture.extra[1:].isalnum() and len(picture.extra) < 8 else ".bin"
+            suffix = picture.extra if re.fullmatch(r"\.[a-z0-9]{1,6}", picture.extra) else ".bin"
         path = self.root / f"{self.names.of(safe(name))}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         if picture.mode == FILE:

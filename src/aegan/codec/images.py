@@ -62,6 +62,18 @@ class Picture:
         return image
 
 
+def is_palette(extra: str) -> bool:
+    """Whether this is what a picture of mode P has with it."""
+    palette, _, clear = extra.partition("|")
+    try:
+        colours, alpha = base64.b64decode(palette, validate=True), b""
+        if not clear.isdecimal():
+            alpha = base64.b64decode(clear, validate=True)
+    except ValueError:
+        return False
+    return len(colours) <= 768 and len(colours) % 3 == 0 and len(alpha) <= 256 and len(clear) < 400
+
+
 class ImageSource:
     """The images of any DATA, one after the other, at their own sizes.
 
@@ -99,10 +111,12 @@ class ImageSource:
                     f"{source} holds {stored.dtype}, and lossless means 8-bit pixels.",
                     "Leave --lossless out, or store uint8.",
                 )
-            alpha = stored.shape[1 if how.first else -1] in (2, 4) and len(stored.shape) == 4
-            kept = ImageFormat(channels=4) if exact and alpha else wanted
-            items = (item for chunk in stored.rows() for item in arrays.examples(chunk, how, kept)[0])
-            self._pictures = enumerate(map(_of_array, items))
+            chunks = stored.rows()
+            if exact:  # the very channels
+                parts = (chunk.transpose(0, 2, 3, 1) if how.first else chunk for chunk in chunks)
+            else:
+                parts = (arrays.examples(chunk, how, wanted)[0] for chunk in chunks)
+            self._pictures = enumerate(_of_array(np.atleast_3d(item)) for part in parts for item in part)
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:
@@ -149,11 +163,10 @@ def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:
     """
     opened = open_image(raw, name)
     with skipping():
-        if opened.size[0] * opened.size[1] > MOST_PIXELS:
-            raise Skip("too many pixels")
         if wanted is not None:
             return _exact(flatten(opened, wanted).image)
-        if opened.deep or opened.mode not in PLANES or opened.animated:
+        clear = opened.mode in ("1", "L") and opened.image is not None and "transparency" in opened.image.info
+        if opened.deep or opened.bands or clear or opened.animated or opened.mode not in PLANES:
             return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
         return _exact(upright(opened.load(), opened.orientation()))
 

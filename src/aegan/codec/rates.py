@@ -35,6 +35,7 @@ LOSSLESS: dict[str, dict[str, Any]] = {
     "PNG": {"optimize": True},
     "WEBP": {"lossless": True, "quality": 100, "method": 6},
 }
+MOST_SIDE, MOST_PIXELS = 16_383, 89_000_000  # of a mosaic: what WebP can hold, and Pillow reads
 SHOWN = {"JPEG": "JPEG", "WEBP": "WebP", "AVIF": "AVIF", "PNG": "PNG"}
 Say = Callable[[str], None]
 
@@ -131,16 +132,29 @@ def _all(model: Model, images: Array) -> Iterator[tuple[str, str, str, int, Arra
         yield OURS, "container", str(quality), *_ours(model, images, quality)
     if "Q" in model.networks:
         yield OURS, "container", "lossless", *_ours(model, images, None)
+    tall, wide = (side * count for side, count in zip(images.shape[1:3], mosaic(len(images)), strict=True))
+    whole = max(tall, wide) <= MOST_SIDE and tall * wide <= MOST_PIXELS  # else no program of that kind reads it
+    packings = ("files", "mosaic") if whole else ("files",)
     for kind, settings in LOSSY.items():
         if kind == "AVIF" and not features.check("avif"):
             continue
-        for packing in ("files", "mosaic"):
+        for packing in packings:
             for setting in settings:
                 how: dict[str, Any] = {"quality": setting} | ({"method": 6} if kind == "WEBP" else {})
                 yield SHOWN[kind], packing, str(setting), *_theirs(images, packing, kind, how)
     for kind, how in LOSSLESS.items():
-        for packing in ("files", "mosaic"):
+        for packing in packings:
             yield SHOWN[kind], packing, "lossless", *_theirs(images, packing, kind, how)
+
+
+def mosaic(n: int) -> tuple[int, int]:
+    """Rows and columns of so many images in one.
+
+    >>> mosaic(10)
+    (3, 4)
+    """
+    columns = math.ceil(math.sqrt(n))
+    return -(-n // columns), columns
 
 
 def _ours(model: Model, images: Array, quality: int | None) -> tuple[int, Array, float, float]:
@@ -158,8 +172,7 @@ def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tupl
     n, height, width, channels = images.shape
     pictures = images
     if packing == "mosaic":
-        columns = math.ceil(math.sqrt(n))
-        rows = -(-n // columns)
+        rows, columns = mosaic(n)
         blank = np.zeros((rows * columns - n, height, width, channels), np.uint8)
         pictures = joined(np.concatenate([images, blank]), rows * height, columns * width)[None]
     start = time.perf_counter()

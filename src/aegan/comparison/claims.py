@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any, Literal
 
 from aegan.comparison.settings import CONTROL, FLAGSHIP
-from aegan.comparison.statistics import difference, holm, least_p, rounded, signed_rank
+from aegan.comparison.statistics import difference, holm, least_p, rank_sum, rounded, signed_rank
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import Trial
 from aegan.strategies import strategies
@@ -115,7 +115,7 @@ def paired_verdict(differences: Sequence[float], name: str = "") -> PairedCompar
     p = signed_rank(differences)
     verdict: Verdict = "undecided"
     if p <= LEVEL:
-        verdict = "supported" if median(differences) < 0 else "not supported"
+        verdict = "supported" if rank_sum(differences) < 0 else "not supported"
     elif not wins:
         verdict = "not supported"
     return PairedComparison(name, len(differences), wins, losses, p, verdict)
@@ -161,8 +161,11 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
 
 def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
     target = {t.seed: min(v for _, v in t.curve) for t in trials if t.strategy == CONTROL and t.curve}
+    target |= {t.seed: math.inf for t in trials if t.strategy == CONTROL and t.failed}
 
     def seconds(trial: Trial) -> float | None:
+        if trial.failed:
+            return math.inf
         if trial.seed not in target:
             return None
         return next((at for at, value in trial.curve if value <= target[trial.seed]), math.inf)
@@ -175,10 +178,8 @@ def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
         return Claim("speed", claim, "undecided", None, f"{sentence(named(mine))} has no trial of a seed of those.")
     theirs, ours = median(known(trials, [CONTROL], seconds)), median(took)
     reached = f"after {ours:.0f} s" if math.isfinite(ours) else "not within the budget"
-    seen = (
-        f"By the Fréchet distance of pixels, '{CONTROL}' was at its best after {theirs:.0f} s; {named(mine)} "
-        f"was as good {reached}."
-    )
+    best = f"was at its best after {theirs:.0f} s" if math.isfinite(theirs) else "failed"
+    seen = f"By the Fréchet distance of pixels, '{CONTROL}' {best}; {named(mine)} was as good {reached}."
     return _answer("speed", claim, trials, mine, seconds, seen)
 
 
@@ -206,7 +207,7 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
     def repeats(trial: Trial) -> float | None:
         gap = trial.value("gap")
-        return None if gap is None else -gap
+        return math.inf if trial.failed else None if gap is None else -gap
 
     def centre(names: Sequence[str]) -> str:
         gaps = known(trials, names, lambda t: t.value("gap"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from html import escape
@@ -25,7 +26,7 @@ WIDEST = 640  # pixels of an embedded picture
 TICKS = 24  # points of a curve
 SAID_IF_UNUSUAL = (
     "size", "fit", "background", "transparent", "grey", "mirror", "space", "classes", "batch_size", "tune", "extractor",
-    "count",
+    "count", "precision", "device", "data_dir",
 )  # fmt: skip
 
 
@@ -213,11 +214,12 @@ def _pairs(results: Results) -> dict[str, Any]:
 def command(results: Results) -> str:
     """What repeats the comparison."""
     s = results.settings
-    words = ["aegan compare", s.data, "--strategies", ",".join(s.strategies), f"--seeds {s.seeds}"]
+    words = ["aegan compare", shlex.quote(s.data), "--strategies", ",".join(s.strategies), f"--seeds {s.seeds}"]
     words.append(f"--minutes {s.minutes:g}" if s.minutes is not None else f"--steps {s.steps}")
     for f in fields(s):
         value = getattr(s, f.name)
         if f.name in SAID_IF_UNUSUAL and value != f.default:
-            words.append(f"--{f.name.replace('_', '-')}" + ("" if value is True else f" {value}"))
-    words += [f"--set {n + '.' if n else ''}{k}={v}" for n, each in s.options.items() for k, v in each.items()]
+            words.append(f"--{f.name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}"))
+    chosen = [(f"{n}." if n else "", k, v) for n, each in s.options.items() for k, v in each.items()]
+    words += [f"--set {shlex.quote(f'{of}{k}={v}')}" for of, k, v in chosen]
     return " ".join(words)

@@ -29,15 +29,28 @@ def signed_rank(differences: Sequence[float]) -> float:
     d = np.asarray(differences, np.float64)
     if not len(d) or not d.any():
         return 1.0
-    size = np.abs(d)
-    rank = np.array([(size < s).sum() + 0.5 * ((size == s).sum() + 1) for s in size])[d != 0]
-    seen = abs(float((np.sign(d[d != 0]) * rank).sum()))
+    rank, seen = _ranks(d)[d != 0], abs(rank_sum(differences))
     n = len(rank)
     if n <= MOST:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
         return float((np.abs(signs @ rank) >= seen - 1e-9).mean())
     signs = np.random.default_rng(0).choice((-1.0, 1.0), (100_000, n))
     return float(((np.abs(signs @ rank) >= seen - 1e-9).sum() + 1) / (len(signs) + 1))
+
+
+def rank_sum(differences: Sequence[float]) -> float:
+    """The sum of signed ranks of that test: below 0 where the negative differences are more, or larger.
+
+    >>> rank_sum([-1.0, -2.0, 3.0]), rank_sum([0.0, -1.0])
+    (0.0, -2.0)
+    """
+    d = np.asarray(differences, np.float64)
+    return float((np.sign(d) * _ranks(d)).sum())
+
+
+def _ranks(d: np.ndarray) -> np.ndarray:
+    size = np.abs(d)
+    return np.array([(size < s).sum() + 0.5 * ((size == s).sum() + 1) for s in size])
 
 
 def least_p(pairs: int) -> float:

@@ -52,6 +52,10 @@ class ManifoldParzen(Fitted):
         """
         order = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0))[:MOST].sort().values
         order = order.to(codes.device)
+        if labels is not None:  # of a class that none of these is of, one
+            there = torch.unique(labels[order]).tolist()
+            lost = [(labels == c).nonzero()[0] for c in torch.unique(labels).tolist() if c not in there]
+            order = torch.cat((order, *lost)).sort().values
         labels = torch.full_like(order, -1) if labels is None else labels[order]
         codes, kept = codes[order], []
         for c in torch.unique(labels):

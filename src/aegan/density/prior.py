@@ -105,14 +105,16 @@ class Prior(nn.Module):
         """Codes as a latent GAN should see them: flat ones whitened, (N, d) with zeros in dead dimensions; spatial ones
         centred and of unit variance, in their own shape."""
         if z.ndim == 2:
-            u = self.whitening.encode(z)
+            with torch.autocast(z.device.type, enabled=False):
+                u = self.whitening.encode(z.float())
             return nn.functional.pad(u, (0, z.shape[1] - u.shape[1]))
         return (z - self.whitening.mean.view(z.shape[1:])) / self.spread
 
     def restore(self, v: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         if v.ndim == 2:
-            return self.whitening.flat(v[:, : self.whitening.dim])
+            with torch.autocast(v.device.type, enabled=False):
+                return self.whitening.flat(v[:, : self.whitening.dim].float())
         return v * self.spread + self.whitening.mean.view(v.shape[1:])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aegan.errors import UserError
-from aegan.events import Event, Step, Tick, parse
+from aegan.events import KINDS, Event, Step, Tick, parse
 from aegan.jsonl import json_objects
 
 MOST = 2**28  # bytes of a log
@@ -36,7 +36,7 @@ def read_any(path: Path) -> list[Event]:
     except OSError:
         raise UserError(f"{file} cannot be read.", "Give a run's folder, or a log in JSON lines or CSV.") from None
     lines = json_objects(text)
-    if lines and any("terms" in line or "event" in line for line in lines):
+    if any("terms" in line or str(line.get("event")) in KINDS for line in lines):
         return [parse(line) for line in lines]
     rows = lines or list(csv.DictReader(io.StringIO(text)))
     out = [line for row in rows for line in _translated(row)]

@@ -83,4 +83,5 @@ def taken_again(stages: Stages) -> Stages:
 def _again(stage: Stage | Fit, name: str) -> Stage | Fit:
     if isinstance(stage, Fit):
         return replace(stage, name=name)
-    return replace(stage, name=name, phases=tuple(replace(phase, lr=RATES * phase.lr) for phase in stage.phases))
+    phases = (replace(p, lr=RATES * p.lr, matrix_lr=RATES * p.matrix_lr) for p in stage.phases)
+    return replace(stage, name=name, phases=tuple(phases))

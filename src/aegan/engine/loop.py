@@ -122,7 +122,8 @@ class Engine:
         torch.manual_seed(self.config.seed)
         built = self.strategy.build(self.spec)
         if own:
-            built = use_networks(built, own, self.spec, strategy=self.strategy.name, alone=self.strategy.penalised)
+            s = self.strategy
+            built = use_networks(built, own, self.spec, strategy=s.name, alone=s.penalised, fixed=s.fixed_networks)
         self.init = self.ranks.broadcast_object(lambda: initial(built, self.spec)) if initial is not None else {}
         self.networks: Networks = {k: net.to(self.device) for k, net in built.items()}
         self.ranks.take_first(self.networks)

@@ -93,6 +93,7 @@ def conditions(result: Evaluation) -> dict[str, Any]:
         "extractor": x.get("name"),
         "weights of the extractor": str(x.get("sha256", ""))[:8],
         "resizing": x.get("resizing"),
+        "background of transparent images": x.get("alpha"),
     }
 
 

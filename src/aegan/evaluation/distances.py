@@ -78,8 +78,11 @@ def manifold(task: Task) -> None:
         )
 
 
+def evenly(length: int, count: int) -> np.ndarray:
+    """At most `count` places of so many, evenly spaced: images in folders of classes are in the order of these."""
+    return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
+
+
 def spread(x: Tensor, count: int) -> Tensor:
     """At most `count` rows, evenly spaced."""
-    if len(x) <= count:
-        return x
-    return x[np.linspace(0, len(x) - 1, count).astype(np.int64)]
+    return x if len(x) <= count else x[evenly(len(x), count)]

@@ -42,11 +42,11 @@ def draw(task: Task, folder: Path) -> None:
         if is_image:
             first = samples[:PAIRS]
             made["nearest"] = _pairs(first, train[nearest_items(first, train)[0][:, 0]])
-        if is_image and task.copied is not None:
+        if task.copied is not None and task.looked_up is not None:
             worst = np.argsort(task.copied.ratios, kind="stable")[:PAIRS]
             # one by one: the items may be a memory map, whose rows are wanted in this order
             nearest = np.stack([np.asarray(train[i]) for i in task.copied.nearest[worst]])
-            made["copied"] = _pairs(task.samples[worst], nearest)
+            made["copied"] = _pairs(task.looked_up[worst], nearest)
     if task.can("encode", "decode") and task.held:
         shown = slice(0, PAIRS if is_image else 5000)
         made["reconstructions"] = _reconstructions(task.held_out[shown], task.back[shown])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from aegan.errors import UserError
-from aegan.evaluation.distances import spread
+from aegan.evaluation.distances import evenly, spread
 from aegan.evaluation.task import Task
 from aegan.metrics import Measured, authenticity, copying, data_copying, frechet_interval
+from aegan.metrics.nearest import chance_of_copies
 
 MOST = 10_000  # samples whose neighbours are looked for, at a cost of samples × reference
 COPIES = 1000  # samples, and held-out items, that are looked up among all training items
@@ -28,15 +29,17 @@ def _copies(task: Task) -> None:
     """The share of samples that sit on one training image, in pixels over all of them and in features of the reference."""
 
     def in_pixels() -> Measured:
-        found = copying(
-            task.the_samples()[:COPIES], task.held_out[:COPIES], task.searched, progress=task.step("looking for copies")
-        )
-        task.copied = found
+        samples, held = (rows.at(evenly(len(rows), COPIES)) for rows in (task.the_samples(), task.held_out))
+        found = copying(samples[:], held[:], task.searched, progress=task.step("looking for copies"))
+        task.copied, task.looked_up = found, samples
         return found.share
 
     def in_features() -> Measured:
-        reference, held = task.features("base").numpy(), task.held_out_features().numpy()
-        return copying(task.features("samples").numpy()[:COPIES], held[:COPIES], reference).share
+        reference, held = task.features("base").numpy(), spread(task.held_out_features(), COPIES).numpy()
+        return copying(spread(task.features("samples"), COPIES).numpy(), held, reference).share
+
+    def by_chance() -> float:
+        return chance_of_copies(min(task.held, COPIES))
 
     for name, where, measure, against in (
         ("copies", "", in_pixels, len(task.searched)),
@@ -46,12 +49,12 @@ def _copies(task: Task) -> None:
             name,
             f"samples that look copied{where}",
             measure,
-            baseline=0.01,
+            baseline=by_chance,
             unit="%",
             count=min(task.count, COPIES),
             against=against,
-            meaning="Samples that sit far closer to one training image than to the others, as 1 % of held-out images "
-            "do by chance.",
+            meaning="Samples that sit far closer to one training image than to the others, as 1 % of new images do by "
+            "chance, and more where few are held out.",
         )
 
 

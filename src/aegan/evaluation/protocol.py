@@ -11,6 +11,7 @@ so that a set against its own copy has distance 0; its baseline is a part of it 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from aegan.evaluation.rows import Rows
 from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides, whole
 from aegan.evaluation.task import LEAST, SPAN, Steps, Task
 from aegan.figures import Evaluation
+from aegan.files import explained
 from aegan.metrics import MissingExtractor
 from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
@@ -137,13 +139,18 @@ def evaluate_run(
 
     Args:
         data: the data it was trained on, if it is open already; the others are those of `evaluate`.
+        out: a folder for the same pictures once more; those of the best checkpoint go to its subfolder `best`.
     """
     stem = "evaluation" if checkpoint == "last" else "evaluation-best"
     found = evaluate(
         run, data, metrics=metrics, extractor=extractor, count=count, reference=reference, size=size, seed=seed,
-        checkpoint=checkpoint, device=device, out=out or run.path / stem, progress=progress,
+        checkpoint=checkpoint, device=device, out=run.path / stem, progress=progress,
     )  # fmt: skip
     found.write(run.path / f"{stem}.json")
+    if out is not None:
+        also = Path(out) if checkpoint == "last" else Path(out) / checkpoint
+        with explained(also):
+            shutil.copytree(run.path / stem, also, dirs_exist_ok=True)
     return found
 
 
@@ -193,8 +200,9 @@ def _prepare(
         )
     samples = None if subject.items is None else subject.items.choose(n, seed)
     task = Task(
-        subject.model, data, samples, chosen, baseline, held, seed, device, step, halves=halves, remarks=remarks
-    )
+        subject.model, data, samples, chosen, baseline, held, seed, device, step,
+        halves=halves, split=split, remarks=remarks,
+    )  # fmt: skip
     if samples is None and task.can("sample"):
         step("sampling")
         task.samples = samples = task.sampled(n)

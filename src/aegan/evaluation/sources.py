@@ -91,6 +91,11 @@ def open_sides(
             f"{_name(what)} is not a run (it holds no config.yaml), so it needs something to be compared with.",
             "Add --against DATA: a folder of real images, a .zip, .npy/.npz, parquet, or a built-in name.",
         )
+    if size is not None and not _given_by_name(against):
+        raise UserError(
+            "--size says nothing here: the data to compare with are open already, in their own size.",
+            "Leave it out, or name the folder or file that holds them.",
+        )
     data, split = _against(against, ImageFormat.of(size), progress)
     items, said = _images(what, data, progress)
     weights = "unknown: the images were given, not made here"
@@ -206,7 +211,7 @@ def _reference(against: Source | None, run: Any, model: Model, progress: bool) -
         own = run.data().fingerprint
     except UserError:  # the data it was trained on cannot be opened any more
         own = ""
-    if split or data.fingerprint != own:
+    if data.fingerprint != own:
         return data, split, [f"Compared with {data.name}, which need not be what the run was trained on."]
     return data, True, []  # its own data by another name: what was held out of training stays so
 
@@ -215,14 +220,20 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
     """The data, and whether they are split into training and held-out items."""
     if isinstance(against, Data):
         return against, True
-    if isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file():
-        return Run(Path(against)).data(), True
-    if hasattr(against, "data") and callable(against.data):  # a run; of an array or a tensor this is no function
-        found: Data = against.data()
+    if not _given_by_name(against):
+        run: Any = Run(Path(against)) if isinstance(against, str | os.PathLike) else against
+        found: Data = run.data()
         return found, True
     points = isinstance(against, str) and against in ("ring", "grid")
     named = isinstance(against, str) and against in NAMES
     return _open(against, ImageFormat() if points else wanted, progress), named
+
+
+def _given_by_name(against: Any) -> bool:
+    """Whether it is neither a run nor data that are open, whose size is settled."""
+    if isinstance(against, str | os.PathLike):
+        return not (Path(against) / "config.yaml").is_file()
+    return not (isinstance(against, Data) or callable(getattr(against, "data", None)))  # of a tensor it is no function
 
 
 def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:

@@ -63,6 +63,7 @@ class Task:
         baseline: real items that stand in for perfect samples, the held-out ones first.
         held: how many of `baseline` are held out, never trained on; of data that are not split, all of them.
         halves: rows of the reference, the base and the baseline, if that is in it.
+        split: whether the data are divided into training and held-out items.
         extract: of images; None for vectors, and where it is missing, as `missing` says.
     """
 
@@ -76,11 +77,13 @@ class Task:
     device: str
     step: Steps
     halves: tuple[np.ndarray, np.ndarray] | None = None
+    split: bool = True
     extract: Extractor | None = None
     missing: str = ""
     figures: list[Figure] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    copied: Copying | None = None  # what the search for copies in pixels found
+    copied: Copying | None = None  # what the search for copies in pixels found, and of which samples
+    looked_up: Rows | None = None
     _features: dict[str, Tensor | UserError] = field(default_factory=dict)
     _statistics: dict[str, Statistics] = field(default_factory=dict)
 
@@ -106,7 +109,7 @@ class Task:
     def searched(self) -> np.ndarray:
         """The training items among which copies are looked for: all; of streamed ones, which must be decoded for it,
         `SEARCHED`, evenly spaced. Of data that are not split, the base."""
-        if self.halves is not None:
+        if not self.split:
             return self.base.choose(SEARCHED, 0)[:]
         items = self.data.train.items
         if isinstance(items, Streamed) and len(items) > SEARCHED:

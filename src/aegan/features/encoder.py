@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from aegan.config import as_plain
 from aegan.data import arrays
 from aegan.data.files import Found
+from aegan.data.fit import fit_all
 from aegan.data.format import ImageFormat
 from aegan.data.given import in_python
 from aegan.errors import UserError
@@ -41,8 +42,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         strategy: one that encodes and decodes; see `aegan strategies`.
         code_dim: numbers of a code, for strategies that have this option; None: the strategy's own.
         steps, minutes: the budget, one of them; steps repeat exactly on the same machine. Neither: 1,000 steps.
-        size: to which images are brought for training, a side or "WIDTHxHEIGHT"; None: their own. X must then have this
-            size in `transform`.
+        size: to which images are brought, a side or "WIDTHxHEIGHT", in `transform` too; None: their own.
         seed: of everything random.
         preset: named numbers of the strategy; None: by the size of X.
         batch_size: examples a step; None: the strategy's.
@@ -106,11 +106,16 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             ValueError: X is neither vectors nor images, or not finite.
         """
         from aegan.api import fit
+        from aegan.strategies import strategy
 
         if self.run is not None:
             self._taken()
             self._items(X, reset=False)
             return self
+        if not {"encode", "decode"} <= strategy(self.strategy).capabilities:
+            raise UserError(
+                f"Strategy '{self.strategy}' has no codes.", "Take one that encodes: see `aegan strategies`."
+            )
         items = self._items(X, reset=True)
         if len(items) < LEAST:
             raise ValueError(f"n_samples={len(items)}: Encoder needs at least {LEAST} examples to learn from.")
@@ -170,11 +175,13 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _items(self, X: Any, *, reset: bool) -> Array:
         """X as a model takes it: uint8 (N, H, W, C) or float32 (N, D)."""
+        if reset:
+            self.depth_ = None
         if not _may_be_images(X):
             return np.asarray(validate_data(self, X, reset=reset, dtype=np.float32), np.float32)
         try:
             if isinstance(X, list | tuple) and isinstance(X[0], Image.Image):
-                X = [np.asarray(x if x.mode in ("L", "RGB", "RGBA") else x.convert("RGB")) for x in X]
+                X = _of_one_mode(X)
             held = in_python(X)
             if isinstance(held, Found):
                 raise ValueError("Images must be of one size here: scale them before.")
@@ -188,12 +195,22 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if reset:
             self.depth_ = how.depth
             self.n_features_in_ = int(np.prod(images.shape[1:]))
+        elif self.model_.spec.is_image:
+            images = fit_all(images, self.model_.spec.format)
         return images
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _of_one_mode(images: Sequence[Image.Image]) -> list[Array]:
+    """Images of Pillow as arrays: of what is not grey, colour or deep, the colours."""
+    modes = {image.mode for image in images}
+    if len(modes) > 1 or not modes <= {"L", "RGB", "RGBA", "I;16", "F"}:
+        images = [image.convert("RGBA" if "RGBA" in modes else "RGB") for image in images]
+    return [np.asarray(image) for image in images]
 
 
 def _may_be_images(X: Any) -> bool:

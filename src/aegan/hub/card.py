@@ -146,11 +146,15 @@ def push(source: str | Path, repo: str, *, private: bool = False) -> str:
         try:
             address = str(api.create_repo(repo, private=private, exist_ok=True))
             api.upload_folder(
-                repo_id=repo, folder_path=folder, allow_patterns=list(FILES), commit_message="Upload model with aegan"
+                repo_id=repo,
+                folder_path=folder,
+                allow_patterns=list(FILES),
+                delete_patterns=["evaluation.json", "samples.png"],  # of a model that was there before
+                commit_message="Upload model with aegan",
             )
         except Exception as error:  # the package's own, those of its HTTP client, and the system's
             raise UserError(
-                f"The model cannot be pushed to {repo}: {why_not(hub, error)}",
+                f"The model cannot be pushed to {repo}: {why_not(hub, error, 'there is no connection.')}",
                 "Log in with `hf auth login`. Or write the folder with `aegan export RUN --hub DIR` and upload that.",
             ) from error
     return address

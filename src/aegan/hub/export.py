@@ -10,6 +10,7 @@ import importlib.util
 import io
 import json
 import logging
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -116,7 +117,10 @@ def export_program(model: Model, folder: Path) -> dict[str, Any]:
 
 
 def load_program(path: Path) -> ExportedProgram:
-    """A `torch.export` program that holds no object but tensors, so that reading it executes nothing.
+    """A `torch.export` program that holds nothing pickled.
+
+    That does not make a file from a stranger safe: torch's reader evaluates the expressions that its graph holds. Files
+    to be shared are the ONNX export and safetensors.
 
     Raises:
         UserError: it is no such program, is damaged, or holds something that reading would unpickle.
@@ -137,18 +141,23 @@ def load_program(path: Path) -> ExportedProgram:
 
 
 def _pickled(archive: zipfile.ZipFile) -> str:
-    """The first entry of a .pt2 that torch would execute in part or whole; "" if there is none."""
-    for name in archive.namelist():
-        if name.endswith("_config.json"):
+    """The first entry of a .pt2 that torch would unpickle; "" if there is none."""
+    names = archive.namelist()
+    # torch's own reader finds names in any case, and of two of one name may take the other one
+    if len({name.lower() for name in names}) < len(names):
+        return "several entries of one name"
+    for name in names:
+        if name.lower().endswith("_config.json"):
             entries = json.loads(archive.read(name))["config"]
-            if any(entry["use_pickle"] for entry in entries.values()):
-                return name
-        elif name.endswith(".pt"):  # the inputs it was traced with
+            for entry in entries.values():
+                if entry["use_pickle"] or not re.fullmatch(r"(weight|tensor)_\d+", entry["path_name"]):
+                    return name
+        elif name.lower().endswith(".pt"):  # the inputs it was traced with
             try:
                 torch.load(io.BytesIO(archive.read(name)), weights_only=True)
             except Exception:  # torch.export.load would go on and unpickle it
                 return name
-        elif "aotinductor" in name or name.endswith((".so", ".pyd", ".dll")) or "custom_obj" in name:
+        elif re.search(r"aotinductor|custom_obj|opaque_obj|\.(so|pyd|dll)$", name.lower()):
             return name
     return ""
 

@@ -35,9 +35,11 @@ def prdc(real: Tensor | np.ndarray, fake: Tensor | np.ndarray, *, k: int = 5) ->
     """
     out = {}
     for name, each in _per_item(real, fake, k).items():
-        error = float(each.std(correction=1)) / len(each) ** 0.5
-        most = float("inf") if name == "density" else 1.0
-        out[name] = Measured.normal(float(each.mean()), error, least=0.0, most=most)
+        if name == "density":
+            error = float(each.std(correction=1)) / len(each) ** 0.5
+            out[name] = Measured.normal(float(each.mean()), error, least=0.0)
+        else:
+            out[name] = Measured.share(float(each.mean()), len(each))
     return out
 
 

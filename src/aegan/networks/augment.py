@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aegan.collectives import all_reduce_mean
+from aegan.collectives import all_gather_rows
 
 MOST = 0.8  # above, changes begin to leak into G
 TARGET = 0.6  # of r: eight pairs of ten told right
@@ -46,8 +46,8 @@ class Augment(nn.Module):
         Args:
             margin: D(x) − D(G(z)) of a batch, (N,).
         """
-        self.r.lerp_(all_reduce_mean(margin.float().sign().mean()), 0.01)
-        # the whole batch's size is not known here; that of this part of it only sets the pace
+        margin = all_gather_rows(margin.float())
+        self.r.lerp_(margin.sign().mean(), 0.01)
         self.p.add_((self.r - TARGET).sign() * (len(margin) / RAMP)).clamp_(0, MOST)
 
     def forward(self, x: Tensor) -> Tensor:

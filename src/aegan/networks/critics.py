@@ -100,7 +100,7 @@ class ImageBody(CriticBody):
         widths = stage_widths(width, len(plan))
         self.stages = nn.ModuleList()
         for i, _ in enumerate(plan):
-            down: nn.Module = _halving(widths[i - 1], widths[i], plan[i - 1]) if i else nn.Identity()
+            down: nn.Module = halving(widths[i - 1], widths[i], plan[i - 1]) if i else nn.Identity()
             self.stages.append(nn.Sequential(down, CriticBlock(widths[i], depth=len(plan))))
         for conv in self.modules():
             if isinstance(conv, nn.Conv2d) and max(conv.stride) == 2:
@@ -120,8 +120,8 @@ class ImageBody(CriticBody):
         return maps
 
 
-def _halving(inputs: int, outputs: int, size: tuple[int, int]) -> nn.Conv2d:
-    """Halves the sides of a map, but one that is 1 already, as in long and narrow images."""
+def halving(inputs: int, outputs: int, size: tuple[int, int]) -> nn.Conv2d:
+    """Halves the sides (h, w) of a map, but one that is 1 already, as in long and narrow images."""
     kernel, stride = zip(*((4, 2) if side > 1 else (3, 1) for side in size), strict=True)
     return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=1)
 

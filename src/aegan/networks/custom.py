@@ -170,7 +170,13 @@ def made(given: Mapping[str, Own], spec: DataSpec, *, anew: bool = False) -> dic
 
 
 def use_networks(
-    nets: dict[str, nn.Module], own: Mapping[str, nn.Module], spec: DataSpec, *, strategy: str, alone: bool = False
+    nets: dict[str, nn.Module],
+    own: Mapping[str, nn.Module],
+    spec: DataSpec,
+    *,
+    strategy: str,
+    alone: bool = False,
+    fixed: Iterable[str] = (),
 ) -> dict[str, nn.Module]:
     """The networks of a strategy with some replaced.
 
@@ -178,12 +184,13 @@ def use_networks(
         own: E, G or D, those of yours.
         strategy: its name, for messages.
         alone: whether D must judge each example by itself, because its gradient is penalised.
+        fixed: names that stay, since others of the strategy's networks are made for them.
 
     Raises:
         UserError: the strategy has no such network, or the shapes are not those that it needs.
     """
     x = torch.zeros(2, *spec.shape)
-    able = {name for name in ("E", "G", "D") if name in nets and _replaceable(nets[name], x)}
+    able = {name for name in ("E", "G", "D") if name in nets and name not in fixed and _replaceable(nets[name], x)}
     for name in own:
         if name not in able:
             those = ", ".join(n for n in nets if n in able) or "none"

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from aegan.networks.critics import halving
+
 SIDE = 4  # to which every head reduces its map
 
 
@@ -50,10 +52,9 @@ class Head(nn.Module):
     def __init__(self, channels: int, sides: tuple[int, int], *, width: int, classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [spectral_norm(nn.Conv2d(channels, width, 1)), nn.LeakyReLU(0.2)]
-        side = max(sides)
-        while side > SIDE:
-            layers += [spectral_norm(nn.Conv2d(width, width, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
-            side //= 2
+        while max(sides) > SIDE:
+            layers += [spectral_norm(halving(width, width, sides)), nn.LeakyReLU(0.2)]
+            sides = (max(1, sides[0] // 2), max(1, sides[1] // 2))
         self.body = nn.Sequential(*layers, spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2))
         self.logit = spectral_norm(nn.Conv2d(width, 1, 1))
         self.embed = spectral_norm(nn.Embedding(classes, width)) if classes else None

@@ -25,7 +25,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = max(1, width // HEAD)
+        self.heads = next(n for n in range(max(1, width // HEAD), 0, -1) if width % n == 0)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 

@@ -52,8 +52,8 @@ def drifting_field(
             distances[y[:, None] != torch.cat((y, y_real))[None]] = FAR
         fields, sizes = torch.zeros_like(x), []
         for temperature in temperatures:
-            k = torch.softmax(-distances / temperature, 1)  # over each row; the columns' sums follow
-            k = k / k.sum(0, keepdim=True).clamp_min(1e-12).sqrt()
+            logits = -distances / temperature
+            k = (logits.softmax(1) * logits.softmax(0)).sqrt()
             pushing, pulling = k[:, :n], k[:, n:]
             field = (pulling * pushing.sum(1, keepdim=True)) @ real - (pushing * pulling.sum(1, keepdim=True)) @ x
             sizes.append(field.square().mean().sqrt())

@@ -85,6 +85,9 @@ def verdict(facts: Facts) -> list[str]:
     fd, baseline = values(facts, "fd")
     back, _ = values(facts, "fd_reconstructions")
     if fd is not None and baseline is not None and baseline > 0:
+        counts = {} if facts.evaluation is None else facts.evaluation.counts
+        unseen = counts.get("held_out", 0) >= counts.get("baseline", 0)
+        real = f"real {facts.item}s " + ("that it was never trained on" if unseen else "outside the reference")
         times = f"{fd / baseline:.1f}" if fd < 10 * baseline else f"{fd / baseline:,.0f}"
         near = (
             "as good as this measure can tell"
@@ -93,7 +96,7 @@ def verdict(facts: Facts) -> list[str]:
         )
         out.append(
             f"Its samples stand at a Fréchet distance (how far two crowds differ; lower is better) of {_n(fd)} from "
-            f"the training data; real {facts.item}s that it was never trained on stand at {_n(baseline)}. That is {near}."
+            f"the training data; {real} stand at {_n(baseline)}. That is {near}."
         )
         if back is not None and fd > 1.15 * baseline:
             out.append(

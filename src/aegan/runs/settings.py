@@ -146,7 +146,8 @@ class RunSettings:
     def placed(self, folder: Path, data: str | None = None) -> RunSettings:
         """The same with the places of its files as they are now, for a run in `folder`; `data`: where its data was found."""
         r = self.run
-        networks = r.networks and r.networks.rpartition(":")[0]
+        of_file = r.networks is not None and not r.networks.startswith(IN_PYTHON)
+        networks = r.networks.rpartition(":")[0] if of_file and r.networks else r.networks
         named = {"data_dir": r.data_dir, "init": r.init, "space": r.space, "networks": networks}
         typed = {k: v for k, v in named.items() if v is not None and not v.startswith(IN_PYTHON)}
         paths = {k: where(k, v, self, folder) for k, v in typed.items()}

@@ -124,7 +124,7 @@ def _run_routes(api: FastAPI, following: Following) -> None:
     @api.get("/api/run/log")
     def log(
         after: Annotated[
-            str, Query(pattern=r"^(\d{1,20}:\d{1,15})?$", description="The mark of an earlier answer.")
+            str, Query(pattern=r"^(\d{1,40}:\d{1,15})?$", description="The mark of an earlier answer.")
         ] = "",
     ) -> LogLines:
         lines, behind, fresh, more = following.lines(after)

@@ -170,14 +170,16 @@ class RequestGuard:
             raise Refused(400, f"This server does not answer to that host name. {hint}")
         if not scope["path"].startswith("/api/"):  # a link on another page may lead to this one
             return
+        foreign = Refused(403, "Requests from other sites are refused.")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            raise Refused(403, "Requests from other sites are refused.")
-        origin = headers.get("origin")
-        if origin is None or (sender := urlsplit(origin).netloc).lower() == host.lower():
-            return
+            raise foreign
+        try:
+            sender = urlsplit(headers["origin"]).netloc if "origin" in headers else host
+        except ValueError:  # not an address
+            raise foreign from None
         # some proxies put their own name for this machine into Host, and leave Origin as the browser sent it; `*` names none
-        if _name(sender) not in self.door.names:
-            raise Refused(403, "Requests from other sites are refused.")
+        if sender.lower() != host.lower() and _name(sender) not in self.door.names:
+            raise foreign
 
     async def _body(self, scope: MutableMapping[str, Any], headers: dict[str, str], receive: Receive) -> bytes:
         most = self.limits.upload if scope["path"] in UPLOADS else self.limits.body

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FITTED = 1000  # samples whose codes give the principal directions
 SEARCHED = 20_000  # images among which neighbours are looked for, at most
+SEARCHED_BYTES = 2**30  # of their pixels
 KEPT = 8  # sets of samples whose codes are remembered
 
 
@@ -169,7 +170,8 @@ class Play:
                 if data.spec.shape != spec.shape:
                     raise UserError("its images have another shape now")
                 split = data.train
-                index = np.unique(np.linspace(0, len(split) - 1, min(len(split), SEARCHED)).astype(np.int64))
+                most = min(len(split), SEARCHED, SEARCHED_BYTES // int(np.prod(spec.shape)))
+                index = np.unique(np.linspace(0, len(split) - 1, most).astype(np.int64))
                 items = np.asarray(split.items[index])
                 of = f"{len(items):,}" if len(items) == len(split) else f"{len(items):,} of {len(split):,}"
                 return Searched(

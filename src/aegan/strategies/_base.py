@@ -150,6 +150,7 @@ class Strategy(ABC):
     capabilities: ClassVar[frozenset[Capability]]
     vectors: ClassVar[bool] = True  # works on (D,) data too
     uses_autoencoder: ClassVar[bool] = True  # claims are about those that do
+    fixed_networks: ClassVar[frozenset[str]] = frozenset()  # those that no network of the user's can replace
     pack = 1  # examples that D judges together
 
     batch_size: int = option(128, "examples per step")

@@ -68,7 +68,7 @@ class Energetic(Generating, Coded):
         betas = (self.beta1, 0.99)
         critic = Phase(
             "D", ("E", "R", state), self.critic, self.lr, betas, weight_decay=self.weight_decay, clip=1.0, final=0.1,
-            critic=True,
+            critic=True, matrix_lr=self.matrix_lr,
         )  # fmt: skip
         generator = Phase("G", ("G",), self.generator, self.lr_generator, betas, clip=1.0, final=0.1)
         return (self.count_stage(), Stage("play", 1.0, (critic, generator), ema=("G",), ema_decay=self.ema_decay))

@@ -15,7 +15,7 @@ from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.strategies import Batch, Clock, DataSpec, Loss, Networks, Phase, Strategy, option
 from aegan.strategies._groups import Compressing, Generating, PhaseLoss, PriorName, WithPrior, standard_normal
-from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss, in_fp32, noisy
+from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss, in_fp32
 
 GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
 Self = TypeVar("Self", bound="JudgedImages")
@@ -109,7 +109,8 @@ class JudgedImages(Judged):
         if self.augment == "on" and not spec.is_image:
             raise UserError("augment=on changes images, and this data is vectors.", "Leave it at auto.")
         small = spec.is_image and 0 < spec.count < SMALL
-        return replace(self, augment="on" if small else "off") if self.augment == "auto" else self
+        chosen = super().resolve_auto(spec)
+        return replace(chosen, augment="on" if small else "off") if self.augment == "auto" else chosen
 
     def critic_network(self, spec: DataSpec) -> Critic:
         return self.augmented(super().critic_network(spec))
@@ -156,15 +157,10 @@ class Matched(WithPrior, Compressing, Judged):
         C = build_critic(self.code(spec), width=self.critic_width, codes=True)
         return {"E": E, "G": G, "C": C, **self.prior_networks()}
 
-    @property
-    def first_preview(self) -> Literal["sample", "reconstruct"]:
-        """What pictures can show before the prior is fitted."""
-        return "sample" if self.prior == "normal" else "reconstruct"
-
     def code_critic_loss(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_C of `loss`: of nonsaturating sp(−C(z)) + sp(C(E(x) + ε)) + γ/2 |∇C(z)|²,  z ~ N(0, I)."""
         with torch.no_grad():
-            made = noisy(self.encode(nets, batch.x), self.noise)
+            made = self.with_noise(self.encode(nets, batch.x))
         return self.critic_loss(nets["C"], standard_normal(nets["G"], len(made)), made, None, clock)
 
     def code_generator_loss(self, nets: Networks, z: Tensor) -> Tensor:

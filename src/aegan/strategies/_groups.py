@@ -125,8 +125,11 @@ class Compressing(Coded):
 
     def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − G(E(x) + ε)|₁ + w2 |x − G(E(x) + ε)|₂²,  ε ~ N(0, noise² Var E(x))."""
-        z = noisy(nets["E"](batch.x), self.noise, of_all=self.noise_of == "all")
-        return Loss(self.reconstruction(batch.x, nets["G"](z)))
+        return Loss(self.reconstruction(batch.x, nets["G"](self.with_noise(nets["E"](batch.x)))))
+
+    def with_noise(self, z: Tensor) -> Tensor:
+        """Codes z + ε."""
+        return noisy(z, self.noise, of_all=self.noise_of == "all")
 
     def reconstruction(self, x: Tensor, back: Tensor) -> dict[str, Tensor]:
         """The terms w1 |x − x̂|₁, w2 |x − x̂|₂², and a perceptual term on a Laplacian pyramid, each (N,)."""
@@ -214,6 +217,11 @@ class WithPrior(Strategy):
     @property
     def uses_labels(self) -> bool:
         return self.prior != "normal"
+
+    @property
+    def first_preview(self) -> Literal["sample", "reconstruct"]:
+        """What pictures can show before the prior is fitted."""
+        return "sample" if self.prior == "normal" else "reconstruct"
 
     def prior_networks(self) -> Networks:
         """P, not yet fitted; nothing if codes are drawn from N(0, I)."""

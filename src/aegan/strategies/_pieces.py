@@ -75,8 +75,10 @@ def density_loss(nets: Networks, batch: Batch, clock: Clock, encode: Encode) -> 
 
 def count_classes(nets: Networks, view: View) -> dict[str, Any]:
     """Fills the class frequencies Y, from which a generator without a prior of codes draws its classes."""
+    if not view.spec.classes:
+        return {"classes": 0}
     labels = [batch.y for batch in view.batches("train") if batch.y is not None]
-    if not view.spec.classes or not labels:
+    if not labels:
         return {"classes": 0}
     return typed(nets, "Y", Frequencies).fit(torch.cat(labels))
 

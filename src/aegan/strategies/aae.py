@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import Matched
-from aegan.strategies._pieces import noisy
 
 
 @register
@@ -31,6 +30,7 @@ class AAE(Matched):
     where = "its code against a prior"
 
     noise: float = option(0.2, "noise on codes, in standard deviations", source="ours", searchable=True)
+    ema_decay: float = option(0.998, "has no meaning here")
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (
@@ -42,4 +42,4 @@ class AAE(Matched):
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = sp(−C(E(x) + ε))."""
-        return Loss({"L_E": self.code_generator_loss(nets, noisy(self.encode(nets, batch.x), self.noise))})
+        return Loss({"L_E": self.code_generator_loss(nets, self.with_noise(self.encode(nets, batch.x)))})

@@ -56,6 +56,7 @@ class ALAE(Judged, Coded):
     )
     gamma: float = option(1.0, "γ of R1 through E", source="the paper's 10, for its sizes", searchable=True)
     code_width: int = option(64, "width of F and D")
+    critic_width: int = option(48, "has no meaning here: D is as wide as code_width says")
     w_weight: float = option(1.0, "weight of |F(z) − E(G(F(z)))|²", source="the paper")
 
     def build(self, spec: DataSpec) -> Networks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -12,7 +12,6 @@ from aegan.objectives.reconstruction import l1
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Coded, WithPrior, half_drawn, standard_normal
-from aegan.strategies._pieces import game_critic_loss, game_generator_loss
 
 
 @register
@@ -63,12 +62,13 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
             self.critic_phase(self.critic),
             self.critic_phase(self.code_critic, "C", ("C",)),
         )
-        return (Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay), *self.prior_stages(self.encode))
+        play = Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay, preview=self.first_preview)
+        return play, *self.prior_stages(self.encode)
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = λ |x − G(E(x))|₁ + L_G(C; E(x)); with nonsaturating sp(−C(E(x)))."""
         z = self.encode(nets, batch.x)
-        play = game_generator_loss(nets["C"], self.game, z, standard_normal(nets["G"], len(z)), None)
+        play = self.generator_loss(nets["C"], z, standard_normal(nets["G"], len(z)), None)
         return Loss({"L1": self.lam * l1(batch.x, nets["G"](z).float()), "L_C": play})
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
@@ -89,8 +89,6 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
         """L_C of `loss` on z against E(x); with nonsaturating sp(−C(z)) + sp(C(E(x))) + γ/2 |∇C(z)|²."""
         with torch.no_grad():
             fake = self.encode(nets, batch.x)
-        real, gamma2 = standard_normal(nets["G"], len(fake)), self.gamma_codes if self.game.relative else 0.0
-        loss = game_critic_loss(
-            nets["C"], self.game, real, fake, None, clock, gamma1=self.gamma_codes, gamma2=gamma2, every=1
-        )
+        on_codes = replace(self, gamma=self.gamma_codes, penalty_every=1)
+        loss = on_codes.critic_loss(nets["C"], standard_normal(nets["G"], len(fake)), fake, None, clock)
         return Loss({"L_C" if k == "L_D" else k: v for k, v in loss.terms.items()}, {"margin_C": loss.watch["margin"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aegan.collectives import all_reduce_mean
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies import Batch, Clock, Loss, Networks, option, register
@@ -36,6 +37,6 @@ class BetaVAE(Bounding):
         back, mu, log_var = self.reconstruct(nets, batch.x)
         kl = kl_standard_normal(mu, log_var)
         c = self.capacity * min(1.0, clock.progress / 0.75)
-        excess = (kl.mean() - c).abs() if self.capacity else kl
+        excess = (all_reduce_mean(kl.mean()) - c).abs() if self.capacity else kl
         weight = self.beta * self.sigma**2 / batch.x[0].numel()
         return Loss({"NLL": 0.5 * l2(batch.x, back), "KL": weight * excess}, watch={"nats": kl.detach()})

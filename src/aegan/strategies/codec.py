@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from aegan.networks.klt import KLTDecoder, KLTEncoder, PatchKLT
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, View, option, register, typed
 from aegan.strategies._groups import Coded, WithPrior
 
+MOST_VALUES = 100_000_000  # of the images that the transform is fitted to
 GREY = 127.5  # grey levels to a unit of images, which lie in [-1, 1]; vectors are counted alike
 
 
@@ -44,6 +46,8 @@ class Codec(WithPrior, Coded):
     steps: tuple[float, ...] = option((2.0, 12.0), "least and greatest step s that is learned")
     offset: float = option(0.4, "of rounding: 0.5 is to the nearest, less favours small numbers")
     blocks: int = option(2, "residual blocks of E and of G")
+    code_dim: int | None = option(None, "has no meaning here: a code has as many numbers as an image has values")
+    code_stride: int | None = option(None, "has no meaning here")
     transform_limit: int = option(5_000, "most images that the transform is fitted to")
     density_width: int = option(48, "width of H")
     density_places: int = option(64, "places of each plane that a step of H reads, at random; 0: all")
@@ -84,7 +88,8 @@ class Codec(WithPrior, Coded):
 
     def fit_transform(self, nets: Networks, view: View) -> dict[str, Any]:
         """Fits the linear part of E and G, and the scales that H expects."""
-        x = torch.cat([batch.x for batch in view.batches("train", limit=self.transform_limit)])
+        limit = min(self.transform_limit, MOST_VALUES // math.prod(view.spec.shape))  # they lie in memory several times
+        x = torch.cat([batch.x for batch in view.batches("train", limit=limit)])
         E, G = typed(nets, "E", KLTEncoder), typed(nets, "G", KLTDecoder)
         share = E.klt.fit(x)
         G.klt.load_state_dict(E.klt.state_dict())

@@ -12,7 +12,6 @@ from aegan.collectives import all_gather_rows
 from aegan.objectives.views import nt_xent, view
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Compressing, WithPrior
-from aegan.strategies._pieces import noisy
 
 
 @register
@@ -70,4 +69,4 @@ class Contrastive(WithPrior, Compressing):
         seen, code = nets["E"](torch.cat((self.seen(x), self.seen(x), x))).split((2 * len(x), len(x)))
         a, b = (all_gather_rows(h) for h in nets["H"](seen).chunk(2))
         terms = {"L_view": self.contrast * nt_xent(a, b, self.temperature)}
-        return Loss({**terms, **self.reconstruction(x, nets["G"](noisy(code, self.noise)))})
+        return Loss({**terms, **self.reconstruction(x, nets["G"](self.with_noise(code)))})

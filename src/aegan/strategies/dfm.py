@@ -34,6 +34,7 @@ class DFM(Played):
     paper = "Warde-Farley & Bengio 2017, https://openreview.net/forum?id=S1X7nhsxl"
     summary = "A denoising autoencoder of the critic's features shows the generator where data's features are."
     where = "as a loss on features"
+    fixed_networks = frozenset({"D"})  # others are made for its features
 
     lambda_adv: float = option(1.0, "λ_adv, weight of the game", source="Warde-Farley & Bengio 2017")
     lambda_dn: float = option(0.03, "λ_dn, weight of the denoising term", source="the same: 0.03 / n_h, of a sum")

@@ -42,6 +42,7 @@ class LatentWGAN(OnCodes, Judged):
     play_width: int = option(
         128, "half the width of H's and a quarter of C's hidden layers", source="Achlioptas 2018: 128 to 512"
     )
+    critic_width: int = option(48, "has no meaning here: C is as wide as play_width says")
     loss: GameName = option("wgan-gp", "the game on codes", source="Achlioptas 2018")
     lr_critic: float = option(
         5e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4", searchable=True

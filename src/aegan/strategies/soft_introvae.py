@@ -58,9 +58,11 @@ class SoftIntroVAE(WithPrior, Variational):
             replace(self.autoencode(loss, name, (name,)), lr=self.lr_game, weight_decay=0.0, final=0.1)
             for name, loss in (("E", self.encoder), ("G", self.generator))
         )
+        game, kept = (encoder, generator), ("E", "G")
+        play = Stage("play", 1 - self.vae_share, game, ema=kept, ema_decay=self.ema_decay, preview=self.first_preview)
         return (
             Stage("compress", self.vae_share, (self.autoencode(self.vae, "VAE"),), preview="reconstruct"),
-            Stage("play", 1 - self.vae_share, (encoder, generator), ema=("E", "G"), ema_decay=self.ema_decay),
+            play,
             *self.prior_stages(self.posterior_sample),
         )
 

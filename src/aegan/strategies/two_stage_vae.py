@@ -56,7 +56,7 @@ class TwoStageVAE(Annealed):
         return {"E": E, "G": G, "E2": E2, "G2": G2, "S": Number(1.0)}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        second = Phase("VAE2", ("E2", "G2"), self.second, lr=self.second_lr, clip=1.0)
+        second = Phase("VAE2", ("E2", "G2", "S"), self.second, lr=self.second_lr, clip=1.0)
         return (
             Stage("first", self.first_share, (self.autoencode(self.first, "VAE"),), warmup=100, preview="reconstruct"),
             Stage("second", self.second_share, (second,), warmup=100),
@@ -71,7 +71,9 @@ class TwoStageVAE(Annealed):
         """L = 1/2 log E|z − G₂(u)|² + 1/d KL(q(u|z) || N(0, I)),  z ~ q(z|x), u ~ q(u|z)."""
         with torch.no_grad():
             z = self.posterior_sample(nets, batch.x).flatten(1)
-        return self.evidence_bound(z, *self.again(nets, z), self.annealed(clock))
+        loss = self.evidence_bound(z, *self.again(nets, z), self.annealed(clock))
+        typed(nets, "S", Number).keep(loss.watch["MSE"].sqrt())  # γ_z as the batch has it, for samples until *spread*
+        return loss
 
     def again(self, nets: Networks, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """G₂(u), u ~ q(u | z), and μ(z) and log σ²(z) of q(u | z)."""

@@ -10,12 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.collectives import all_reduce_mean
+from aegan.errors import UserError
 from aegan.networks import Critic
 from aegan.objectives.reconstruction import feature_distance
 from aegan.objectives.regularisers import kl_standard_normal
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
 from aegan.strategies._games import GameName, JudgedImages
 from aegan.strategies._groups import Variational, WithPrior, half_drawn
+from aegan.text import plural
 
 
 @register
@@ -54,7 +56,12 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)
-        return {"E": E, "G": G, "D": self.critic_network(DataSpec(spec.shape)), **self.prior_networks()}
+        D = self.critic_network(DataSpec(spec.shape))
+        with torch.no_grad():
+            maps = len(D.features(torch.zeros(1, *spec.shape)))
+        if not 0 <= self.layer < maps:
+            raise UserError(f"layer={self.layer}: D has {plural(maps, 'map')} here.", "Take one from 0, the finest.")
+        return {"E": E, "G": G, "D": D, **self.prior_networks()}
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (
@@ -62,10 +69,8 @@ class VAEGAN(WithPrior, JudgedImages, Variational):
             self.autoencode(self.encoder, "E", ("E",)),
             self.generator_phase(self.generator),
         )
-        return (
-            Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay),
-            *self.prior_stages(self.posterior_sample),
-        )
+        play = Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay, preview=self.first_preview)
+        return play, *self.prior_stages(self.posterior_sample)
 
     def like_loss(self, nets: Networks, x: Tensor, back: Tensor) -> Tensor:
         """L_like = ½ |D_l(x) − D_l(x̃)|², (N,), a mean, over that of |D_l(x)|² so that D's scale does not count."""

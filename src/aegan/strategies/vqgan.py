@@ -56,6 +56,7 @@ class VQGAN(WithPrior, Compressing, Judged):
     noise: float = option(0.0, "noise on codes while compressing, in standard deviations", searchable=True)
     adversary: float = option(0.8, "strength of the critic's gradient beside the reconstruction's", source="Esser")
     start: float = option(0.5, "part of the budget after which D takes part", source="Esser: after 250,000 steps")
+    ema_decay: float = option(0.998, "has no meaning here: no average is kept")
     loss: GameName = option("hinge", "the game", source="Esser")
     gamma: float = option(
         0.02, "γ of R1 on the sum of an image's logits; Esser has batch normalisation instead", searchable=True
@@ -100,10 +101,12 @@ class VQGAN(WithPrior, Compressing, Judged):
         """x̂, and the terms L_rec and L_code."""
         if "Q" not in nets:
             mu, log_var = halves(nets["E"](x))
-            back = nets["G"](reparameterise(mu, log_var)).float()
+            z = reparameterise(mu, log_var)
+            back = nets["G"](self.with_noise(z) if self.noise else z).float()
             kl = kl_standard_normal(mu, log_var) * (self.kl / x[0].numel())
             return back, Loss({**self.reconstruction(x, back), "KL": kl})
         z = self.encode(nets, x)
+        z = self.with_noise(z) if self.noise else z
         rounded = nets["Q"](z)
         back = nets["G"](z + (rounded - z).detach()).float()  # straight through
         terms = {**self.reconstruction(x, back), "commit": self.commit * l2(z, rounded)}

@@ -8,7 +8,6 @@ from aegan.collectives import all_gather_rows
 from aegan.objectives.regularisers import covariance_penalty
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register
 from aegan.strategies._games import Matched
-from aegan.strategies._pieces import noisy
 
 
 @register
@@ -40,6 +39,10 @@ class WAEGAN(Matched):
         2e-3, "AdamW's learning rate of E and G", source="ours; the paper's are 3e-4 and 1e-3", searchable=True
     )
 
+    lr_generator: float = option(5e-4, "has no meaning here: one optimiser trains E and G")
+    n_critic: int = option(1, "has no meaning here")
+    ema_decay: float = option(0.998, "has no meaning here")
+
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         start = Phase("E", ("E",), self.moments, lr=self.lr, clip=1.0, final=1.0)
         phases = (self.autoencode(self.transport, "WAE"), self.critic_phase(self.code_critic_loss, "C", ("C",)))
@@ -56,6 +59,6 @@ class WAEGAN(Matched):
 
     def transport(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = w1 |x − x̂|₁ + w2 |x − x̂|₂² + λ sp(−C(E(x) + ε)),  x̂ = G(E(x) + ε)."""
-        z = noisy(self.encode(nets, batch.x), self.noise)
+        z = self.with_noise(self.encode(nets, batch.x))
         terms = self.reconstruction(batch.x, nets["G"](z))
         return Loss({**terms, "penalty": self.lambda_ * self.code_generator_loss(nets, z)})

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from aegan.data.fit import with_channels
+from aegan.data.stream import Streamed
 from aegan.errors import UserError
 from aegan.metrics.features._base import (
     BatchedExtractor,
@@ -73,7 +74,9 @@ def own(data: Data, *, device: str = "cpu", progress: Progress | None = None) ->
     """
     if not data.spec.is_image:
         raise UserError("The extractor 'own' learns from images; these are vectors.", "Use 'pixels'.")
-    images, (channels, *size) = data.train.items[::2], data.spec.shape
+    items, (channels, *size) = data.train.items, data.spec.shape
+    # a slice of streamed images would be decoded at once
+    images = items.take(np.arange(0, len(items), 2)) if isinstance(items, Streamed) else items[::2]
     if len(images) < LEAST:
         raise UserError(
             f"The extractor 'own' learns from half of the training images, and {len(images)} are too few.",
