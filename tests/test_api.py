@@ -143,6 +143,8 @@ def test_nothing_in_nothing_out(model: Any) -> None:
 
 def test_walks(model: Any, make_shapes: Any) -> None:
     images, _ = make_shapes(4)
+    with pytest.raises(UserError, match="both ends"):
+        model.interpolate(start=images[:2])
     walk = model.interpolate(start=images[:2], end=images[2:], steps=5)
     assert walk.shape == (10, 16, 16, 3)
     ends = model.reconstruct(images)

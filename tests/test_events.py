@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aegan.events import KINDS, Other, Tick, parse
-from aegan.jsonl import finite
+from aegan.jsonl import finite, json_objects, number
 
 WRITTEN = """\
 {"event": "start", "resumed": false, "precision": "fp32", "processes": 1, "cpu": "x", "cores": 2, "threads": 2}
@@ -51,3 +51,8 @@ def test_damage(value: Any) -> None:
         for key in line:
             parse({**line, key: value}).line()
             parse({k: v for k, v in line.items() if k != key}).line()
+
+
+def test_what_a_stranger_may_have_written() -> None:
+    assert json_objects("[" * 100_000 + '\n{"step": 1}') == [{"step": 1}]
+    assert number(10**400) is None and number(10**30) == 1e30

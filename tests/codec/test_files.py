@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,9 @@ import aegan
 from aegan.codec import Folder, blocks, compress, decompress, fingerprint, step_of
 from aegan.codec.blocks import U32, Blocks
 from aegan.codec.coding import Damaged
-from aegan.codec.container import BLOCK, HEAD, MAGIC, NAMES, TAIL, packed, records
+from aegan.codec.container import BLOCK, HEAD, MAGIC, NAMES, PREFIX, TAIL, packed, records
 from aegan.codec.files import safe, stacked
-from aegan.codec.images import FILE, ImageSource, Picture, cut, extents, joined, margins
+from aegan.codec.images import FILE, ImageSource, Picture, cut, extents, is_palette, joined, margins
 from aegan.data.format import ImageFormat
 from aegan.errors import UserError
 from aegan.model import Model
@@ -48,12 +49,15 @@ def test_lossless_gives_every_pixel_and_mode(
     Image.new("CMYK", (6, 9), (10, 200, 30, 40)).save(photos / "print.tif")
     clear = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 4).convert("P")
     clear.save(photos / "clear.png", transparency=2)
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(photos / "clear-grey.png", transparency=7)
+    four = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4)
+    Image.fromarray(four, "RGBX").save(photos / "infrared.tif")
     upright = Image.fromarray(np.arange(80, dtype=np.uint8).reshape(8, 10))
     exif = Image.Exif()
     exif[0x0112] = 6
     upright.save(photos / "turned.png", exif=exif)
     back = through(request.getfixturevalue(kind), photos, tmp_path / "a.aeg", lossless=True)
-    assert len(back) == 11
+    assert len(back) == 13
     folder = Folder(tmp_path / "back")
     for name, picture in back.items():
         path = folder.add(name, picture)
@@ -67,7 +71,9 @@ def test_lossless_gives_every_pixel_and_mode(
             assert (got.mode, got.size) == (was.mode, was.size), name
             assert np.array_equal(np.asarray(got), np.asarray(was)), name
             assert np.array_equal(np.asarray(got.convert("RGBA")), np.asarray(was.convert("RGBA"))), name
-    assert {name for name, picture in back.items() if picture.mode == FILE} == {"deep.png", "moving.gif"}
+    assert {name for name, picture in back.items() if picture.mode == FILE} == {
+        "deep.png", "moving.gif", "clear-grey.png", "infrared.tif"
+    }  # fmt: skip
 
 
 def test_lossless_of_an_array(grey: Model, tmp_path: Path, make_shapes: Any) -> None:
@@ -75,6 +81,18 @@ def test_lossless_of_an_array(grey: Model, tmp_path: Path, make_shapes: Any) -> 
     np.save(tmp_path / "a.npy", images)
     back = through(grey, tmp_path / "a.npy", tmp_path / "a.aeg", lossless=True)
     assert np.array_equal(stacked(list(back.values())), images)
+
+
+@pytest.mark.parametrize("shape", [(6, 9, 10), (6, 9, 10, 1), (6, 9, 10, 2), (6, 9, 10, 3), (6, 4, 9, 10)], ids=str)
+def test_lossless_keeps_the_channels_of_an_array(
+    shape: tuple[int, ...], codec_run: Callable[[int], Path], tmp_path: Path
+) -> None:
+    """A codec of transparent images, too, adds none."""
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    np.save(tmp_path / "a.npy", images)
+    back = through(aegan.load(codec_run(4)), tmp_path / "a.npy", tmp_path / "a.aeg", lossless=True)
+    wanted = images.transpose(0, 2, 3, 1) if shape[1] == 4 else images.reshape(*images.shape[:3], -1)
+    assert np.array_equal(stacked(list(back.values())), wanted)
 
 
 def test_lossless_refuses_floats(grey: Model, tmp_path: Path) -> None:
@@ -424,3 +442,69 @@ def test_it_loads_again_and_samples(codec_run: Callable[[int], Path]) -> None:
     model = aegan.load(codec_run(3))
     images = model.sample(3)
     assert images.shape == (3, 8, 8, 3) and model.reconstruct(images).shape == images.shape
+
+
+def test_what_was_left_out_is_not_called_lost(grey: Model, tmp_path: Path) -> None:
+    """Places of files that are no images, and of damaged ones, are known from the blocks around them."""
+    source = tmp_path / "photos"
+    source.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (9, 400, 400), np.uint8)
+    for i, image in enumerate(noise):
+        Image.fromarray(image).save(source / f"{i}.png")
+        (source / f"{i}-note.txt").write_text("no image")
+    compress(grey, str(source), tmp_path / "a.aeg", lossless=True)
+    found = list(records(tmp_path / "a.aeg", BLOCK))
+    assert len(found) > 2
+    raw = (tmp_path / "a.aeg").read_bytes()
+    at = raw.index(found[1][1])
+    (tmp_path / "b.aeg").write_bytes(raw[:at] + bytes(64) + raw[at + 64 :])
+    result, images = decompress(tmp_path / "b.aeg", grey)
+    here = {name for name, _ in images}
+    assert set(result.lost) - {f"{i}-note.txt" for i in range(9)} == {f"{i}.png" for i in range(9)} - here
+    assert "0-note.txt" not in result.lost, "it stands between two images that are there"
+
+
+def test_nothing_whole_is_said(cli: Callable[..., str], codec_run: Callable[[int], Path], tmp_path: Path) -> None:
+    images = np.zeros((20, 8, 8, 1), np.uint8)
+    np.save(tmp_path / "a.npy", images)
+    compress(aegan.load(codec_run(1)), str(tmp_path / "a.npy"), tmp_path / "a.aeg", run=str(codec_run(1)))
+    ((_, block),) = records(tmp_path / "a.aeg", BLOCK)
+    raw = (tmp_path / "a.aeg").read_bytes()
+    (tmp_path / "b.aeg").write_bytes(raw[: raw.index(block)])
+    out = str(tmp_path / "b.npz")
+    assert "no image of it is whole" in cli("decompress", str(tmp_path / "b.aeg"), "--out", out, fails=True)
+
+
+def test_a_model_with_another_head_is_no_codec(tmp_path: Path, make_shapes: Any) -> None:
+    """`contrastive` calls its projection H, as the codec its density."""
+    images, _ = make_shapes(60, 8, 1)
+    run = aegan.fit(
+        images, strategy="contrastive", steps=2, out=tmp_path / "run", size=8, progress=False, options={"width": 8}
+    )
+    with pytest.raises(UserError, match="not trained for a codec"):
+        compress(run.model, "digits", tmp_path / "a.aeg")
+
+
+@pytest.mark.parametrize(
+    ("extra", "good"),
+    [
+        ("AAAA", True),
+        ("AAAA|2", True),
+        ("AAAA|AAAA", True),
+        ("", True),
+        ("!", False),
+        ("A" * 1032, False),
+        ("AAA=", False),
+    ],
+)
+def test_palettes_that_are_believed(extra: str, good: bool) -> None:
+    assert is_palette(extra) is good
+
+
+def test_a_file_that_asks_for_its_size_squared(tmp_path: Path) -> None:
+    """False marks, each with a length that fits, are not all summed up."""
+    one = PREFIX.pack(b"\xf5aeg", BLOCK, 0, 2_000_000, 0)
+    (tmp_path / "a.aeg").write_bytes(MAGIC + one * 200_000)
+    began = time.monotonic()
+    assert list(records(tmp_path / "a.aeg", BLOCK)) == []
+    assert time.monotonic() - began < 20

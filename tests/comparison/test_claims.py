@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aegan.comparison import Trial
-from aegan.comparison.claims import Claim, claims
+from aegan.comparison.claims import Claim, claims, paired_verdict
 from aegan.comparison.summary import Quality, summarise
 
 Make = Callable[..., Trial]
@@ -44,13 +44,20 @@ def test_failures_decide_stability_and_quality(make_trial: Make) -> None:
     found = answers(both(make_trial, 6, 100.0, None))
     assert found["stability"].verdict == "supported" and "of 'gan' 6 of 6" in found["stability"].found
     assert found["quality"].verdict == "supported" and "'gan' failure" in found["quality"].found
-    assert found["speed"].verdict == "undecided"
+    assert found["speed"].verdict == "supported" and "'gan' failed" in found["speed"].found
+    assert found["over-fitting"].verdict == "supported"
+    against = answers(both(make_trial, 6, None, 200.0))
+    assert {against[name].verdict for name in ("quality", "stability", "speed", "over-fitting")} == {"not supported"}
 
 
 def test_speed_is_undecided_while_no_seed_of_both_was_scored(make_trial: Make) -> None:
-    """The control's first seed diverged, and its second ended before the second of the others."""
-    found = answers([make_trial("latent", 0, 100.0), make_trial("gan", 0, None), make_trial("gan", 1, 200.0)])["speed"]
+    found = answers([make_trial("latent", 0, 100.0), make_trial("gan", 1, 200.0)])["speed"]
     assert found.verdict == "undecided" and "no trial of a seed" in found.text
+
+
+def test_ties_do_not_turn_a_verdict() -> None:
+    found = paired_verdict([-1.0] * 6 + [0.0] * 7)
+    assert found.p is not None and found.p <= 0.05 and found.verdict == "supported"
 
 
 def test_without_failures_spread_decides_stability(make_trial: Make) -> None:

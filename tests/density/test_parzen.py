@@ -111,3 +111,13 @@ def test_the_prior_draws_from_it_and_has_the_density_of_its_mixture() -> None:
     made = prior.sample(300, rng=rng())[0]
     assert float(((made - 1).norm(dim=1) - 3).abs().max()) < 0.3
     assert torch.equal(prior.log_prob(codes), prior.mixture.log_prob(prior.whitening.encode(codes)))
+
+
+def test_a_rare_class_among_many_codes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegan.density.parzen.MOST", 20)
+    codes, labels = torch.randn(400, 3, generator=rng()), torch.zeros(400, dtype=torch.long)
+    labels[-1] = 5
+    windows = ManifoldParzen().fit(codes, labels)
+    assert int((windows.classes == 5).sum()) == 1
+    made, classes = windows.sample_with_classes(50, torch.full((50,), 5), generator=rng(1))
+    assert (classes == 5).all()

@@ -151,3 +151,11 @@ def test_a_configuration_that_forgot_the_extension(vectors: Data, make_engine: A
     make_engine(narrow("autoencoder"), vectors, extensions=SIX).run()
     with pytest.raises(UserError, match="stages are not those"):
         make_engine(narrow("autoencoder"), vectors).run(resume=True)
+
+
+def test_all_rates_are_halved() -> None:
+    """Those of the matrices that Muon trains, too."""
+    stages = strategy("autoencoder")(matrix_lr=4e-3, lr=2e-3).stages(DataSpec((3, 64, 64)))
+    again = Course.of(stages, 10, [Extension(steps=7)]).stages[len(stages)]
+    assert isinstance(again, Stage)
+    assert [(phase.lr, phase.matrix_lr) for phase in again.phases] == [(1e-3, 2e-3)]

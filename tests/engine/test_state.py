@@ -19,7 +19,7 @@ from aegan.data import Data
 from aegan.engine.loop import Interrupted
 from aegan.engine.state import Checkpoints, load_optimizer_state, optimizer_state
 from aegan.errors import UserError
-from aegan.files import write_atomically
+from aegan.files import whole_folder, write_atomically
 from aegan.strategies import strategy
 from aegan.tensor_files import FORMAT, digest, read_tensors, write_tensors
 
@@ -215,3 +215,29 @@ def test_a_header_is_json(tmp_path: Path) -> None:
         header = json.loads(file.metadata()["aegan"])
     assert header["format"] == FORMAT and header["k"] == 1
     assert FORMAT == 1
+
+
+def test_a_folder_that_is_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stands in it still stands in it."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with whole_folder(Path()) as part:
+        (part / "a").write_text("1")
+    assert Path("a").read_text() == "1" and [p.name for p in tmp_path.iterdir()] == ["here"]
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "other") as part:
+        (part / "a").write_text("1")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["here"]
+
+
+def test_a_file_is_written_where_folders_cannot_be_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if Path(path) == tmp_path:
+            raise PermissionError(path)
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", refusing)
+    write_atomically(tmp_path / "file", b"whole")
+    assert (tmp_path / "file").read_bytes() == b"whole"

@@ -240,3 +240,44 @@ def test_the_best_checkpoint(trained_copy: Path) -> None:
     shutil.rmtree(trained_copy / "model-best")
     with pytest.raises(UserError, match="kept no best model"):
         evaluate(aegan.Run(trained_copy), checkpoint="best")
+
+
+def test_of_its_own_data_nothing_is_said(tmp_path: Path) -> None:
+    run = image_run(tmp_path)
+    assert not any(
+        "need not be" in said for said in aegan.evaluation.evaluate_run(run, data=run.data(), **QUICK).remarks
+    )
+    other = make_data(pictures(300, 7), pictures(100, 8))
+    object.__setattr__(other, "fingerprint", "beef")
+    assert any("need not be" in said for said in evaluate(run, other, **QUICK).remarks)
+
+
+def test_copies_of_a_part_of_the_reference_are_seen(real: Path) -> None:
+    """The reference is a part of data that are not split; the rest gives the baselines."""
+    with np.load(real) as kept:
+        images = kept["images"]
+    found = evaluate(images[:200], real, extractor="pixels", metrics="memorisation", reference=300)
+    copies = found["copies"]
+    assert copies.value is not None and copies.value > 0.1, "of some 45 of the 200"
+    assert copies.against == 300
+
+
+def test_by_chance_more_look_copied_where_few_are_held_out(tmp_path: Path) -> None:
+    found = [
+        evaluate(image_run(tmp_path, held_out=n), extractor="pixels", metrics="memorisation")["copies"].baseline
+        for n in (30, 200)
+    ]
+    assert found == pytest.approx([1.29 / 31, 2.99 / 201])
+
+
+def test_a_size_that_cannot_count_is_refused(tmp_path: Path) -> None:
+    data = make_data(pictures(300, 0), pictures(100, 1))
+    with pytest.raises(UserError, match="--size says nothing"):
+        evaluate(pictures(80, 5), data, size=32, **QUICK)
+
+
+def test_pictures_of_a_run_in_a_second_folder(tmp_path: Path) -> None:
+    run = image_run(tmp_path / "run")
+    aegan.evaluation.evaluate_run(run, out=tmp_path / "more", **QUICK)
+    names = {path.name for path in (tmp_path / "more").iterdir()}
+    assert "samples.png" in names and names == {path.name for path in (tmp_path / "run" / "evaluation").iterdir()}

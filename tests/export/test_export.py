@@ -176,13 +176,20 @@ class Evil:
 
 
 @pytest.mark.parametrize(
-    "entry", ["data/sample_inputs/model.pt", "data/constants/custom_obj_0", "data/aotinductor/model.so"]
+    "entry",
+    [
+        "data/sample_inputs/model.pt",
+        "DATA/SAMPLE_INPUTS/MODEL.PT",
+        "data/constants/custom_obj_0",
+        "data/constants/opaque_obj_0",
+        "data/aotinductor/model.so",
+    ],
 )
 def test_a_program_that_would_execute_something(programs: Path, tmp_path: Path, entry: str) -> None:
     path = tmp_path / "evil.pt2"
     with zipfile.ZipFile(programs / "decoder.pt2") as source, zipfile.ZipFile(path, "w") as target:
         for item in source.namelist():
-            if not item.endswith(entry):
+            if not item.endswith(entry.lower()):
                 target.writestr(item, source.read(item))
         target.writestr(f"decoder/{entry}", pickle.dumps(Evil()))
     with pytest.raises(UserError, match="could execute anything"):

@@ -89,3 +89,33 @@ def test_what_cannot_be_fitted(make_shapes: Any) -> None:
         quick(strategy="gan", options={"width": 8, "critic_width": 8}).fit(images)
     with pytest.raises(ValueError, match="n_samples=5"):
         quick().fit(images[:5])
+
+
+def test_pictures_of_several_modes_are_brought_to_one(make_shapes: Any) -> None:
+    from PIL import Image
+
+    images = [Image.fromarray(x) for x in make_shapes(40, 16, 3)[0]]
+    images[::4] = [x.convert("L") for x in images[::4]]
+    assert quick().fit(images).transform(images).shape[0] == 40
+    deep = [Image.fromarray(np.full((16, 16), 300 * i, np.uint16)) for i in range(40)]
+    codes = quick().fit(deep).transform(deep)
+    assert len(np.unique(codes.round(6), axis=0)) > 20, "16 bits are scaled, not cut off at 255"
+
+
+def test_with_a_size_images_of_another_are_brought_to_it(make_shapes: Any) -> None:
+    images, _ = make_shapes(40, 20)
+    assert quick(size=16).fit_transform(images).shape[0] == 40
+    with pytest.raises(ValueError, match="20"):
+        quick().fit(make_shapes(40, 16)[0]).transform(images)
+
+
+def test_images_after_vectors_are_a_plain_error() -> None:
+    encoder = quick().fit(np.random.default_rng(0).normal(size=(40, 6)))
+    assert encoder.depth_ is None
+    with pytest.raises((ValueError, UserError)):
+        encoder.transform(np.zeros((3, 4, 4), np.uint8))
+
+
+def test_a_strategy_without_codes_is_refused_before_it_trains() -> None:
+    with pytest.raises(UserError, match="no codes"):
+        quick(strategy="gan", minutes=30, steps=None).fit(np.zeros((40, 16, 16), np.uint8))

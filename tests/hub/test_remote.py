@@ -37,8 +37,15 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
             return f"https://huggingface.co/{repo_id}"
 
         def upload_folder(
-            self, *, repo_id: str, folder_path: Path, allow_patterns: list[str], commit_message: str
+            self,
+            *,
+            repo_id: str,
+            folder_path: Path,
+            allow_patterns: list[str],
+            delete_patterns: list[str],
+            commit_message: str,
         ) -> None:
+            assert delete_patterns == ["evaluation.json", "samples.png"], "what is no longer true goes"
             state["asked"].append((repo_id, allow_patterns))
             shutil.copytree(folder_path, state["folder"])
 

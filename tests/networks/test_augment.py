@@ -121,3 +121,12 @@ def test_blur_is_a_gaussian_of_the_width_asked_for() -> None:
 def test_blur_stays_in_32_bits_under_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert gaussian_blur(images(2), 1.0).dtype == torch.float32
+
+
+def test_it_moves_by_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several processes each has a part of it."""
+    monkeypatch.setattr("aegan.networks.augment.all_gather_rows", lambda rows: torch.cat((rows, rows)))
+    augment = strong(0.1)
+    augment.r.fill_(1.0)
+    augment.adapt(torch.ones(10))
+    assert float(augment.p) == pytest.approx(0.1 + 20 / RAMP)

@@ -266,3 +266,10 @@ def test_networks_of_a_file(tmp_path: Path) -> None:
     for wrong in ("nothing.py:build", f"{tmp_path / 'mine.py'}:other", "build"):
         with pytest.raises(UserError, match="--networks"):
             from_file(wrong)
+
+
+@pytest.mark.parametrize("name", ["dfm", "fastgan"])
+def test_a_critic_for_which_other_networks_are_made_stays(name: str) -> None:
+    chosen, spec = strategy(name)(width=8, critic_width=8), DataSpec(SHAPE)
+    with pytest.raises(UserError, match="no network D to replace"):
+        use_networks(chosen.build(spec), {"D": critic()}, spec, strategy=name, fixed=chosen.fixed_networks)

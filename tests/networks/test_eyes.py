@@ -173,3 +173,9 @@ def test_critics_see_sharp_images_in_the_end() -> None:
     assert detail == sorted(detail) and detail[0] < detail[-1] / 4
     assert chosen.blurred(x, Clock(9, 0.5)) is x and chosen.blurred(x[:, 0, 0], Clock(0, 0.0)).ndim == 2
     assert strategy("latent")(blur=2.0, blur_share=0.0).blurred(x, Clock(0, 0.0)) is x  # type: ignore[call-arg,attr-defined]
+
+
+def test_heads_take_long_maps() -> None:
+    sides = [(2, 10), (4, 40), (1, 6)]
+    critic = ProjectedCritic((8, 8, 8), sides, width=8)
+    assert critic([torch.zeros(2, 8, *side) for side in sides]).shape[0] == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from aegan.networks.transformer import TokenGenerator, build_token_critic
+from aegan.networks.transformer import Attention, TokenGenerator, build_token_critic
 
 SHAPES = [(8, 4, 4), (3, 2, 5)]
 
@@ -46,3 +46,9 @@ def test_tokens_look_at_each_other() -> None:
     a, b = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
     b[0, 0, 1, 1] = 1.0
     assert C(a) != C(b)
+
+
+@pytest.mark.parametrize(("width", "heads"), [(20, 1), (32, 1), (64, 2), (100, 2), (112, 2), (96, 3), (250, 5)])
+def test_attention_of_any_width(width: int, heads: int) -> None:
+    net = Attention(width)
+    assert net.heads == heads and net(torch.zeros(2, 3, width)).shape == (2, 3, width)

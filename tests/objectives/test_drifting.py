@@ -48,3 +48,20 @@ def test_no_gradient_flows_through_it() -> None:
     x = cloud(8, 0.0, 0).requires_grad_()
     V, size = drifting_field(x, cloud(8, 1.0, 1))
     assert not V.requires_grad and not size.requires_grad
+
+
+def test_its_value_by_hand() -> None:
+    """Algorithm 2 of the paper, written out: the geometric mean of the softmax over rows and over columns."""
+    x, real, tau = cloud(4, 0.0, 0), cloud(3, 1.0, 1), 0.3
+    distances = torch.cdist(x, torch.cat((x, real)))
+    k = (-distances / distances.mean() / tau).exp()
+    k[:, :4].fill_diagonal_(0)
+    k = k / (k.sum(1, keepdim=True) * k.sum(0, keepdim=True)).sqrt()
+    wanted = torch.stack(
+        [
+            sum(k[i, 4 + p] * k[i, n] * (real[p] - x[n]) for p in range(3) for n in range(4))  # type: ignore[misc]
+            for i in range(4)
+        ]
+    )
+    found, _ = drifting_field(x, real, (tau,))
+    torch.testing.assert_close(found, wanted / wanted.square().mean().sqrt(), rtol=1e-4, atol=1e-5)

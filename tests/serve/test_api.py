@@ -245,6 +245,7 @@ def test_foreign_names_and_foreign_pages_are_refused(client: Any) -> None:
         {"origin": "null"},
         {"origin": "http://localhost:9999"},
         {"origin": "http://evil.example"},
+        {"origin": "http://["},
     ):
         refused(client.post("/api/samples", json={"count": 1}, headers=headers), 403, "other sites")
     own = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}

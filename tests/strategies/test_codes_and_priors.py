@@ -20,7 +20,7 @@ from aegan.engine import Engine
 from aegan.errors import UserError
 from aegan.model import Model
 from aegan.strategies import Clock, Fit, Networks, Stage, Strategy, strategy
-from aegan.strategies._pieces import normalised_codes
+from aegan.strategies._pieces import count_classes, noisy, normalised_codes
 from aegan.strategies.rae import jacobian
 
 START = Clock(0, 0.0)
@@ -310,3 +310,56 @@ def test_the_loss_of_a_mixture_density_prior() -> None:
     loss = density.phases[0].loss(nets, Batch(x, None, np.arange(300)), START)
     assert means(loss.terms) == pytest.approx({"NLL": expected}, rel=1e-5)
     assert fit.name == "fit"
+
+
+def test_two_stage_draws_with_the_spread_as_it_is_so_far() -> None:
+    chosen = strategy("two-stage-vae")(width=8, code_dim=2, second_width=8)
+    nets = chosen.build(SPEC)
+    loss = chosen.second(nets, batch_of(ROWS), START)
+    assert float(nets["S"].value) == pytest.approx(float(loss.watch["MSE"].sqrt()))
+    (phase,) = (p for stage in chosen.stages(SPEC) if stage.name == "second" for p in stage.phases)  # type: ignore[union-attr]
+    assert "S" in phase.trains, "so that checkpoints and the best model hold it"
+
+
+def test_classes_are_not_counted_where_there_are_none() -> None:
+    class Untouched:
+        spec = SPEC
+
+        def batches(self, split: str, limit: int | None = None) -> Any:
+            raise AssertionError("nothing was to be read")
+
+    assert count_classes({}, Untouched()) == {"classes": 0}  # type: ignore[arg-type]
+
+
+def test_the_transform_of_large_images_is_fitted_to_fewer() -> None:
+    asked: list[int] = []
+
+    class Counting:
+        spec = DataSpec((3, 256, 256))
+
+        def batches(self, split: str, limit: int) -> Any:
+            asked.append(limit)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        strategy("codec")().fit_transform({}, Counting())  # type: ignore[attr-defined]
+    assert asked == [508], "400 MB of numbers"
+
+
+@pytest.mark.parametrize("name", ["aae", "wae-gan", "contrastive", "vqgan"])
+def test_noise_of_all_numbers_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option counts in every phase that puts noise on codes."""
+    said: list[bool] = []
+    real = noisy
+
+    def listening(z: Tensor, sigma: float, *, of_all: bool = False) -> Tensor:
+        said.append(of_all)
+        return real(z, sigma, of_all=of_all)
+
+    monkeypatch.setattr("aegan.strategies._groups.noisy", listening)
+    chosen = strategy(name)(width=8, critic_width=8, code_dim=2, noise=0.1, noise_of="all")
+    nets, batch = chosen.build(SPEC), batch_of(ROWS)
+    for stage in chosen.stages(SPEC):
+        for phase in getattr(stage, "phases", ()):
+            phase.loss(nets, batch, START)
+    assert said and all(said)

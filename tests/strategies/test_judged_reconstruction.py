@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from narrow import narrow
 from torch import Tensor, nn
 
+from aegan.config import RunConfig
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.engine import Engine
+from aegan.errors import UserError
 from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
 from aegan.objectives.regularisers import kl_of_moments
@@ -350,3 +355,28 @@ def test_alae_clips_the_whole_critic_with_wgan() -> None:
     nets: Networks = {"F": Shift(), "E": Times(0.5), "G": Times(1.0), "D": Times(0.5, total=True)}
     chosen.critic(nets, batch_of(), START)
     assert nets["E"].weight.item() == nets["D"].weight.item() == pytest.approx(0.1)  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("name", ["vaegan", "alphagan", "soft-introvae"])
+def test_a_prior_that_is_fitted_after_the_game(name: str, data_of: Any, tmp_path: Path) -> None:
+    """Pictures and looks while the game is played have no samples yet."""
+    config = RunConfig(steps=8, device="cpu", precision="fp32", checkpoint_every=1e9)
+    outcome = Engine(narrow(name, prior="mixture"), data_of("digits"), config, tmp_path / "run").run()
+    drawn = narrow(name, prior="mixture").sample(outcome.networks, 5, None, 1.0, torch.Generator().manual_seed(0))
+    assert drawn.shape == (5, 1, 8, 8) and drawn.isfinite().all()
+
+
+def test_the_code_critic_plays_the_game_that_was_asked_for() -> None:
+    batch, names = batch_of(), {"wgan-gp": {"L_C", "GP"}, "wgan": {"L_C"}, "rpgan": {"L_C", "R1", "R2"}}
+    for loss, terms in names.items():
+        chosen = make("alphagan", loss=loss, width=8, critic_width=8, code_dim=2)
+        nets = chosen.build(DataSpec((2,)))
+        found = chosen.code_critic(nets, batch, START)
+        assert set(found.terms) == terms and set(found.watch) == {"margin_C"}
+        bound = max(float(p.detach().abs().max()) for p in nets["C"].parameters())
+        assert (bound <= chosen.clip) == (loss == "wgan")
+
+
+def test_a_map_that_the_critic_has_not_is_refused() -> None:
+    with pytest.raises(UserError, match="layer=1: D has 1 map"):
+        make("vaegan", layer=1, width=8, critic_width=8).build(DataSpec((2,)))

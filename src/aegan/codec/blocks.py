@@ -31,7 +31,7 @@ from aegan.codec.images import (
     is_palette,
     joined,
     margins,
-)  # fmt: skip
+)
 from aegan.data.fit import with_channels
 from aegan.errors import UserError
 from aegan.model import Model

@@ -195,7 +195,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if reset:
             self.depth_ = how.depth
             self.n_features_in_ = int(np.prod(images.shape[1:]))
-        elif self.model_.spec.is_image:
+        elif self.size and self.model_.spec.is_image:
             images = fit_all(images, self.model_.spec.format)
         return images
 

@@ -17,6 +17,7 @@ from aegan.draws import Recording, Replaying, UnknownDraw, by_weight
 from aegan.errors import UserError
 from aegan.model import Model
 from aegan.strategies import Networks, Strategy
+from aegan.strategies._space import RecordedNetworks
 
 
 class GivenPrior:
@@ -67,24 +68,12 @@ class GivenClasses:
         return torch.where(self.label < 0, drawn, self.label)  # type: ignore[arg-type]
 
 
-class Used(dict[str, nn.Module]):
-    """Networks by name, and which of them were asked for."""
-
-    def __init__(self, networks: Networks) -> None:
-        super().__init__(networks)
-        self.names: set[str] = set()
-
-    def __getitem__(self, name: str) -> nn.Module:
-        self.names.add(name)
-        return super().__getitem__(name)
-
-    def __contains__(self, name: object) -> bool:
-        self.names.add(str(name))
-        return super().__contains__(name)
+class Used(RecordedNetworks):
+    """Those of the networks that a piece asks for."""
 
     def taken(self) -> Networks:
         """Copies of those that were asked for, whose tensors lie in memory as files have them: whole and in order."""
-        found = {name: copy.deepcopy(net) for name, net in self.items() if name in self.names}
+        found = {name: copy.deepcopy(net) for name, net in self.items() if name in self.asked}
         for net in found.values():
             for tensor in (*net.parameters(), *net.buffers()):
                 tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
