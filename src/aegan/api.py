@@ -13,6 +13,7 @@ from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
+from aegan.folders import expanded
 from aegan.hugging_face import fetch, hub_name
 from aegan.model import Array, Model
 from aegan.networks import Own
@@ -125,7 +126,7 @@ def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | N
     name = hub_name(path)
     if name is not None:
         return Model.read(fetch(name), device, networks)
-    path = Path(path)
+    path = expanded(path)
     if not path.exists():
         raise UserError(f"{path} does not exist.", "Give the folder of a run.")
     if (path / "model.safetensors").exists():

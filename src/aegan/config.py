@@ -126,7 +126,8 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
     """
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        if value is None or (isinstance(value, str) and value.lower() in {"none", "null"}):
+        # a name may be any word; YAML has null for it
+        if value is None or (str not in args and isinstance(value, str) and value.lower() in {"none", "null"}):
             return None
         *others, last = [a for a in args if a is not type(None)]
         for each in others:

@@ -68,9 +68,9 @@ def download(name: HubName, files: tuple[str, ...], weights: str) -> Path:
     Raises:
         UserError: the package is missing, there is no such repository, or it cannot be reached and was never downloaded.
     """
-    hub = hub_package()
     if not is_name(name.repo):
         raise UserError(f"'{name.repo}' is no name of a model on the Hub.", "Write it as owner/name.")
+    hub = hub_package(f"There is no folder {name.repo}, and models")
     try:
         return Path(hub.snapshot_download(name.repo, revision=name.revision, allow_patterns=list(files)))
     except Exception as error:  # the package's own, those of its HTTP client, and the system's
@@ -81,12 +81,12 @@ def download(name: HubName, files: tuple[str, ...], weights: str) -> Path:
         ) from error
 
 
-def hub_package() -> Any:
+def hub_package(what: str = "Models") -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
         raise UserError(
-            "Models of the Hugging Face Hub need huggingface_hub, which is missing.", 'pip install "aegan[hub]"'
+            f"{what} of the Hugging Face Hub need huggingface_hub, which is missing.", 'pip install "aegan[hub]"'
         ) from error
     return huggingface_hub
 

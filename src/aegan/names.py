@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import subprocess
 import sys
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 LONGEST = 255  # bytes of one name in the usual file systems
 # lone surrogates too, unless they stand for a byte and the system's names are bytes
@@ -67,6 +68,16 @@ def quoted(name: str | os.PathLike[str]) -> str:
         for c in text
     )
     return f"$'{''.join(spelled)}'"
+
+
+def stem_of(data: str) -> str:
+    """What is named after some data: its last part without the suffix and without the signs of a pattern.
+
+    >>> stem_of("photos/*.png"), stem_of("sets/cats.zip"), stem_of("shards/{000..003}.tar")
+    ('data', 'cats', '000..003')
+    """
+    plain = re.sub(r"[*?\[\]{}<>:\"|]+", "_", PurePath(data).stem).strip("_")
+    return shortened(plain, 200) or "data"
 
 
 def shortened(name: str, room: int = LONGEST) -> str:

@@ -133,12 +133,12 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
     if not ranks.first:
         return Run(folder, asked.config.device, own, elsewhere=True)
     dataclasses.replace(settings, plans=outcome.plans, threads=outcome.threads).write(folder / "config.yaml")
-    run = Run(folder, asked.config.device, own)
+    run = Run(folder, asked.config.device, own, data=data)
     if evaluate:
         from aegan.evaluation import evaluate_run
         from aegan.report import write_report
 
-        evaluate_run(run, data=data, device=str(engine.device), progress=not display.console.quiet)
+        evaluate_run(run, device=str(engine.device), progress=not display.console.quiet)
         write_report(folder)
     return run
 

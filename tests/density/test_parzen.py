@@ -119,5 +119,5 @@ def test_a_rare_class_among_many_codes_is_kept(monkeypatch: pytest.MonkeyPatch) 
     labels[-1] = 5
     windows = ManifoldParzen().fit(codes, labels)
     assert int((windows.classes == 5).sum()) == 1
-    made, classes = windows.sample_with_classes(50, torch.full((50,), 5), generator=rng(1))
+    _, classes = windows.sample_with_classes(50, torch.full((50,), 5), generator=rng(1))
     assert (classes == 5).all()

@@ -102,6 +102,9 @@ def open_for(model: Model, source: str) -> Examples:
     from aegan.data import open_like
 
     data = open_like(source, model.spec, progress=True)
+    if left := data.inspection.skipped_count:
+        why = ", ".join(data.inspection.skipped)
+        say(f"{left:,} {'file was' if left == 1 else 'files were'} left out ({why}): see `aegan check`", aside=True)
     splits = [s for s in (data.train, data.held_out) if len(s)]
     items = np.concatenate([s.items for s in splits])
     labels = None if splits[0].labels is None else np.concatenate([s.labels for s in splits if s.labels is not None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,9 @@ def command(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw some images as the model will see them.")
     ] = None,
+    stream: Annotated[
+        Literal["auto", "on", "off"], typer.Option(help="Keep no decoded images, as `train --stream` does.")
+    ] = "auto",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +38,7 @@ def command(
     need_suffix(sheet, PICTURES, "A contact sheet is a picture", "Example: --sheet seen.png")
     opened = open_data(
         data, size=size, channels=channels_of(transparent, grey), fit=fit, background=background, data_dir=data_dir,
-        progress=True,
+        progress=True, stream=stream,
     )  # fmt: skip
     found = opened.inspection
     if sheet is not None:

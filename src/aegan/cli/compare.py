@@ -81,11 +81,11 @@ def command(
     import aegan.strategies
     from aegan.comparison import compare
     from aegan.comparison.settings import parse_options
-    from aegan.names import shortened
+    from aegan.names import stem_of
 
     every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
     names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
-    folder = out or Path("comparisons") / (shortened(Path(data).stem, 200) or "data")
+    folder = out or Path("comparisons") / stem_of(data)
 
     def run() -> Any:
         return compare(

@@ -86,6 +86,8 @@ def command(
         raise UserError(
             "Both checkpoints can be scored of a run only, against its own data.", "Leave out --checkpoint."
         )
+    if checkpoint == "best" and not (Path(what) / "config.yaml").is_file():
+        raise UserError("Only a run has a best checkpoint.", "Leave out --checkpoint.")
     chosen: dict[str, Any] = {
         "metrics": metrics, "extractor": extractor, "count": count, "reference": reference, "size": size, "seed": seed,
         "device": device, "out": out, "progress": True,

@@ -43,7 +43,7 @@ def command(
     model = aegan.load(run, device)
     count = (n or 64) if listed is None else len(listed)
     check_out(out, count, model.spec)
-    numbered = label is not None and label.isdigit() and label not in model.spec.classes
+    numbered = label is not None and label.isdecimal() and label not in model.spec.classes
     wanted = int(label) if label is not None and numbered else label
     items = model.sample(count, seed=seed or 0, seeds=listed, label=wanted, truncation=truncation)
     names = None if listed is None else [f"seed{one:04d}" for one in listed]

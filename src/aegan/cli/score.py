@@ -57,9 +57,13 @@ def command(
     columns = {**opened.columns(order), **{key: values[order] for key, values in scores.items()}}
     rows = rows_of(columns)
     lines = ["  ".join([*(f"{key} {row[key]:.4g}" for key in scores), printable(row["name"])]) for row in rows[:SHOWN]]
-    answer({"by": by, "scores": rows, "wrote": out, "grid": grid}, lines, as_json)
     if out is not None:
         write_rows(out, columns)
-        say(f"wrote {len(order)} scores to {printable(str(out))}", aside=as_json)
+    facts = None
     if grid is not None:
-        say(wrote(write_items(grid, opened.items[order[:64]], background=model.spec.background)), aside=as_json)
+        facts = write_items(grid, opened.items[order[:64]], background=model.spec.background)
+    answer({"by": by, "scores": rows, "wrote": out, "grid": grid}, lines, as_json)
+    if out is not None:
+        say(f"wrote {len(order)} scores to {printable(str(out))}", aside=as_json)
+    if facts is not None:
+        say(wrote(facts), aside=as_json)

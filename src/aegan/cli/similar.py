@@ -60,12 +60,15 @@ def command(
     for row in rows:
         label = f"  {printable(str(row['label']))}" if "label" in row else ""
         lines.append(f"{row['distance']:10.4f}  {printable(row['name']):{width}s}{label}")
-    answer({"image": image, "neighbours": rows, "wrote": out}, lines, as_json)
+    facts = None
     if json is not None and not as_json:
         write_rows(json, columns)
-        say(f"wrote {len(found)} neighbours to {printable(str(json))}")
     if out is not None:
         facts = write_items(out, np.concatenate([query, opened.items[found]]), background=model.spec.background)
+    answer({"image": image, "neighbours": rows, "wrote": out}, lines, as_json)
+    if json is not None and not as_json:
+        say(f"wrote {len(found)} neighbours to {printable(str(json))}")
+    if facts is not None:
         say(wrote(facts), aside=as_json)
 
 

@@ -6,6 +6,7 @@ import io
 import math
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from aegan.data.depth import Array, Depth, Range, kind_of, scaled, usual, words
 from aegan.data.files import METHODS, check_directory, stamp
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
+from aegan.data.inspection import printable
+from aegan.data.splitnames import trains
 from aegan.errors import UserError
 from aegan.pictures import composite
 
@@ -27,11 +30,13 @@ MOST_HEADER = 2**16  # bytes: numpy would read as many as the file says, and onl
 MOST_ROW = 2**29  # bytes of one image or vector
 MOST_WHOLE = 2**32  # bytes of an array that must be read whole: labels, class names, columns first in an .npz
 UNREADABLE = (  # what NumPy and zipfile raise on a damaged, hostile or encrypted file
-    ValueError, OSError, EOFError, zipfile.BadZipFile, RuntimeError, SyntaxError, MemoryError, tokenize.TokenError,
+    ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, SyntaxError, MemoryError,
+    tokenize.TokenError,
 )  # fmt: skip
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
 WANTED = "Images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 to 4. Vectors: (N, D)."
 LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
+BESIDE = (("x_", "y_"), ("images", "labels"))  # part of an array's name, and of its labels': x_train, train_images
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Stored:
     labels: Array | None = None
     classes: tuple[str, ...] = ()
     mark: str = ""  # changes whenever the file does; "" for an array in memory
+    notes: tuple[str, ...] = ()  # what was decided
 
 
 @dataclass(frozen=True)
@@ -91,20 +97,26 @@ def from_npz(path: Path) -> Stored:
     check_directory(path)
     with _reading(str(path)), zipfile.ZipFile(path) as archive:
         members = {Path(m.filename).stem: m for m in archive.infolist() if m.filename.endswith(".npy")}
+        said = {name.lower(): name for name in members}
         data = [name for name in members if name.lower() not in LABELS + CLASSES]
         if not data:
             held = ", ".join(archive.namelist()[:5]) or "nothing"
             raise UserError(
                 f"{path} holds no array of images (it holds {held}).", "Save one: np.savez(path, images=images)."
             )
-        name = "images" if "images" in data else data[0]
+        # of several: that called so, or the first whose name says that it is for training
+        train = [each for each in data if each in trains(data) and not _of_labels(each)]
+        name = said.get("images", (train or data)[0])
+        keys = (*LABELS, *(name.lower().replace(a, b) for a, b in BESIDE if a in name.lower()))
+        others = [each for each in data if each != name and each.lower() not in keys]
         where = f"{path}, array '{name}'"
         with _opened(archive, members[name], where) as file:
             shape, fortran, dtype = _header(file, where)
             if members[name].file_size < _bytes(shape, dtype):
                 raise UserError(f"{where} is cut short.", "Fetch or save it again.")
         labels, classes = (
-            next((_small(archive, members[k], path) for k in keys if k in members), None) for keys in (LABELS, CLASSES)
+            next((_small(archive, members[said[k]], path) for k in usual if k in said), None)
+            for usual in (keys, CLASSES)
         )
 
     def rows() -> Iterator[Array]:
@@ -115,7 +127,13 @@ def from_npz(path: Path) -> Stored:
             with _opened(archive, members[name], where) as file:
                 yield from _pieces(file, shape, dtype, where)
 
-    return Stored(where, shape, dtype, rows, labels, () if classes is None else tuple(map(str, classes)), mark)
+    names = () if classes is None else tuple(map(str, classes))
+    notes = (f"array '{printable(name)}' is used; not used: {', '.join(map(printable, others))}",) if others else ()
+    return Stored(where, shape, dtype, rows, labels, names, mark, notes)
+
+
+def _of_labels(name: str) -> bool:
+    return name.lower().startswith("y_") or "label" in name.lower()
 
 
 def plan(stored: Stored, given: Depth | None = None) -> ArrayPlan:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
+from PIL import features
 
 from aegan.data import cache
 from aegan.data.assemble import Draft, from_disk, inspection_of_images, to_disk
@@ -60,6 +63,16 @@ class Asked:
     cache_dir: str | None = None
     progress: bool = False
     stream: Stream = "auto"
+    divide: bool = True  # into training and held-out examples; else all are of one split, however few
+
+    @property
+    def whole(self) -> list[str]:
+        """What the name of a cache says of that."""
+        return [] if self.divide else ["whole"]
+
+    def divided(self, draft: Draft) -> Draft:
+        """A draft of which nothing is held out, if it is not to be divided."""
+        return draft if self.divide else replace(draft, held=np.zeros(len(draft.rows), bool))
 
 
 def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
@@ -82,7 +95,7 @@ def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
     pixels = found.likely * math.prod(wanted.sides) * (wanted.channels or 3)
     many = found.shards and pixels > MOST_PIXELS_KEPT
     streamed = asked.stream == "on" or (asked.stream == "auto" and many)
-    key = cache.key_of(found.key, wanted, asked.labelled, *(["stream"] if streamed else []))
+    key = cache.key_of(found.key, wanted, asked.labelled, *(["stream"] if streamed else []), *asked.whole)
     # as decoded, and again in order; or, streamed, the index alone
     need = found.likely * PLACE_BYTES if streamed else 2 * pixels
 
@@ -109,20 +122,28 @@ def cached(
     """
     root = cache_root(asked.cache_dir)
     final = root / key
-    if data := from_disk(final, name, source):
+    if (data := from_disk(final, name, source)) and not readable_now(data.inspection):
         return data
     with cache.unfinished(root, need) as folder:
         if final.exists():
             cache.discard(final)
         with _bar(total, asked.progress) as advance:
-            draft = make(folder, advance)
+            draft = asked.divided(make(folder, advance))
         to_disk(draft, folder / "done")
+        del draft  # Windows removes no file that is mapped
         cache.publish(folder / "done", final)
         if data := from_disk(final, name, source):
             return data
     raise UserError(
         f"What was written to {final} could not be read back.", "Is the disk sound? Try another cache folder."
     )
+
+
+def readable_now(found: Inspection) -> bool:
+    """Whether something was left out for want of a package that is there now."""
+    said = "\n".join([*found.skipped, *found.notes])
+    wanted = re.findall(r": pip install (?:--upgrade )?([\w-]+)", said)
+    return any(features.check("avif") if name == "pillow" else find_spec(name.replace("-", "_")) for name in wanted)
 
 
 @dataclass

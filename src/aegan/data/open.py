@@ -32,7 +32,7 @@ from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
-from aegan.errors import HoldsVectors, UserError, unknown
+from aegan.errors import HoldsVectors, TooFew, UserError, unknown
 from aegan.folders import expanded
 
 Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Sequence[Any]  # and torch tensors; see `aegan.data.given`
@@ -97,8 +97,12 @@ def open_data(
 
 
 def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data:
-    """Data in the form that a model of this spec takes; raises as `open_data`."""
-    return open_as(source, ImageFormat() if spec.is_vector else spec.format, progress=progress)
+    """Data in the form that a model of this spec takes; raises as `open_data`. Fewer than training needs are not divided."""
+    wanted = ImageFormat() if spec.is_vector else spec.format
+    try:
+        return open_as(source, wanted, progress=progress)
+    except TooFew:
+        return _opened(source, Asked(wanted, progress=progress, divide=False))
 
 
 def open_as(source: Source, wanted: ImageFormat, *, progress: bool = False) -> Data:
@@ -120,7 +124,9 @@ def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | Non
     path = expanded(source)
     name, shown = printable(path.resolve().stem), printable(str(path))
     if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
-        return open_found(in_files(matches, given), "files", shown, replace(asked, stream="auto"))
+        of_tars = given is None and all(match.lower().endswith(".tar") for match in matches)
+        files = in_tars([Path(match) for match in matches]) if of_tars else in_files(matches, given)
+        return open_found(files, "files", shown, asked)
     try:
         if path.is_file() and (read := ARRAYS.get(path.suffix.lower())):
             return _array(read(path), name, asked, given, shown)
@@ -154,11 +160,14 @@ def _builtin(name: str, asked: Asked, data_dir: str | None) -> Data:
     if rows.ndim == 4:
         wanted = replace(wanted, size=wanted.size or (suggest(min(sides)),) * 2)
         rows = fit_all(with_channels(rows, wanted.channels or rows.shape[-1]), wanted)
-    found = _inspection(rows, sides, stored, (one.title,), rows.shape[-1], wanted)
+    notes = [one.title]
+    if Path(name).exists():
+        notes.append(f"'{name}' is the built-in data set; for what lies here under that name: ./{name}")
+    found = _inspection(rows, sides, stored, notes, rows.shape[-1], wanted)
     classes = one.classes if asked.labelled else ()
     found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")
     draft = Draft(rows, content_hashes(rows), labels if classes else None, classes, names, found, held)
-    return in_memory(draft, name, name)
+    return in_memory(asked.divided(draft), name, name)
 
 
 def _array(stored: arrays.Stored, name: str, asked: Asked, given: Any, source: str = "an array") -> Data:
@@ -189,7 +198,7 @@ def _array(stored: arrays.Stored, name: str, asked: Asked, given: Any, source: s
             advance(len(items))
         shape = (total, *items.shape[1:])
         rows = np.concatenate(pieces) if folder is None else np.memmap(folder / "raw", items.dtype, "r", shape=shape)
-        notes = (*how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
+        notes = (*stored.notes, *how.notes, *said, *(() if how.vectors else seen_through(transparent, total, wanted)))
         channels = shape[1] if how.vectors else wanted.channels or (3 if colour else 1)
         found = _inspection(rows, sides, str(stored.dtype), notes, channels, wanted)
         found = replace(found, labels_from=origin, depth=how.depth.as_dict() if how.depth else {})
@@ -198,11 +207,12 @@ def _array(stored: arrays.Stored, name: str, asked: Asked, given: Any, source: s
     each = 4 * stored.shape[1] if how.vectors else math.prod(wanted.sides) * (wanted.channels or 3)
     need = 2 * total * each  # once as read, once in order
     if not stored.mark and need <= 2 * IN_MEMORY:
-        return in_memory(make(None, lambda _: None), name, source)
+        return in_memory(asked.divided(make(None, lambda _: None)), name, source)
     fixed = None if labels is None else hashlib.blake2b(labels.tobytes(), digest_size=16).hexdigest()
     return cached(
-        key_of(stored.mark or _digest(stored), wanted, fixed, classes), name, source, need, total, make, asked
-    )
+        key_of(stored.mark or _digest(stored), wanted, fixed, classes, *asked.whole),
+        name, source, need, total, make, asked,
+    )  # fmt: skip
 
 
 def _inspection(

@@ -73,7 +73,7 @@ def read_table(file: Entry) -> Table:
         if suffix == ".json":
             return _json(json.loads(text), posixpath.basename(file.name).lower() == "dataset.json")
         return _delimited(text, suffix)
-    except (ValueError, RecursionError, csv.Error) as why:
+    except (ValueError, OSError, NotImplementedError, RecursionError, csv.Error) as why:  # pyarrow's are OSErrors, too
         raise Unread(f"it is damaged ({str(why)[:80]})") from why
 
 
@@ -90,7 +90,7 @@ def class_names(file: Entry) -> list[str]:
 
 def _text(raw: bytes) -> str:
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16")
+        return raw.decode("utf-16", "replace")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

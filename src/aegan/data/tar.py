@@ -43,6 +43,9 @@ def members(file: BinaryIO) -> Iterator[Member]:
                 return
             yield Member("", at, 0, _not_a_tar(block) if at == 0 else f"damaged from byte {at:,} on")
             return
+        if info.size < 0:
+            yield Member("", at, 0, f"damaged from byte {at:,} on")
+            return
         body = at + BLOCK
         after = body + _padded(info.size)
         if info.type in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):

@@ -165,7 +165,7 @@ def _resumed(asked: TrainingRequest, folder: Path) -> Begun:
     elif ended:
         said = (
             f"{folder} has ended, after {at['step']:,} steps in {clock(at['seconds'])}. "
-            f"To train it for longer: aegan train --resume --minutes {MINUTES:g} --out {folder}"
+            f"To train it for longer: aegan train --resume --minutes {MINUTES:g} --out {quoted(folder)}"
         )
     # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
     logged = (line.get("step") for line in read_log(folder / "log.jsonl"))

@@ -16,8 +16,9 @@ from aegan.data import Data
 from aegan.engine.lock import locked
 from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
+from aegan.folders import expanded
 from aegan.model import Model
-from aegan.names import quoted, shortened
+from aegan.names import quoted, stem_of
 from aegan.networks import Own
 from aegan.runs.places import find_data
 from aegan.runs.reading import RunFolder
@@ -34,6 +35,7 @@ class Run(RunFolder):
         device: where its model computes.
         networks: those of your own that it was trained with.
         elsewhere: whether the folder may be on another machine, that of the run's first process.
+        data: what it was trained on, if that is open already.
 
     Raises:
         UserError: it holds no config.yaml.
@@ -46,12 +48,13 @@ class Run(RunFolder):
         networks: Mapping[str, Own] | None = None,
         *,
         elsewhere: bool = False,
+        data: Data | None = None,
     ) -> None:
         self.path = Path(path)
         if not elsewhere:
             super().__init__(path)
         self.device, self.networks = device, networks
-        self._data: Data | None = None
+        self._data = data
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -137,8 +140,8 @@ def with_fingerprint(settings: RunSettings, folder: Path) -> RunSettings:
 def run_folder(config: RunConfig) -> Path:
     """`--out`, or runs/DATA-STRATEGY, numbered if that is taken."""
     if config.out is not None:
-        return Path(config.out)
-    stem = f"{shortened(Path(config.data).stem, 200) or 'data'}-{config.strategy}"
+        return expanded(config.out)
+    stem = f"{stem_of(config.data)}-{config.strategy}"
     folder, i = Path("runs") / stem, 2
     while (folder / "config.yaml").exists():
         folder, i = Path("runs") / f"{stem}-{i}", i + 1

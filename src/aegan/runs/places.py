@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,7 +89,8 @@ def find_data(
     changed: Data | None = None
     refused: UserError | None = None
     for path in candidates:
-        if len(candidates) > 1 and not os.path.exists(path) and "{" not in path:
+        pattern = "{" in path or glob.has_magic(path)
+        if len(candidates) > 1 and not os.path.exists(path) and not pattern:
             continue
         try:
             data = settings.open_data(progress, path)
@@ -103,7 +105,7 @@ def find_data(
             f"The data is not what this run was trained on ({changed.source} has changed: {_unlike(changed, settings)}).",
             "Bring it back, say where it is (--data PATH), or train in a new folder with --out.",
         )
-    if refused is not None and os.path.exists(candidates[0]):
+    if refused is not None and (place is None or os.path.exists(candidates[0])):
         raise refused
     raise UserError(
         f"The data of this run is not where it was: there is no {candidates[0]}.",

@@ -45,7 +45,7 @@ def same_settings(
         known = [has, chosen.batch_size] if name == "batch_size" else [has]
         if str(as_plain(asked)) not in [str(as_plain(value)) for value in known]:
             differ.append(f"--{name.replace('_', '-')} is {_shown(known[-1])} in the run, {_shown(asked)} here")
-    if config.networks is not None and config.networks != run.networks:
+    if config.networks is not None and _names(config.networks) != _names(run.networks):
         differ.append(f"--networks is {_shown(run.networks)} in the run, {config.networks} here")
     wanted = with_options(chosen, options, f"strategy '{chosen.name}'")
     for name in options:
@@ -56,6 +56,11 @@ def same_settings(
         raise UserError(
             f"{folder} keeps its settings: {'; '.join(differ)}.", "Leave it out, or train in a new folder with --out."
         )
+
+
+def _names(networks: str | None) -> set[str]:
+    """The words of it: networks that were given in Python have no order."""
+    return set((networks or "").replace(",", " ").split())
 
 
 def more_training(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -52,7 +53,7 @@ def read_idx(path: Path) -> np.ndarray:
     damaged = UserError(f"{path} is not a whole IDX file of bytes.", "Fetch it again.")
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, ValueError) as why:
+    except (OSError, EOFError, ValueError, zlib.error) as why:
         raise damaged from why
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or len(raw) < 4 + 4 * raw[3]:
         raise damaged
