@@ -106,7 +106,7 @@ class Prior(nn.Module):
         centred and of unit variance, in their own shape."""
         if z.ndim == 2:
             with torch.autocast(z.device.type, enabled=False):
-                u = self.whitening.encode(z.float())
+                u = self.whitening.encode(z)
             return nn.functional.pad(u, (0, z.shape[1] - u.shape[1]))
         return (z - self.whitening.mean.view(z.shape[1:])) / self.spread
 
@@ -114,7 +114,7 @@ class Prior(nn.Module):
         """The inverse of `normalise`."""
         if v.ndim == 2:
             with torch.autocast(v.device.type, enabled=False):
-                return self.whitening.flat(v[:, : self.whitening.dim].float())
+                return self.whitening.flat(v[:, : self.whitening.dim].to(self.whitening.mean.dtype))
         return v * self.spread + self.whitening.mean.view(v.shape[1:])
 
 
