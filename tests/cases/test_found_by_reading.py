@@ -64,7 +64,7 @@ def test_a_package_that_is_there_now_is_used(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(
         "aegan.data.formats.foreign", lambda raw, name: said + "no_such_package" if "heic" in name else ""
     )
-    found = open_data(folder)
+    found = open_data(folder, size=16)
     assert list(found.inspection.skipped) == [said + "no_such_package"] and len(found.train) + len(found.held_out) == 12
     asked: list[str] = []
 
@@ -73,10 +73,10 @@ def test_a_package_that_is_there_now_is_used(tmp_path: Path, monkeypatch: pytest
         return said + "json" if "heic" in name else ""
 
     monkeypatch.setattr("aegan.data.formats.foreign", foreign)
-    open_data(folder)
+    open_data(folder, size=16)
     assert not asked, "nothing has changed"
     monkeypatch.setattr("aegan.data.build.find_spec", lambda name: object())
-    open_data(folder)
+    open_data(folder, size=16)
     assert any("heic" in name for name in asked)
 
 

@@ -444,11 +444,12 @@ def test_it_loads_again_and_samples(codec_run: Callable[[int], Path]) -> None:
     assert images.shape == (3, 8, 8, 3) and model.reconstruct(images).shape == images.shape
 
 
-def test_what_was_left_out_is_not_called_lost(grey: Model, tmp_path: Path) -> None:
+def test_what_was_left_out_is_not_called_lost(grey: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Places of files that are no images, and of damaged ones, are known from the blocks around them."""
     source = tmp_path / "photos"
     source.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (9, 400, 400), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (9, 24, 24), np.uint8)
+    monkeypatch.setattr("aegan.codec.files.VALUES", 2_000)  # three images a block
     for i, image in enumerate(noise):
         Image.fromarray(image).save(source / f"{i}.png")
         (source / f"{i}-note.txt").write_text("no image")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from narrow import narrow
 from torch import Tensor, nn
 
 import aegan
@@ -357,7 +358,7 @@ def test_noise_of_all_numbers_together(name: str, monkeypatch: pytest.MonkeyPatc
         return real(z, sigma, of_all=of_all)
 
     monkeypatch.setattr("aegan.strategies._groups.noisy", listening)
-    chosen = strategy(name)(width=8, critic_width=8, code_dim=2, noise=0.1, noise_of="all")
+    chosen = narrow(name, code_dim=2, noise=0.1, noise_of="all")
     nets, batch = chosen.build(SPEC), batch_of(ROWS)
     for stage in chosen.stages(SPEC):
         for phase in getattr(stage, "phases", ()):

@@ -16,6 +16,7 @@ from aegan.data.spec import DataSpec
 from aegan.density.prior import Prior
 from aegan.strategies import Clock, Networks, strategy
 from aegan.strategies._code_game import CodeGame, draw
+from aegan.strategies._energy import Number
 
 START = Clock(0, 0.0)
 
@@ -181,7 +182,7 @@ def test_the_bound_against_its_closed_form() -> None:
 @pytest.mark.parametrize("name", ["vae", "two-stage-vae"])
 @pytest.mark.parametrize(("progress", "part"), [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (1.0, 1.0)])
 def test_the_weight_of_the_kl_rises_while_it_warms_up(name: str, progress: float, part: float) -> None:
-    nets: Networks = {"E": Posterior(), "G": Zero(), "E2": Posterior(), "G2": Zero()}
+    nets: Networks = {"E": Posterior(), "G": Zero(), "E2": Posterior(), "G2": Zero(), "S": Number(1.0)}
     batch, clock = batch_of([[1.0, -3.0], [2.0, 0.0]]), Clock(10, progress)
     losses = ["elbo"] if name == "vae" else ["first", "second"]
     for loss in losses:

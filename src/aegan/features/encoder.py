@@ -113,9 +113,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self._items(X, reset=False)
             return self
         if not {"encode", "decode"} <= strategy(self.strategy).capabilities:
-            raise UserError(
-                f"Strategy '{self.strategy}' has no codes.", "Take one that encodes: see `aegan strategies`."
-            )
+            raise UserError(f"Strategy '{self.strategy}' cannot encode.", "Those that can: see `aegan strategies`.")
         items = self._items(X, reset=True)
         if len(items) < LEAST:
             raise ValueError(f"n_samples={len(items)}: Encoder needs at least {LEAST} examples to learn from.")

@@ -105,7 +105,8 @@ def find_data(
             f"The data is not what this run was trained on ({changed.source} has changed: {_unlike(changed, settings)}).",
             "Bring it back, say where it is (--data PATH), or train in a new folder with --out.",
         )
-    if refused is not None and (place is None or os.path.exists(candidates[0])):
+    fresh = settings.folder is None and place is None  # not of a run whose files may have moved
+    if refused is not None and (fresh or typed in NAMES or os.path.exists(candidates[0])):
         raise refused
     raise UserError(
         f"The data of this run is not where it was: there is no {candidates[0]}.",
