@@ -111,12 +111,14 @@ class ImageSource:
                     f"{source} holds {stored.dtype}, and lossless means 8-bit pixels.",
                     "Leave --lossless out, or store uint8.",
                 )
-            chunks = stored.rows()
-            if exact:  # the very channels
-                parts = (chunk.transpose(0, 2, 3, 1) if how.first else chunk for chunk in chunks)
-            else:
-                parts = (arrays.examples(chunk, how, wanted)[0] for chunk in chunks)
-            self._pictures = enumerate(_of_array(np.atleast_3d(item)) for part in parts for item in part)
+
+            def images(chunk: Array) -> Array:
+                if not exact:
+                    return arrays.examples(chunk, how, wanted)[0]
+                return chunk.transpose(0, 2, 3, 1) if how.first else chunk  # with the very channels that it has
+
+            items = (item for chunk in stored.rows() for item in images(chunk))
+            self._pictures = enumerate(_of_array(np.atleast_3d(item)) for item in items)
             self.names = Numbered(np.arange(stored.shape[0]))
             return
         try:

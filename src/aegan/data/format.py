@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, TypeAlias, get_args
 
 from PIL import ImageColor
@@ -91,7 +90,8 @@ def read_size(size: Size) -> tuple[int, int]:
         found = re.fullmatch(r"\s*(-?\d{1,9})(?:\s*[xX×]\s*(-?\d{1,9}))?\s*", size)
         sides = [int(side) for side in found.groups() if side is not None] if found else []
     else:
-        sides = [size] if isinstance(size, Real) else list(size)
+        given: Any = size  # a number of any kind, or several
+        sides = list(given) if hasattr(given, "__len__") else [given]
     if len(sides) not in (1, 2) or any(int(side) != side for side in sides):
         raise UserError(f"{size!r} is not a size.", "Write one side (64), or WIDTHxHEIGHT (96x64).")
     width, height = int(sides[0]), int(sides[-1])
