@@ -269,7 +269,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.pages:
         measure(given)
-    for path, text in pages().items():
+    for path, text in pages().items() if given.out == RESULTS else ():
         path.write_text(text)
 
 
