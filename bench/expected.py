@@ -41,7 +41,8 @@ def collected() -> list[dict[str, Any]]:
             batch_size = with_options(strategy(name)(), read_preset(name, "32"), name).batch_size
             images = one.get("images", one["steps"] * batch_size)  # which results of earlier versions lack
             rows.append(row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine))
-    for one in json.loads((RESULTS / "pictures-10-minutes.json").read_text())["results"]:
+    files = ("pictures-10-minutes.json", "pictures-60-minutes.json")
+    for one in (one for file in files for one in json.loads((RESULTS / file).read_text())["results"]):
         if one["minutes"] and " " not in one["try"] and "commit" not in one and one["machine"]["device"] == "cpu":
             rows.append(row(one["try"], one["set"], one["minutes"], one["images"], "docs/pictures.md", one["machine"]))
     found = {(one["strategy"], one["shape"], one["minutes"], one["set"]): one for one in rows}  # the last counts
