@@ -226,3 +226,24 @@ def test_with_json_nothing_is_printed_where_a_file_cannot_be_written(
         target = tmp_path / "locked" / "scores.csv"
     said = aegan_cli("score", trained, folder, "--out", target, "--json")
     assert said.code == 2 and said.out == ""
+
+
+def test_options_that_would_say_nothing_are_refused(trained: Path, tmp_path: Path, aegan_cli: Cli) -> None:
+    walk = ("interpolate", trained, "--seeds", "1,5", "--out", tmp_path / "walk.png")
+    aegan_cli(*walk, "--rows", "3").refused("between samples")
+    aegan_cli(*walk, "--seed", "3").refused("between samples")
+    aegan_cli("train", "ring", "--mirror", "--out", tmp_path / "run").refused("--mirror is for images")
+    against = write(tmp_path / "some", 12)
+    aegan_cli("evaluate", against, "--against", against, "--checkpoint", "best").refused("Only a run")
+
+
+def test_a_dry_run_counts_the_networks_of_the_user(tmp_path: Path, aegan_cli: Cli) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "def networks(spec):\n"
+        "    return {'E': nn.Sequential(nn.Flatten(), nn.Linear(64, 4, bias=False))}\n"
+    )
+    given = ("--networks", f"{tmp_path}/mine.py:networks", "--set", "code_dim=4", "--strategy", "autoencoder")
+    said = aegan_cli("train", "digits", *given, "--dry-run", "--json")
+    assert json.loads(said.out)["weights"]["E"] == 256
+    assert "no function" in aegan_cli("train", "digits", "--networks", f"{tmp_path}/mine.py:other", "--dry-run").err

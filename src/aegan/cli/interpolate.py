@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: aegan interpolate runs/photos --from a.jpg --to b.jpg --out walk.gif"
 FILMS = (".gif", ".mp4", ".webm")
+ROWS = 8  # walks
 
 
 def command(
@@ -28,7 +29,7 @@ def command(
     ] = Path("walk.png"),
     start: Annotated[Path | None, typer.Option("--from", help="An image to start from; default: samples.")] = None,
     end: Annotated[Path | None, typer.Option("--to", help="An image to end at.")] = None,
-    rows: Annotated[int, typer.Option(min=1, max=1000, help="Walks, between samples.")] = 8,
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="Walks, between samples.")] = ROWS,
     steps: Annotated[int, typer.Option(min=2, max=10_000, help="Images in a walk.")] = 10,
     seed: Seed = 0,
     seeds: Seeds = None,
@@ -49,6 +50,10 @@ def command(
         raise UserError("A walk needs both ends.", "Give --from and --to, or neither.")
     if seeds is not None and start is not None:
         raise UserError("A walk is between images or between seeds.", "Give --from and --to, or --seeds.")
+    if (rows != ROWS or seed) and (seeds is not None or start is not None):
+        raise UserError(
+            "--rows and --seed are for walks between samples.", "Leave them out, or --seeds, --from and --to."
+        )
     kind = out.suffix.lower()
     if kind == ".gif" and fps > 50:
         raise UserError(f"A .gif shows at most 50 images a second, not {fps}.", "Use --fps 50, or an .mp4")

@@ -184,6 +184,9 @@ def _describe(
     from rich.text import Text
 
     from aegan.initial import open_init, take
+    from aegan.networks import use_networks
+    from aegan.networks.custom import made
+    from aegan.runs.begin import own_networks
     from aegan.runs.places import find_data
     from aegan.runs.settings import RunSettings, resolve
     from aegan.strategies import Stage
@@ -194,6 +197,9 @@ def _describe(
     strategy = settings.strategy()
     spec = data.spec
     networks = strategy.build(spec)
+    if settings.run.networks is not None:
+        own = made(own_networks(settings, None, spec, Path()), spec)
+        networks = use_networks(networks, own, spec, strategy=strategy.name, fixed=strategy.fixed_networks)
     begins = take(open_init(config.init), networks, spec, strategy)["notes"] if config.init is not None else []
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)

@@ -207,6 +207,8 @@ def resolve(
         raise UserError(
             f"Strategy '{kind.name}' works on images, and this data is vectors.", f"These take vectors: {able}."
         )
+    if spec.is_vector and config.mirror:
+        raise UserError("--mirror is for images, and this data is vectors.", "Leave it out.")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     name = config.preset or fitting_preset(kind(), data, minutes)
     if config.preset is None and name == SURFACES:
