@@ -40,7 +40,7 @@ class RunConfig:
     )
     strategy: str = option("latent", "how the autoencoder enters the game; see `aegan strategies`")
     out: str | None = option(None, "folder for the run; default: runs/DATA-STRATEGY")
-    minutes: float | None = option(None, "budget in minutes of training, decoding and evaluation not counted [3]")
+    minutes: float | None = option(None, "training time in minutes [3]; decoding and evaluation are not counted")
     steps: int | None = option(None, "budget in steps instead of minutes: repeats exactly on the same machine")
     size: int | str | None = option(
         None, "of the training images in pixels: a side (64) or WIDTHxHEIGHT (96x64); default: suggested by the data"

@@ -59,9 +59,9 @@ AllowHost = Annotated[
     typer.Option(metavar="NAME", help="Behind a proxy: a host name by which the page is asked for; repeatable."),
 ]
 DataDir = Annotated[str | None, typer.Option(help="Where the files of a built-in name lie.")]
-MovedData = Annotated[str | None, typer.Option(metavar="DATA", help="Of a run whose data has moved: where it is now.")]
+MovedData = Annotated[str | None, typer.Option(metavar="DATA", help="New location of the run's data, if it has moved.")]
 Trials = Annotated[int, typer.Option(min=1, help="Trials of each strategy.")]
-TrialsFolder = Annotated[Path | None, typer.Option(help="Folder for runs and results; the same again goes on.")]
+TrialsFolder = Annotated[Path | None, typer.Option(help="Folder for runs and results; give it again to continue.")]
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OpenBrowser = Annotated[bool, typer.Option("--open", help="Show the page in your browser.")]
 
