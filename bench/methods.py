@@ -170,6 +170,11 @@ def real() -> str:
     return "| *held-out images* | " + " | ".join(cells) + " |"
 
 
+def machines(rows: list[dict[str, Any]]) -> str:
+    """The processors that they were trained on."""
+    return " and an ".join(dict.fromkeys(row["machine"]["cpu"] for row in rows))
+
+
 def seeds_of(own: list[dict[str, Any]]) -> str:
     """How many seeds, in words."""
     return f"seed {own[0]['seed']}" if len(own) == 1 else f"{len(own)} seeds: median [least to most]"
@@ -187,14 +192,14 @@ def drawn(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
     own = [(at, value, value, value) for at, value in mine]
     figure = str(band_chart(name, own, others, x, y, "distance in pixels against seconds"))
     svg = figure[figure.index("<svg") : figure.index("</figure>")]
-    return svg.replace(">", f">{STYLE}", 1) + "\n"
+    return svg.replace("<svg ", '<svg width="390" height="255" ', 1).replace(">", f">{STYLE}", 1) + "\n"
 
 
 def block(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
     """What a method's page shows."""
     own = found[name]
     place = list(found).index(name) + 1
-    machine = own[0]["machine"]["cpu"]
+    machine = machines(own)
     fallen = sum(collapsed(row) for row in own)
     verdict = f"{fallen} of {len(own)} collapsed" if len(own) > 1 else "Collapsed" if fallen else "No collapse"
     lines = [
@@ -209,8 +214,9 @@ def block(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
         f"Rank {place} of {len(found)} by lite0 ([all of them](README.md#three-minutes-of-each)). {verdict} (less than a "
         "fifth of the recall or of the coverage of real images).",
         "",
-        f"![36 samples of {name}, none chosen](../images/methods/{name}.jpg)",
     ]
+    if (IMAGES / f"{name}.jpg").exists():  # seed 0 draws it
+        lines.append(f"![36 samples of {name}, none chosen](../images/methods/{name}.jpg)")
     if own[0]["curve"]:
         lines.append(f"![Fréchet distance in pixels against seconds; others in grey](../images/methods/{name}.svg)")
     return "\n".join([*lines, END])
@@ -219,14 +225,16 @@ def block(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
 def table(found: dict[str, list[dict[str, Any]]]) -> str:
     """What the catalogue shows: a row for each method."""
     marked = {n: f"[{n}]({n}.md)" + (" (collapsed)" if any(map(collapsed, own)) else "") for n, own in found.items()}
-    first = next(iter(found.values()))
+    counts = {len(own) for own in found.values()}
+    seeds = "one seed each" if counts == {1} else f"{min(counts)} to {max(counts)} seeds: median [least to most]"
     return "\n".join(
         [
             BEGIN,
             "## Three minutes of each",
             "",
-            f"`{DATA}`, each with its own preset (`python bench/methods.py`). One core of an {first[0]['machine']['cpu']}, "
-            f"{seeds_of(first)}. `collapsed`: less than a fifth of the recall or of the coverage of real images.",
+            f"`{DATA}`, each with its own preset (`python bench/methods.py`). One core of an "
+            f"{machines([row for own in found.values() for row in own])}, {seeds}. `collapsed`: less than a fifth of the "
+            "recall or of the coverage of real images.",
             "",
             HEADS,
             *(line(marked[n], own) for n, own in found.items()),
@@ -269,8 +277,10 @@ def main() -> None:
     given = parser.parse_args()
     if not given.pages:
         measure(given)
-    for path, text in pages().items() if given.out == RESULTS else ():
-        path.write_text(text)
+    if given.out == RESULTS and RESULTS.exists():
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        for path, text in pages().items():
+            path.write_text(text)
 
 
 if __name__ == "__main__":

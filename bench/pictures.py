@@ -12,7 +12,8 @@ with --steps). Samples and held-out images, as many of each, are compared with u
     own     a network trained by contrast on half of the training images of the set
 
 `authentic` is the share of samples that are farther from their nearest training image than that is from its own nearest,
-`copies` the share that sits on one training image, by pixels, as 1 % of new images do (aegan.metrics).
+`copies` the share that sits on one training image, by pixels, as 1 % of new images do, more where few are held out
+(aegan.metrics.nearest.chance_of_copies).
 `above` is the Fréchet distance of samples less that of the held-out images (`real`). lite0, lite1 and lite2 are one family:
 where a critic has seen through one, the figures of the others lean its way.
 """

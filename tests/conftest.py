@@ -24,6 +24,8 @@ from toys import circle, shapes
 
 import aegan.engine.previews as previews
 
+for _name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)  # by which rich and typer take a pipe for a terminal
 _cache = tempfile.mkdtemp(prefix="aegan-tests-")
 os.environ.update(AEGAN_CACHE=_cache, AEGAN_TENSORBOARD="0", OMP_NUM_THREADS="1", COLUMNS="120", NO_COLOR="1")
 os.environ["TRACKIO_DIR"] = os.path.join(_cache, "trackio")  # which trackio reads when it is imported, whoever does it

@@ -105,7 +105,8 @@ def test_sample(model: Any) -> None:
     assert np.array_equal(made, model.sample(7, seed=1))
     assert not np.array_equal(made, model.sample(7, seed=2))
     assert model.sample(0).shape == (0, 16, 16, 3)
-    assert np.array_equal(model.sample(7, seed=1, batch_size=3), model.sample(7, seed=1, batch_size=3))
+    apart = model.sample(7, seed=1, batch_size=3).astype(int) - made
+    assert np.abs(apart).max() <= 1, "in pieces of another size only rounding differs"
 
 
 def test_labels(model: Any) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import shutil
+import socket
 import struct
 import tarfile
 import zipfile
@@ -318,3 +319,28 @@ def test_links_in_a_run_lead_nowhere_else(trained_copy: Path, tmp_path: Path, ae
     (tmp_path / "model" / "evil.py").write_text("raise SystemExit(3)")
     (tmp_path / "model" / "__init__.py").write_text("raise SystemExit(3)")
     assert aegan_cli("sample", tmp_path / "model", "--n", 2, "--out", tmp_path / "x.npz").code == 0
+
+
+def test_nothing_is_asked_of_the_network(
+    folder: Path, tmp_path: Path, aegan_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def refuse(*what: object, **_: object) -> None:
+        asked.append(what)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    run = tmp_path / "run"
+    begin = ("--strategy", "autoencoder", "--steps", 4, "--size", 16, "--set", "width=8", "--set", "components=1,2")
+    for words in (
+        ("train", folder, *begin, "--out", run),
+        ("evaluate", run, "--count", 64),
+        ("sample", run, "--n", 2, "--out", tmp_path / "x.npz"),
+        ("report", run),
+        ("export", run, "--hub", tmp_path / "hub"),
+    ):
+        assert aegan_cli(*words).code == 0, words
+    assert not asked

@@ -121,12 +121,15 @@ def _settle(folder: Path) -> None:
 
     Windows and some network file systems cannot do that; the file is in its place all the same.
     """
-    with contextlib.suppress(OSError):
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):  # a disk that fails
+            raise
 
 
 def sweep(folder: Path) -> None:

@@ -45,6 +45,8 @@ def test_a_trained_model_takes_a_few_images(n: int, trained: Path, tmp_path: Pat
     array = np.stack([np.asarray(Image.open(path)) for path in sorted(few.iterdir())])
     data = open_like(array, model.spec)
     assert len(data.train) == n and len(data.held_out) == 0
+    vectors = open_like(np.ones((n, 3)), aegan.data.DataSpec((3,)))
+    assert len(vectors.train) == n and np.isfinite(vectors.train.items).all()
     with pytest.raises(UserError, match="Too few to train on"):
         open_data(few)
 
@@ -75,7 +77,7 @@ def test_a_package_that_is_there_now_is_used(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("aegan.data.formats.foreign", foreign)
     open_data(folder, size=16)
     assert not asked, "nothing has changed"
-    monkeypatch.setattr("aegan.data.build.find_spec", lambda name: object())
+    monkeypatch.setattr("aegan.data.formats.readable", lambda name: True)
     open_data(folder, size=16)
     assert any("heic" in name for name in asked)
 
@@ -219,7 +221,7 @@ def test_names_sizes_and_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_with_json_nothing_is_printed_where_a_file_cannot_be_written(
     trained: Path, folder: Path, tmp_path: Path, aegan_cli: Cli
 ) -> None:
-    if os.geteuid() == 0:
+    if getattr(os, "geteuid", lambda: 1)() == 0:
         target = Path("/dev/full/scores.csv")
     else:
         (tmp_path / "locked").mkdir(mode=0o500)

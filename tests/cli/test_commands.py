@@ -15,22 +15,9 @@ import yaml
 from PIL import Image
 
 import aegan
+from aegan.cli.main import COMMANDS
 from aegan.strategies import strategies
 
-COMMANDS = [
-    "train",
-    "check",
-    "sample",
-    "reconstruct",
-    "encode",
-    "interpolate",
-    "evaluate",
-    "report",
-    "compare",
-    "benchmark",
-    "strategies",
-    "presets",
-]
 Cli = Callable[..., Any]
 
 
@@ -63,7 +50,7 @@ def test_the_example_can_be_typed(name: str) -> None:
 
     from aegan.cli.main import app
 
-    words = import_module(f"aegan.cli.{name}").EXAMPLE.removeprefix("Example: aegan ").split()
+    words = import_module(f"aegan.cli.{name.replace('-', '_')}").EXAMPLE.removeprefix("Example: aegan ").split()
     command = get_command(app).commands[words[0]]  # type: ignore[attr-defined]
     known = {o for p in command.params for o in p.opts}
     assert {w for w in words if w.startswith("--")} <= known

@@ -51,7 +51,7 @@ def test_lossless_gives_every_pixel_and_mode(
     clear.save(photos / "clear.png", transparency=2)
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(photos / "clear-grey.png", transparency=7)
     four = np.arange(6 * 5 * 4, dtype=np.uint8).reshape(6, 5, 4)
-    Image.fromarray(four, "RGBX").save(photos / "infrared.tif")
+    Image.frombytes("RGBX", (5, 6), four.tobytes()).save(photos / "infrared.tif")
     upright = Image.fromarray(np.arange(80, dtype=np.uint8).reshape(8, 10))
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from aegan.comparison import Results, Trial, compare
+from aegan.comparison.settings import Settings, keep
 from aegan.comparison.trials import Job, run_jobs
 from aegan.errors import UserError
 
@@ -191,3 +192,14 @@ def test_the_extractor_computes_where_training_does(folder: Path, tmp_path: Path
         options={"autoencoder": {"width": 8, "components": "1"}}, progress=False,
     )  # fmt: skip
     assert [trial.status for trial in found.trials] == ["finished"]
+
+
+def test_trials_are_neither_treated_nor_stopped_and_their_data_stay(tmp_path: Path) -> None:
+    settings = Settings("digits", ("gan",), steps=3)
+    config = settings.config("gan", 0, tmp_path)
+    assert (config.guard, config.early_stop) == ("warn", "off")
+    (tmp_path / "c").mkdir()
+    keep(settings, "before", tmp_path / "c")
+    keep(settings, "before", tmp_path / "c")
+    with pytest.raises(UserError, match="contents"):
+        keep(settings, "after", tmp_path / "c")

@@ -300,3 +300,10 @@ def test_bad_names(both: tuple[Path, Path], tmp_path: Path, source: str, why: st
         return
     with pytest.raises(UserError, match=why):
         open_data(name)
+
+
+def test_only_some_batches_are_decoded_ahead(both: tuple[Path, Path]) -> None:
+    loader = Loader(open_data(both[1], stream="on").train, 4, seed=0)
+    for _ in range(20):
+        loader.next()
+        assert len(loader._drawn) <= 4

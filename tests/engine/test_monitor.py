@@ -83,12 +83,15 @@ def test_large_images_are_made_a_part_at_a_time() -> None:
 
 
 def test_looking_changes_nothing_and_is_resumed(
-    pictures: Data, make_engine: Callable[..., Engine], weights_of: Any, assert_equal: Any, tmp_path: Path
-) -> None:
+    pictures: Data, make_engine: Callable[..., Engine], weights_of: Any, assert_equal: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("aegan.engine.monitor.LOOK_IMAGES", 0)  # at each eighth of the stage
     kind = strategy("gan")(width=8, critic_width=8, batch_size=8)
-    plain = make_engine(kind, pictures, "plain")
+    plain = make_engine(kind, pictures, "plain", guard="off", early_stop="off")
     plain.run()
-    watched = make_engine(kind, pictures, "watched")
+    assert not [x for x in read_log(tmp_path / "plain" / "log.jsonl") if x.get("event") == "tick"]
+    watched = make_engine(kind, pictures, "watched", early_stop="off")
     kept: list[int] = []
     watched.save_best = lambda networks, counters, notes: kept.append(counters.step)
     watched.run()
@@ -96,7 +99,8 @@ def test_looking_changes_nothing_and_is_resumed(
     lines = [line for line in read_log(tmp_path / "watched" / "log.jsonl") if line.get("event") == "tick"]
     assert [line["step"] for line in lines if line["kept"]] == kept and kept
     assert lines[-1]["step"] == 12, "the last model has a figure"
-    again = make_engine(kind, pictures, "watched")
+    assert len(lines) > 1, "it was trained on after a look"
+    again = make_engine(kind, pictures, "watched", early_stop="off")
     again.saving.load()
     assert again.monitor.best == watched.monitor.best != Best()
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from narrow import narrow
 from torch import Tensor, nn
 
 from aegan.data import Data
@@ -153,8 +154,19 @@ def test_a_damaged_good_state_is_passed_over(
     stop_after(33)
     with pytest.raises(Interrupted):
         make_engine(Running(), vectors, steps=40, guard="auto").run()
-    for path in (tmp_path / "run" / "checkpoints").glob("good-*"):
+    good = list((tmp_path / "run" / "checkpoints").glob("good-*"))
+    assert good
+    for path in good:
         path.write_bytes(b"damaged")
     engine = make_engine(Running(), vectors, steps=40, guard="auto")
     engine.run(resume=True)
     assert engine.counters.step == 40
+
+
+def test_with_few_images_stages_stop_early_by_themselves(
+    pictures: Data, make_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = narrow("gan")
+    for limit, early in ((len(pictures.train) + 1, True), (len(pictures.train), False)):
+        monkeypatch.setattr("aegan.engine.loop.SMALL", limit)
+        assert make_engine(chosen, pictures, f"{early}").early_stop is early

@@ -21,7 +21,7 @@ def images(n: int = 64, channels: int = 3, side: int = 16, seed: int = 0) -> tor
 
 def test_at_first_nothing_is_changed() -> None:
     x = images()
-    assert torch.equal(Augment()(x)[:, :, 1:], x[:, :, 1:]) or torch.allclose(Augment()(x), x, atol=1e-6)
+    assert torch.allclose(Augment()(x), x, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

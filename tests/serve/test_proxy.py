@@ -52,13 +52,17 @@ def test_what_is_no_path(path: str) -> None:
         Door.of("127.0.0.1", (), path)
 
 
-@pytest.mark.parametrize("name", ["https://hub.example.org/", "hub.example.org:8000", "a b", "", "hub/x"])
-def test_what_is_no_name(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("https://hub.example.org/", "hub.example.org"), ("hub.example.org:8000", "hub.example.org"), ("a b", "NAME"),
+        ("", "NAME"), ("hub/x", "hub"),
+    ],
+)  # fmt: skip
+def test_what_is_no_name(name: str, fix: str) -> None:
     with pytest.raises(UserError, match="--allow-host") as told:
         Door.of("127.0.0.1", [name])
-    assert (
-        "hub.example.org" in told.value.fix if "hub.example.org" in name else "NAME" in told.value.fix or "hub" in name
-    )
+    assert fix in told.value.fix
 
 
 def test_commands_refuse_them_before_the_model_is_loaded(tmp_path: Path, aegan_cli: Callable[..., Any]) -> None:

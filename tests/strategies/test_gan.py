@@ -19,6 +19,7 @@ from aegan.networks import ConditionalGenerator, History, build_decoder, publish
 from aegan.networks.layers import MinibatchDiscrimination, VirtualBatchNorm, settle
 from aegan.objectives.adversarial import adversarial, smoothed
 from aegan.strategies import Clock, Phase, Stage, Strategy
+from aegan.strategies import strategy as strategy_of
 
 VECTORS, IMAGES, CLASSES = DataSpec((2,)), DataSpec((1, 16, 16)), DataSpec((1, 16, 16), ("a", "b"))
 SALIMANS = {
@@ -280,3 +281,8 @@ def test_it_trains_and_is_saved(
     assert (model.sample(3, seed=1, batch_size=1) != 0).any()
     x = Loader(data.train, 16, seed=0).next().x
     assert outcome.networks["D"](x, torch.zeros(16, dtype=torch.long)).isfinite().all()
+
+
+@pytest.mark.parametrize(("count", "augment"), [(1, "on"), (999, "on"), (1000, "off")])
+def test_few_images_are_changed_for_the_critic(count: int, augment: str) -> None:
+    assert strategy_of("gan")().resolve_auto(DataSpec((1, 16, 16), (), count)).augment == augment  # type: ignore[attr-defined]

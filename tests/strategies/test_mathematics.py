@@ -191,14 +191,6 @@ def test_the_weight_of_the_kl_rises_while_it_warms_up(name: str, progress: float
         assert warm["KL"].tolist() == pytest.approx([part * kl for kl in whole["KL"].tolist()])
 
 
-def test_the_variance_is_the_best_one() -> None:
-    """½ log E|x − x̂|² is, but for a constant, the least over σ of E|x − x̂|² / 2σ² + log σ."""
-    mse = 3.5
-    sigmas = np.linspace(0.1, 10, 100_000)
-    least = (mse / (2 * sigmas**2) + np.log(sigmas)).min()
-    assert least == pytest.approx(0.5 * math.log(mse) + 0.5, abs=1e-6)
-
-
 def test_codes_of_the_posterior() -> None:
     vae = strategy("vae")()
     nets: Networks = {"E": Posterior(), "G": Zero()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,7 @@ def command(
 
 def _named(file: Path, run: str) -> Path:
     """Where a file says that its model is: from here, or from beside the file. Nothing there is run, only read."""
-    elsewhere = run.startswith(("//", "\\\\"))  # a share of another machine, which Windows would ask for it
+    elsewhere = re.match(r"[\\/]{2}", run) is not None  # a share of another machine, which Windows would ask for it
     for root in (Path(), file.parent):
         if run and not elsewhere and (root / run).is_dir():
             return root / run

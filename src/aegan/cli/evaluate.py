@@ -64,7 +64,10 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     checkpoint: AtCheckpoint = "last",
     json: JsonFile = None,
-    out: Annotated[Path | None, typer.Option(help="Also draw pictures in this folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also draw here; the best checkpoint in `best`."),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Score a run, a model, or images made by any program, against real images.

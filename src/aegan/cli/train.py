@@ -198,8 +198,10 @@ def _describe(
     spec = data.spec
     networks = strategy.build(spec)
     if settings.run.networks is not None:
-        own = made(own_networks(settings, None, spec, Path()), spec)
-        networks = use_networks(networks, own, spec, strategy=strategy.name, fixed=strategy.fixed_networks)
+        placed = dataclasses.replace(settings, places=asked.places)
+        own = made(own_networks(placed, None, spec, asked.folder or Path()), spec)
+        name, fixed = strategy.name, strategy.fixed_networks
+        networks = use_networks(networks, own, spec, strategy=name, alone=strategy.penalised, fixed=fixed)
     begins = take(open_init(config.init), networks, spec, strategy)["notes"] if config.init is not None else []
     stages = strategy.stages(spec)
     shares = sum(s.share for s in stages)

@@ -142,7 +142,7 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
 
     def images() -> Iterator[tuple[str, Picture]]:
         names = dict(_names(path))
-        known, numbers = set[int](), set[int]()  # places of images that came, or were left out when this was written
+        spans, numbers = list[range](), set[int]()  # places of images that came, or were left out when this was written
         before, last = -1, -1  # the block that was read, and its last place
         for number, content in records(path, BLOCK):
             if number in numbers:  # a copy
@@ -153,15 +153,16 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
                 result.whole = False
                 continue
             numbers.add(number)
-            known.update(range(last + 1 if number == before + 1 else group[0][0], group[-1][0] + 1))
+            spans.append(range(last + 1 if number == before + 1 else group[0][0], group[-1][0] + 1))
             before, last = number, group[-1][0]
             for place, picture in group:
                 result.images += 1
                 yield names.get(place, f"{place}"), picture
         if before + 1 == found.blocks:
-            known.update(range(last + 1, len(names)))
+            spans.append(range(last + 1, len(names)))
         if result.expected != result.images:
-            result.whole, result.lost = False, [name for place, name in names.items() if place not in known]
+            result.whole = False
+            result.lost = [name for place, name in names.items() if not any(place in span for span in spans)]
 
     return result, images()
 

@@ -86,7 +86,7 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
     except Exception as error:
         traceback.print_exc()
         return ended("crashed", f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}")
-    if "fd" in evaluation and "not finite" in evaluation["fd"].why:
+    if "fd" in evaluation and evaluation["fd"].value is None and "finite" in evaluation["fd"].why:
         return ended("diverged", evaluation["fd"].why)
     trained = _trained(folder)
     return Trial(

@@ -92,7 +92,10 @@ def from_npy(path: Path) -> Stored:
 
 
 def from_npz(path: Path) -> Stored:
-    """The array `images` of an .npz file, or else its first; with `labels` and `classes`, if there are any."""
+    """An array of an .npz file: `images`, or the first whose name says that it is for training (`x_train`), or the first.
+
+    With its labels (`labels`, `y`, or what goes with that name: `y_train`) and `classes`, if there are any.
+    """
     mark = stamp(path)
     check_directory(path)
     with _reading(str(path)), zipfile.ZipFile(path) as archive:
@@ -106,7 +109,7 @@ def from_npz(path: Path) -> Stored:
             )
         # of several: that called so, or the first whose name says that it is for training
         train = [each for each in data if each in trains(data) and not _of_labels(each)]
-        name = said.get("images", (train or data)[0])
+        name = said.get("images", (train or [each for each in data if not _of_labels(each)] or data)[0])
         keys = (*LABELS, *(name.lower().replace(a, b) for a, b in BESIDE if a in name.lower()))
         others = [each for each in data if each != name and each.lower() not in keys]
         where = f"{path}, array '{name}'"
@@ -129,7 +132,7 @@ def from_npz(path: Path) -> Stored:
 
     names = () if classes is None else tuple(map(str, classes))
     notes = (f"array '{printable(name)}' is used; not used: {', '.join(map(printable, others))}",) if others else ()
-    return Stored(where, shape, dtype, rows, labels, names, mark, notes)
+    return Stored(where, shape, dtype, rows, labels, names, f"{mark}\0{name}", notes)
 
 
 def _of_labels(name: str) -> bool:

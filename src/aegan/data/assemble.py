@@ -119,7 +119,8 @@ def to_disk(draft: Draft, folder: Path) -> None:
             pieces = (draft.examples(some) for some in _chunks(here, rows))
             cache.write_rows(folder / f"{part}-items.npy", (len(here), *row), rows.dtype, pieces)
     if rows.ndim == 2:
-        mean, scale = standardisation(np.load(folder / "train-items.npy", mmap_mode="r", allow_pickle=False))
+        train = np.load(folder / "train-items.npy", mmap_mode="r", allow_pickle=False)
+        mean, scale = standardisation(train, divided=len(places[1]) > 0)
         np.save(folder / "mean.npy", mean)
         np.save(folder / "scale.npy", scale)
     found = draft.finished(len(places[1]))
@@ -148,8 +149,10 @@ def from_disk(final: Path, name: str, source: str) -> Data | None:
     return _data(name, source, splits, hashes, tuple(meta["classes"]), found, standard)
 
 
-def standardisation(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardisation(vectors: np.ndarray, divided: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """The per-axis mean (D,) and the one common standard deviation () of (N, D), float32, read in chunks.
+
+    Vectors that do not differ are refused; those that are not `divided`, as nothing is trained on them, have 1.
 
     One sd for all axes, because one per axis would change the shape of the distribution.
     """
@@ -157,8 +160,9 @@ def standardisation(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = sum(vectors[some].sum(0, dtype=np.float64) for some in chunks) / len(vectors)
     square = sum(float(np.square(vectors[some] - mean).sum()) for some in chunks)
     scale = np.sqrt(square / vectors.size)
-    if not scale > 0:
+    if not scale > 0 and divided:
         raise UserError("All vectors are the same.", "Give data that varies.")
+    scale = scale if scale > 0 else 1.0
     return np.asarray(mean, np.float32), np.asarray(scale, np.float32)
 
 
@@ -179,7 +183,7 @@ def _data(
         digest.update(np.ascontiguousarray(each).data)
         if split.labels is not None:
             digest.update(np.ascontiguousarray(split.labels).data)
-    mean, scale = (standard or standardisation(train.items)) if len(shape) == 1 else (None, None)
+    mean, scale = (standard or standardisation(train.items, len(held) > 0)) if len(shape) == 1 else (None, None)
     train, held = (replace(split, mean=mean, scale=scale) for split in splits)
     how = ImageFormat.of(fit=found.fit, background=found.background)
     depth = Depth.from_dict(found.depth) if found.depth else None

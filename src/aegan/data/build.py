@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
-from PIL import features
 
-from aegan.data import cache
+from aegan.data import cache, formats
 from aegan.data.assemble import Draft, from_disk, inspection_of_images, to_disk
 from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, TOO_LARGE, Decoded, Skip, Unscaled, open_image, quiet, survey
@@ -143,7 +141,7 @@ def readable_now(found: Inspection) -> bool:
     """Whether something was left out for want of a package that is there now."""
     said = "\n".join([*found.skipped, *found.notes])
     wanted = re.findall(r": pip install (?:--upgrade )?([\w-]+)", said)
-    return any(features.check("avif") if name == "pillow" else find_spec(name.replace("-", "_")) for name in wanted)
+    return any(map(formats.readable, wanted))
 
 
 @dataclass

@@ -52,10 +52,9 @@ def foreign(head: bytes, name: str = "") -> str:
             return what
     if (kind := special(head)) == "HEIC" and not _installed("pillow_heif"):
         return "HEIC: pip install pillow-heif"
-    # both packages of JPEG XL register themselves
-    if kind == "JPEG XL" and not (_installed("pillow_jxl", "jxlpy.JXLImagePlugin") and "JXL" in Image.OPEN):
+    if kind == "JPEG XL" and not readable("pillow-jxl-plugin"):
         return "JPEG XL: pip install pillow-jxl-plugin"
-    if kind == "AVIF" and not features.check("avif"):
+    if kind == "AVIF" and not readable("pillow"):
         return "AVIF: pip install --upgrade pillow"
     if head[4:8] == b"ftyp" and not kind:
         return DEVELOP if head[8:11] == b"crx" else FRAMES
@@ -134,6 +133,15 @@ def _codestream(raw: bytes) -> bytes:
             break
         at += length
     raise ValueError("no pixels")
+
+
+def readable(package: str) -> bool:
+    """Whether the images for which a package was asked for, as pip names it, are read now."""
+    if package == "pillow":
+        return bool(features.check("avif"))
+    if package == "pillow-jxl-plugin":  # both packages of JPEG XL register themselves
+        return _installed("pillow_jxl", "jxlpy.JXLImagePlugin") and "JXL" in Image.OPEN
+    return _installed(package.replace("-", "_"))
 
 
 def _installed(*modules: str) -> bool:

@@ -8,7 +8,7 @@ from aegan.errors import UserError
 from aegan.evaluation.distances import evenly, spread
 from aegan.evaluation.task import Task
 from aegan.metrics import Measured, authenticity, copying, data_copying, frechet_interval
-from aegan.metrics.nearest import chance_of_copies
+from aegan.metrics.nearest import FEWEST, chance_of_copies
 
 MOST = 10_000  # samples whose neighbours are looked for, at a cost of samples × reference
 COPIES = 1000  # samples, and held-out items, that are looked up among all training items
@@ -39,6 +39,8 @@ def _copies(task: Task) -> None:
         return copying(spread(task.features("samples"), COPIES).numpy(), held, reference).share
 
     def by_chance() -> float:
+        if task.held < FEWEST:
+            raise UserError("there is no test")
         return chance_of_copies(min(task.held, COPIES))
 
     for name, where, measure, against in (

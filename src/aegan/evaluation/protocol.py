@@ -147,10 +147,11 @@ def evaluate_run(
         checkpoint=checkpoint, device=device, out=run.path / stem, progress=progress,
     )  # fmt: skip
     found.write(run.path / f"{stem}.json")
-    if out is not None:
-        also = Path(out) if checkpoint == "last" else Path(out) / checkpoint
+    drawn = run.path / stem
+    also = drawn if out is None else Path(out) if checkpoint == "last" else Path(out) / checkpoint
+    if also.resolve() != drawn.resolve() and drawn.is_dir():
         with explained(also):
-            shutil.copytree(run.path / stem, also, dirs_exist_ok=True)
+            shutil.copytree(drawn, also, dirs_exist_ok=True)
     return found
 
 

@@ -99,7 +99,8 @@ def open_sides(
     data, split = _against(against, ImageFormat.of(size), progress)
     items, said = _images(what, data, progress)
     weights = "unknown: the images were given, not made here"
-    return Subject(_name(what), "images", weights, None, items), data, split, [*_reduced(data, size), *said]
+    said = [*_reduced(data, size, _given_by_name(against)), *said]
+    return Subject(_name(what), "images", weights, None, items), data, split, said
 
 
 def weights_of(model: Model, folder: Path | None) -> str:
@@ -250,16 +251,16 @@ def _open(what: Any, wanted: ImageFormat, progress: bool) -> Data:
         ) from error
 
 
-def _reduced(data: Data, size: Size | None) -> list[str]:
-    """Whether the reference itself was made smaller than it is stored."""
+def _reduced(data: Data, size: Size | None, named: bool) -> list[str]:
+    """Whether the reference itself was made smaller than it is stored; and, if it is `named`, what to do about it."""
     seen = data.inspection
     if size is not None or not data.spec.is_image or seen is None or not seen.widths:
         return []
     if seen.widths[1] <= data.spec.width or seen.heights[1] <= data.spec.height:
         return []
     return [
-        f"The reference is stored as {_sides(seen)} and compared at {data.spec.width}×{data.spec.height}; "
-        "--size compares at another size."
+        f"The reference is stored as {_sides(seen)} and compared at {data.spec.width}×{data.spec.height}"
+        + ("; --size compares at another size." if named else ".")
     ]
 
 

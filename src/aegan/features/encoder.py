@@ -29,6 +29,7 @@ except ImportError as why:
     ) from why
 
 Array = NDArray[Any]
+DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow's modes of more than 8 bits
 LEAST = 8  # examples that training needs, different ones
 
 
@@ -206,7 +207,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 def _of_one_mode(images: Sequence[Image.Image]) -> list[Array]:
     """Images of Pillow as arrays: of what is not grey, colour or deep, the colours."""
     modes = {image.mode for image in images}
-    if len(modes) > 1 or not modes <= {"L", "RGB", "RGBA", "I;16", "F"}:
+    if modes & DEEP and not modes <= DEEP:
+        raise ValueError("Some of the images have 8 bits, others more: bring them to one depth before.")
+    if not modes <= DEEP and (len(modes) > 1 or not modes <= {"L", "RGB", "RGBA"}):
         images = [image.convert("RGBA" if "RGBA" in modes else "RGB") for image in images]
     return [np.asarray(image) for image in images]
 

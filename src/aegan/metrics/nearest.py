@@ -15,6 +15,7 @@ from aegan.metrics.features._base import averaged_down
 from aegan.metrics.interval import Measured
 
 CHUNK = 8192  # training items looked at together, at most
+FEWEST = 20  # held-out items for a test for copies
 SIDE = 32  # images are averaged down to at most this side before they are compared
 
 
@@ -86,9 +87,9 @@ def copying(
     Raises:
         UserError: fewer than 10 training items, 20 held-out items, or one sample.
     """
-    if len(train) < 10 or len(held_out) < 20 or not len(samples):
+    if len(train) < 10 or len(held_out) < FEWEST or not len(samples):
         raise UserError(
-            f"A test for copies needs 10 training items, 20 held-out items and a sample, got {len(train)}, "
+            f"A test for copies needs 10 training items, {FEWEST} held-out items and a sample, got {len(train)}, "
             f"{len(held_out)} and {len(samples)}."
         )
     k = min(50, len(train))

@@ -88,7 +88,8 @@ class Codec(WithPrior, Coded):
 
     def fit_transform(self, nets: Networks, view: View) -> dict[str, Any]:
         """Fits the linear part of E and G, and the scales that H expects."""
-        limit = min(self.transform_limit, MOST_VALUES // math.prod(view.spec.shape))  # they lie in memory several times
+        # they lie in memory several times
+        limit = max(1, min(self.transform_limit, MOST_VALUES // math.prod(view.spec.shape)))
         x = torch.cat([batch.x for batch in view.batches("train", limit=limit)])
         E, G = typed(nets, "E", KLTEncoder), typed(nets, "G", KLTDecoder)
         share = E.klt.fit(x)
