@@ -5,8 +5,8 @@
     python bench/methods.py --pages                           trains nothing; writes the docs from the JSON
 
 A training has one thread, and nothing else runs beside but another such training for each core. Samples are judged when all
-have ended, by the networks of bench/pictures.py. A method has collapsed where its samples have less than a fifth of
-the recall or of the coverage of real held-out images, by lite0.
+have ended, by the networks of bench/pictures.py. †: samples have less than a fifth of the
+recall or of the coverage of real held-out images, by lite0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from pictures import Judge, result, train
-from PIL import Image
 
 from aegan import Run
 from aegan.comparison.cost import operations, parameters
@@ -104,10 +103,7 @@ def measure(given: argparse.Namespace) -> None:
         given.out.write_text(json.dumps({"command": "python bench/methods.py", "results": kept}, indent=1) + "\n")
         if own.seed == 0 and given.out == RESULTS:
             IMAGES.mkdir(parents=True, exist_ok=True)
-            picture = grid(samples[:36], columns=12)
-            picture.resize((picture.width * 2, picture.height * 2), Image.Resampling.NEAREST).convert("L").save(
-                IMAGES / f"{name}.jpg", quality=80, optimize=True
-            )
+            grid(samples[:36], columns=12).convert("L").save(IMAGES / f"{name}.jpg", quality=80, optimize=True)
         print(line(name, [found]), flush=True)
 
 
@@ -134,8 +130,8 @@ def spread(values: list[float], form: str) -> str:
     return middle if len(values) == 1 else f"{middle} [{min(values):{form}} to {max(values):{form}}]"
 
 
-def collapsed(row: dict[str, Any]) -> bool:
-    """Whether samples hold less than a fifth of the recall or of the coverage of real images."""
+def short(row: dict[str, Any]) -> bool:
+    """Whether samples have less than a fifth of the recall or of the coverage of real images."""
     judged = row["lite0"]
     return any(judged[share] < LEAST * judged[f"real_{share}"] for share in ("recall", "coverage"))
 
@@ -200,8 +196,9 @@ def block(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
     own = found[name]
     place = list(found).index(name) + 1
     machine = machines(own)
-    fallen = sum(collapsed(row) for row in own)
-    verdict = f"{fallen} of {len(own)} collapsed" if len(own) > 1 else "Collapsed" if fallen else "No collapse"
+    fallen = sum(short(row) for row in own)
+    seeds = f" in {fallen} of {len(own)} seeds" if len(own) > 1 else ""
+    verdict = f"Recall or coverage is below a fifth of that of real images{seeds}." if fallen else ""
     lines = [
         BEGIN,
         f"**Three minutes on `{DATA}`** (`python bench/methods.py --only {name}`; one core of an {machine}, "
@@ -211,8 +208,7 @@ def block(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
         line(name, own),
         real(),
         "",
-        f"Rank {place} of {len(found)} by lite0 ([all of them](README.md#three-minutes-of-each)). {verdict} (less than a "
-        "fifth of the recall or of the coverage of real images).",
+        f"Rank {place} of {len(found)} by lite0 ([all of them](README.md#three-minutes-of-each)). {verdict}".rstrip(),
         "",
     ]
     if (IMAGES / f"{name}.jpg").exists():  # seed 0 draws it
@@ -224,8 +220,8 @@ def block(name: str, found: dict[str, list[dict[str, Any]]]) -> str:
 
 def table(found: dict[str, list[dict[str, Any]]]) -> str:
     """What the catalogue shows: a row for each method."""
-    marked = {n: f"[{n}]({n}.md)" + (" (collapsed)" if any(map(collapsed, own)) else "") for n, own in found.items()}
-    counts = {len(own) for own in found.values()}
+    marked = {n: f"[{n}]({n}.md)" + (" †" if any(map(short, own)) else "") for n, own in found.items()}
+    counts, steps = {len(own) for own in found.values()}, [row["steps"] for own in found.values() for row in own]
     seeds = "one seed each" if counts == {1} else f"{min(counts)} to {max(counts)} seeds: median [least to most]"
     return "\n".join(
         [
@@ -233,8 +229,10 @@ def table(found: dict[str, list[dict[str, Any]]]) -> str:
             "## Three minutes of each",
             "",
             f"`{DATA}`, each with its own preset (`python bench/methods.py`). One core of an "
-            f"{machines([row for own in found.values() for row in own])}, {seeds}. `collapsed`: less than a fifth of the "
-            "recall or of the coverage of real images.",
+            f"{machines([row for own in found.values() for row in own])}, {seeds}. †: less than a fifth of the recall or "
+            f"of the coverage of real images. Three minutes of a core are {min(steps):,} to {max(steps):,} steps: enough to "
+            "compress, little for a game on pixels. They say what a method gives soon, not what it can reach "
+            "([comparison](../comparison.md)).",
             "",
             HEADS,
             *(line(marked[n], own) for n, own in found.items()),

@@ -28,7 +28,7 @@ def test_every_method_that_draws_images_was_measured(script: Any) -> None:
     assert {row["try"] for row in script.rows()} == set(script.names())
 
 
-def test_a_method_has_collapsed_where_either_share_is_small(script: Any) -> None:
+def test_a_method_is_marked_where_either_share_is_small(script: Any) -> None:
     real = {"real_recall": 0.8, "real_coverage": 0.9}
-    for recall, coverage, fallen in ((0.5, 0.5, False), (0.15, 0.5, True), (0.5, 0.17, True), (0.17, 0.19, False)):
-        assert script.collapsed({"lite0": {"recall": recall, "coverage": coverage, **real}}) is fallen
+    for recall, coverage, marked in ((0.5, 0.5, False), (0.15, 0.5, True), (0.5, 0.17, True), (0.17, 0.19, False)):
+        assert script.short({"lite0": {"recall": recall, "coverage": coverage, **real}}) is marked
