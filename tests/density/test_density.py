@@ -153,3 +153,12 @@ def test_whitening_of_fewer_codes_than_dimensions_is_that_of_the_covariance() ->
     torch.testing.assert_close(w.scale, values.flip(0)[:19].sqrt())
     torch.testing.assert_close((w.basis.T @ vectors.flip(1)[:, :19]).abs(), torch.eye(19, dtype=torch.float64))
     torch.testing.assert_close(w.decode(w.encode(z)), z)
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 128), (10, 256), (50, 512)])
+def test_a_class_of_fewer_codes_than_dimensions(n: int, d: int) -> None:
+    """Rounding in float32 leaves such a covariance not positive."""
+    codes = torch.randn(n, d, generator=torch.Generator().manual_seed(0)) * torch.logspace(0, -1, d)
+    made, _ = Mixture(components=(1,)).fit(codes).sample_with_classes(500, generator=torch.Generator().manual_seed(1))
+    assert made.isfinite().all()
+    assert float(made.std(0).mean()) == pytest.approx(float(codes.std(0, correction=0).mean()), rel=0.2)

@@ -149,6 +149,19 @@ def component_log_prob(z: Tensor, weights: Tensor, means: Tensor, chols: Tensor)
     return out + constant
 
 
+def cholesky(covs: Tensor, floor: Tensor) -> Tensor:
+    """Factors of covariances (K, d, d); where rounding leaves one not positive, as of fewer codes than dimensions, its
+    diagonal gets 10, 100, … times `floor`."""
+    for _ in range(6):
+        chols, info = torch.linalg.cholesky_ex(covs)
+        bad = info != 0
+        if not bad.any():
+            return chols
+        floor = 10 * floor
+        covs = covs + floor * bad[:, None, None] * torch.eye(covs.shape[1], dtype=covs.dtype)
+    return torch.linalg.cholesky(covs)
+
+
 def kmeans(z: Tensor, k: int, rounds: int, generator: torch.Generator) -> Tensor:
     """Nearest-centre index (N,) after a k-means++ start and `rounds` of Lloyd's iteration; empty centres stay."""
     centres = z[torch.randint(len(z), (1,), generator=generator)]
@@ -198,7 +211,7 @@ def em(
         a = shrinkage * d if k > 1 else 0.0
         covs = (scatter + a * pooled) / (n + a).clamp_min(1e-6)[:, None, None]
         covs.diagonal(dim1=1, dim2=2).add_(floor)
-        chols = torch.linalg.cholesky(covs)
+        chols = cholesky(covs, floor)
         weights = (n + 1e-6) / (n + 1e-6).sum()
         if i + 1 < iterations:
             r = component_log_prob(z, weights, means, chols).softmax(1)
