@@ -37,3 +37,12 @@ def test_the_nearest_in_minutes() -> None:
 )  # fmt: skip
 def test_nothing_where_nothing_like_it_was_measured(shape: Any, minutes: float | None, device: str) -> None:
     assert measured() and expected("latent", shape, minutes, device) == []
+
+
+def test_it_is_said_before_a_training_begins(
+    points: Path, tmp_path: Path, aegan_cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegan.training.expected", lambda *asked: [f"measured before: {asked}"])
+    begin = ("train", points, "--strategy", "gan", "--steps", 2, "--set", "width=8", "--set", "critic_width=8")
+    said = aegan_cli(*begin, "--no-evaluate", "--device", "cpu", "--out", tmp_path / "run")
+    assert "measured before: ('gan', (2,), None, 'cpu')" in " ".join(said.err.split())
