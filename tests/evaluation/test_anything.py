@@ -281,3 +281,20 @@ def test_pictures_of_a_run_in_a_second_folder(tmp_path: Path) -> None:
     aegan.evaluation.evaluate_run(run, out=tmp_path / "more", **QUICK)
     names = {path.name for path in (tmp_path / "more").iterdir()}
     assert "samples.png" in names and names == {path.name for path in (tmp_path / "run" / "evaluation").iterdir()}
+
+
+def test_images_against_a_run_are_judged_as_the_run_is(
+    tmp_path: Path, make_shapes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that both can be set side by side."""
+    run = aegan.fit(
+        make_shapes(400, 48)[0], size=48, strategy="latent", steps=4, out=tmp_path / "run", progress=False,
+        options={"width": 8, "critic_width": 8, "components": (1,), "eyes": "contrastive", "batch_size": 8},
+    )  # fmt: skip
+    monkeypatch.setattr("aegan.evaluation.extractors.related", lambda name, seen: list(seen) if name == "lite0" else [])
+    monkeypatch.setattr("aegan.evaluation.extractors.LEAST", 8)
+    asked: list[str] = []
+    monkeypatch.setattr("aegan.evaluation.protocol._load", lambda task, name: asked.append(name))
+    evaluate(pictures(80, 5, size=48, channels=3), run, metrics="memorisation")
+    evaluate(pictures(80, 5, size=48, channels=3), pictures(200, 6, size=48, channels=3), metrics="memorisation")
+    assert asked == ["own", "lite0"]

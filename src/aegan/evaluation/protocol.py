@@ -30,7 +30,7 @@ from aegan.evaluation import distances, drawings, labelled, memorisation, modes,
 from aegan.evaluation.extractors import choose_extractor, feature_networks, related
 from aegan.evaluation.features import OnBackground
 from aegan.evaluation.rows import Rows
-from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides, whole
+from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_sides, run_of, whole
 from aegan.evaluation.task import LEAST, SPAN, Steps, Task
 from aegan.figures import Evaluation
 from aegan.files import explained
@@ -110,6 +110,9 @@ def evaluate(
         task.remarks[:0] = remarks
         if data.spec.is_image:
             name, said = choose_extractor(extractor, feature_networks(subject.model), data)
+            if extractor is None and subject.model is None and (run := run_of(against)) is not None:
+                name, as_run = choose_extractor(None, run.config.strategy().feature_networks, data)
+                said = [f"Judged by '{name}', as the run {run.path.name} is."] if as_run else []
             task.remarks[:0] = said
             _load(task, name)
         _measure(task, wanted, asked)

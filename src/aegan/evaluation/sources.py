@@ -230,6 +230,14 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
     return _open(against, ImageFormat() if points else wanted, progress), named
 
 
+def run_of(against: Any) -> Run | None:
+    """The run that images are compared with, if it is one."""
+    if isinstance(against, Run):
+        return against
+    named = isinstance(against, str | os.PathLike) and (Path(against) / "config.yaml").is_file()
+    return Run(Path(against)) if named else None
+
+
 def _given_by_name(against: Any) -> bool:
     """Whether it is neither a run nor data that are open, whose size is settled."""
     if isinstance(against, str | os.PathLike):
