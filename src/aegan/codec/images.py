@@ -167,12 +167,13 @@ def _decode(raw: bytes, name: str, wanted: ImageFormat | None) -> Picture:
     with skipping():
         if wanted is not None:
             return _exact(flatten(opened, wanted).image)
+        as_stored = Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
         clear = opened.mode in ("1", "L") and opened.image is not None and "transparency" in opened.image.info
         if opened.deep or opened.bands or clear or opened.animated or opened.mode not in PLANES:
-            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
+            return as_stored
         picture = _exact(upright(opened.load(), opened.orientation()))
         if picture.mode == "P" and not is_palette(picture.extra):  # more of it than a palette has
-            return Picture(FILE, np.frombuffer(raw, np.uint8).reshape(-1, 1, 1), Path(name).suffix.lower())
+            return as_stored
         return picture
 
 

@@ -50,7 +50,7 @@ def foreign(head: bytes, name: str = "") -> str:
     for at, marks, what in SIGNATURES:
         if head.startswith(marks, at):
             return what
-    if (kind := special(head)) == "HEIC" and not _installed("pillow_heif"):
+    if (kind := special(head)) == "HEIC" and not readable("pillow-heif"):
         return "HEIC: pip install pillow-heif"
     if kind == "JPEG XL" and not readable("pillow-jxl-plugin"):
         return "JPEG XL: pip install pillow-jxl-plugin"

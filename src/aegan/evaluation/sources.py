@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -222,9 +222,8 @@ def _against(against: Source, wanted: ImageFormat, progress: bool) -> tuple[Data
     if isinstance(against, Data):
         return against, True
     if not _given_by_name(against):
-        run: Any = Run(Path(against)) if isinstance(against, str | os.PathLike) else against
-        found: Data = run.data()
-        return found, True
+        run: Any = run_of(against) or against  # of the user's own kind
+        return cast(Data, run.data()), True
     points = isinstance(against, str) and against in ("ring", "grid")
     named = isinstance(against, str) and against in NAMES
     return _open(against, ImageFormat() if points else wanted, progress), named

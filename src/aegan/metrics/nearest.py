@@ -36,10 +36,10 @@ def nearest_items(
     """
     if queries.shape[1:] != items.shape[1:] or not 1 <= k <= len(items):
         raise UserError(f"Cannot find {k} neighbours of {queries.shape} among {items.shape}.")
-    q = _flat(queries)
+    flat = _flat(queries)
     # about the mean, squares of numbers far from 0 lose fewer digits; those of images lie in [0, 1]
-    shift = q.mean(0, keepdim=True) if queries.ndim == 2 else torch.zeros(1, 1)
-    q = q - shift
+    shift = flat.mean(0, keepdim=True) if queries.ndim == 2 else torch.zeros(1, 1)
+    q = flat - shift
     best = torch.full((len(q), 0), 0.0)
     index = torch.zeros(len(q), 0, dtype=torch.int64)
     step = max(256, min(CHUNK, AREA // max(len(q), 1)))
@@ -60,8 +60,8 @@ def nearest_items(
     # the expanded square loses digits near zero, where copies are: measure the nearest few again, by subtraction
     few = min(k, 4)
     for i in range(len(q)):
-        found, own = (_flat(rows).double() for rows in (items[index[i, :few].numpy()], queries[i : i + 1]))
-        distance[i, :few], order = (found - own).norm(dim=1).sort()
+        found = _flat(items[index[i, :few].numpy()]).double()
+        distance[i, :few], order = (found - flat[i].double()).norm(dim=1).sort()
         index[i, :few] = index[i, :few][order]
     return index.numpy(), distance.numpy()
 
