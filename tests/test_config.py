@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from aegan.config import (
     parse_settings,
     preset_files,
     read_preset,
+    up_to_minutes,
     with_options,
 )
 from aegan.engine.schedule import Plan
@@ -162,6 +164,13 @@ def test_an_unknown_setting_names_the_nearest(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("seed:", "sede:"))
     with pytest.raises(UserError, match="Did you mean 'seed'"):
         RunSettings.read(path)
+
+
+def test_presets_for_short_budgets_say_how_short() -> None:
+    limits = {preset: up_to_minutes(*preset) for preset in preset_files()}
+    assert {name for name, most in limits.items() if math.isfinite(most)} == {n for n in limits if "_short" in n[1]}
+    assert limits["latent", "32_short"] == 5.0
+    assert "up_to_minutes" not in read_preset("latent", "32_short")
 
 
 def test_a_preset_that_is_based_on_another_says_only_what_differs() -> None:

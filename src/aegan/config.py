@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -212,11 +213,22 @@ def read_preset(strategy: str, name: str) -> dict[str, Any]:
 
     `based_on: NAME` in a file stands for the numbers of another preset of the strategy, which those of the file go before.
     """
+    numbers = _preset(strategy, name)
+    numbers.pop("up_to_minutes", None)
+    base = numbers.pop("based_on", None)
+    return numbers if base is None else read_preset(strategy, base) | numbers
+
+
+def up_to_minutes(strategy: str, name: str) -> float:
+    """The longest budget that a preset is for, `up_to_minutes:` in its file; infinite where it says nothing."""
+    return float(_preset(strategy, name).get("up_to_minutes", math.inf))
+
+
+def _preset(strategy: str, name: str) -> dict[str, Any]:
+    """What the file of a preset says."""
     from aegan.plain_yaml import read_yaml
 
     files = preset_files()
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
-    numbers = dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})
-    base = numbers.pop("based_on", None)
-    return numbers if base is None else read_preset(strategy, base) | numbers
+    return dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})

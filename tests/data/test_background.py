@@ -59,6 +59,13 @@ def test_the_preset_is_chosen_by_it(images: np.ndarray, minutes: float, preset: 
     assert any("--preset 64" in line for line in said) == (preset == "textures")
 
 
+@pytest.mark.parametrize(("minutes", "preset"), [(3.0, "32_short"), (20.0, "32_short"), (20.1, "32"), (None, "32")])
+def test_a_preset_for_short_budgets_holds_as_long_as_it_says(minutes: float | None, preset: str) -> None:
+    budget = {"steps": 10} if minutes is None else {"minutes": minutes}
+    config = RunConfig(data="", strategy="gan", **budget)
+    assert resolve(config, open_data(noise(24, side=24)), {}).run.preset == preset
+
+
 def test_streamed_images_are_looked_at_too(tmp_path: Path) -> None:
     for i, image in enumerate(noise(24)):
         Image.fromarray(image).save(tmp_path / f"{i}.png")

@@ -383,7 +383,7 @@ def test_it_has_a_preset_for_each_size(name: str) -> None:
     assert [chosen.preset(spec) for spec in specs_of(name).values()] == list(specs_of(name))
 
 
-@pytest.mark.parametrize(("name", "preset"), sorted(preset_files()), ids="-".join)
+@pytest.mark.parametrize(("name", "preset"), sorted(preset_files()))
 def test_presets_build(name: str, preset: str) -> None:
     numbers = read_preset(name, preset)
     for key, value in numbers.items():

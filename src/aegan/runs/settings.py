@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from numpy.typing import NDArray
 
-from aegan.config import RunConfig, as_plain, channels_of, preset_files, read_preset, with_options
+from aegan.config import RunConfig, as_plain, channels_of, preset_files, read_preset, up_to_minutes, with_options
 from aegan.cores import asked_threads
 from aegan.data import Data, open_data
 from aegan.data.background import fill_their_frames
@@ -37,7 +37,6 @@ FORMAT = 1  # of config.yaml
 IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
 MINUTES = 3.0  # the budget when none is given
 LARGER, SURFACES = "64", "textures"  # presets of images above 32 pixels
-SHORT = 5.0  # minutes up to which a preset made for short budgets is taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,8 +244,9 @@ def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     """
     name = chosen.preset(data.spec)
     variants = {preset for strategy, preset in preset_files() if strategy == chosen.name}
-    if minutes is not None and minutes <= SHORT and f"{name}_short" in variants:
-        return f"{name}_short"
+    short = f"{name}_short"
+    if minutes is not None and short in variants and minutes <= up_to_minutes(chosen.name, short):
+        return short
     if name == LARGER and SURFACES in variants and data.spec.channels >= 3 and fill_their_frames(data.train.items):
         return SURFACES
     return name
