@@ -231,7 +231,7 @@ def table(found: dict[str, list[dict[str, Any]]]) -> str:
             f"`{DATA}`, each with its own preset (`python bench/methods.py`). One core of an "
             f"{machines([row for own in found.values() for row in own])}, {seeds}. †: less than a fifth of the recall or "
             f"of the coverage of real images. Three minutes of a core are {min(steps):,} to {max(steps):,} steps: enough to "
-            "compress, little for a game on pixels. They say what a method gives soon, not what it can reach "
+            "compress, few for a game on pixels. They say what a method gives soon, not what it can reach "
             "([comparison](../comparison.md)).",
             "",
             HEADS,

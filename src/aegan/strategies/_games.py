@@ -38,7 +38,8 @@ class Judged(Strategy):
     gp: float = option(10.0, "λ of the gradient penalty of wgan-gp", source="Gulrajani 2017, arXiv 1704.00028")
     clip: float = option(0.01, "bound on D's weights with wgan", source="Arjovsky 2017, arXiv 1701.07875")
     n_critic: int = option(1, "steps of D for each of G")
-    clip_norm: float = option(0.0, "bound on the norm of each side's gradient in the game; 0: none")
+    clip_critic: float = option(0.0, "norm that D's gradient is clipped to; 0: none")
+    clip_generator: float = option(0.0, "norm that G's gradient is clipped to in the game; 0: none")
     ema_decay: float = option(0.998, "of G's average")
 
     @property
@@ -58,13 +59,13 @@ class Judged(Strategy):
     def critic_phase(self, loss: PhaseLoss, name: str = "D", trains: tuple[str, ...] = ("D",)) -> Phase:
         """D's turn in each step."""
         betas = (self.beta1, self.beta2)
-        clip = self.clip_norm or None
+        clip = self.clip_critic or None
         return Phase(name, trains, loss, self.lr_critic, betas, final=0.1, critic=True, clip=clip)
 
     def generator_phase(self, loss: PhaseLoss, name: str = "G", trains: tuple[str, ...] = ("G",)) -> Phase:
         """G's turn, in every `n_critic`-th step."""
         betas = (self.beta1, self.beta2)
-        clip = self.clip_norm or None
+        clip = self.clip_generator or None
         return Phase(name, trains, loss, self.lr_generator, betas, final=0.1, every=self.n_critic, clip=clip)
 
     def critic_loss(self, D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, clock: Clock) -> Loss:

@@ -46,6 +46,8 @@ class DecoderInit(WithPrior, Compressing, JudgedImages):
     lr_generator: float = option(
         2.5e-4, "Adam's learning rate of G in the game", source="a quarter of D's", searchable=True
     )
+    clip_critic: float = option(2.0, "norm that D's gradient is clipped to; 0: none")
+    clip_generator: float = option(10.0, "norm that G's gradient is clipped to in the game; 0: none")
     anchor: float = option(1.0, "weight of |x − G(E(x))|₁ in the game")
     anchored: float = option(0.25, "share of the batch that the anchor is measured on")
 
@@ -59,8 +61,8 @@ class DecoderInit(WithPrior, Compressing, JudgedImages):
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         compress = self.autoencode(self.compress)
-        critic = replace(self.critic_phase(self.critic), clip=2.0)
-        generator = replace(self.generator_phase(self.generator), clip=10.0, hold=True)
+        critic = self.critic_phase(self.critic)
+        generator = replace(self.generator_phase(self.generator), hold=True)
         return (
             Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
             *self.prior_stages(self.encode),

@@ -70,6 +70,8 @@ class Latent(WithPrior, WithEyes, FromComponents):
     )
     blur_share: float = option(0.6, "part of *sharpen* after which critics see sharp images")
     real_share: float = option(0.5, "part of the codes in *sharpen* that are E(x); the others are drawn from the prior")
+    clip_critic: float = option(2.0, "norm that D's gradient is clipped to; 0: none")
+    clip_generator: float = option(10.0, "norm that G's gradient is clipped to while sharpening; 0: none")
     ema_decay: float = option(0.995, "of G's average while sharpening")
     matrix_lr_generator: float = option(
         0.0, "Muon's learning rate of G's matrices while sharpening; 0: Adam for them, too", source="arXiv 2502.16982"
@@ -102,10 +104,8 @@ class Latent(WithPrior, WithEyes, FromComponents):
             stages += CodeGame(self.encode, self.play_lr, self.play_gamma).stages(self.play_share)
         if self.sharpen_share:
             stages += self.eyes_stages(spec)
-            critic = replace(self.critic_phase(self.critic, trains=self.judging(spec)), clip=2.0)
-            decoder = replace(
-                self.generator_phase(self.sharpen), clip=10.0, hold=True, matrix_lr=self.matrix_lr_generator
-            )
+            critic = self.critic_phase(self.critic, trains=self.judging(spec))
+            decoder = replace(self.generator_phase(self.sharpen), hold=True, matrix_lr=self.matrix_lr_generator)
             stages.append(Stage("sharpen", self.sharpen_share, (critic, decoder), ema=("G",), ema_decay=self.ema_decay))
         return tuple(stages)
 

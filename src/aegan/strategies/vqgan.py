@@ -56,6 +56,7 @@ class VQGAN(WithPrior, Compressing, Judged):
     noise: float = option(0.0, "noise on codes while compressing, in standard deviations", searchable=True)
     adversary: float = option(0.8, "strength of the critic's gradient beside the reconstruction's", source="Esser")
     start: float = option(0.5, "part of the budget after which D takes part", source="Esser: after 250,000 steps")
+    clip_generator: float = option(1.0, "norm that the gradient of E and G is clipped to; 0: none")
     ema_decay: float = option(0.998, "has no meaning here: no average is kept")
     loss: GameName = option("hinge", "the game", source="Esser")
     gamma: float = option(
@@ -82,7 +83,7 @@ class VQGAN(WithPrior, Compressing, Judged):
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         trains = ("E", "G", "Q") if self.bottleneck == "vq" else ("E", "G")
         before = replace(self.autoencode(self.compress, "AE", trains), final=0.3)
-        after = replace(self.generator_phase(self.sharpen, "AE", trains), clip=1.0)
+        after = self.generator_phase(self.sharpen, "AE", trains)
         return (
             Stage("compress", self.start, (before,), warmup=100, preview="reconstruct"),
             Stage("sharpen", 1 - self.start, (self.critic_phase(self.critic), after), preview="reconstruct"),
