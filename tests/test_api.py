@@ -18,6 +18,15 @@ def model(trained: Path) -> Any:
     return aegan.load(trained, device="cpu")
 
 
+def test_fit_without_progress_says_nothing(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setenv("AEGAN_CACHE", str(tmp_path / "cache"))  # in which nothing has been decoded
+    aegan.fit(folder, strategy="autoencoder", out=tmp_path / "run", steps=2, size=16, progress=False, options={"width": 8})
+    assert capfd.readouterr() == ("", "")
+
+
 def test_fit_on_an_array(make_shapes: Any, tmp_path: Path) -> None:
     images, _ = make_shapes(40, 16, 1)
     run = aegan.fit(

@@ -72,10 +72,12 @@ def train(
         config = dataclasses.replace(config, networks=f"{IN_PYTHON} {', '.join(networks)}")
     if init is not None:
         config = dataclasses.replace(config, init=f"{IN_PYTHON} a model")
-    asked = TrainingRequest(config, options, source, resume, repeat, networks, init, given)
+    display = display or Display()
+    progress = not display.console.quiet
+    asked = TrainingRequest(config, options, source, resume, repeat, networks, init, given, progress)
     with contextlib.ExitStack() as held:
         held.enter_context(at_most(asked_threads(config.threads)))
-        return _train(asked, evaluate, display or Display(), held)
+        return _train(asked, evaluate, display, held)
 
 
 def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: contextlib.ExitStack) -> Run:
@@ -138,7 +140,7 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
         from aegan.evaluation import evaluate_run
         from aegan.report import write_report
 
-        evaluate_run(run, device=str(engine.device), progress=not display.console.quiet)
+        evaluate_run(run, device=str(engine.device), progress=asked.progress)
         write_report(folder)
     return run
 

@@ -46,6 +46,7 @@ class TrainingRequest:
     networks: Mapping[str, Own] | None
     init: Init | None
     given: Collection[str]
+    progress: bool = True  # a bar while images are decoded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _new(asked: TrainingRequest, folder: Path, processes: int, say: Callable[[st
         if config.space is not None:  # before the data, which takes longer
             check_strategy(config.strategy)
             space = open_space(config.space)
-        data, path = open_asked(config, asked.source), None
+        data, path = open_asked(config, asked.source, asked.progress), None
         options = asked.options if space is None else {**asked.options, "space": space.space.text}
         settings = resolve(config, data, options, processes=processes, say=say)
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, out=str(folder)))
@@ -128,7 +129,7 @@ def _repeated(
 ) -> tuple[RunSettings, Data, str]:
     """The settings of a run that is to be repeated, its data and where that is."""
     config, base = asked.config, again.folder or Path()
-    data, path = find_data(again, base, source=asked.source, progress=True, checked=asked.source is not None)
+    data, path = find_data(again, base, source=asked.source, progress=asked.progress, checked=asked.source is not None)
     if again.fingerprint not in ("", data.fingerprint):
         say(f"{data.source} is not what that run was trained on: the same steps on other data.")
     run = config if asked.source is None else dataclasses.replace(config, data=str(asked.source))
@@ -156,7 +157,7 @@ def _resumed(asked: TrainingRequest, folder: Path) -> Begun:
     kept = {**changed, "device": config.device, "devices": config.devices, "out": str(folder)}
     places = {name: place for name, place in settings.places.items() if name not in changed}
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, **kept), places=places)
-    data, path = find_data(settings, folder, source=asked.source, progress=True)
+    data, path = find_data(settings, folder, source=asked.source, progress=asked.progress)
     if isinstance(asked.source, str):
         settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, data=asked.source))
     settings, said = settings.on(data).placed(folder, path), ""
