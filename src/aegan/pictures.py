@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from aegan.errors import UserError
+from aegan.evenly import evenly
 
 GAP = (127, 127, 127)  # between images: visible beside black and beside white pictures, on light and on dark pages
 CHECKS = (255, 208)  # greys of the board behind transparent images
@@ -132,7 +133,7 @@ def scatter(
     if points.ndim != 2 or back.ndim != 2 or points.shape[1] != back.shape[1] or points.shape[1] < 1:
         raise UserError(f"A scatter plot needs vectors (N, D) on both sides, got {points.shape} and {back.shape}.")
     points, back = (p[np.isfinite(p).all(1)] for p in (points, back))
-    points, back = (p if len(p) <= MOST else p[np.linspace(0, len(p) - 1, MOST).astype(int)] for p in (points, back))
+    points, back = (p[evenly(len(p), MOST)] for p in (points, back))
     frame = back if len(back) else points
     if not len(frame):
         return Image.new("RGB", (size, size), "white")

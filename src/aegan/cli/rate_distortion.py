@@ -31,6 +31,7 @@ def command(
     import aegan
     from aegan.codec.rates import rate_distortion, write_curves
     from aegan.data import open_like
+    from aegan.evenly import evenly
     from aegan.metrics.features import extractor as find
     from aegan.names import printable
     from aegan.text import plural
@@ -39,7 +40,7 @@ def command(
     found = None if extractor == "none" else find(extractor, str(model.device))
     opened = open_like(data, model.spec, progress=True)
     split = opened.held_out if len(opened.held_out) >= 2 else opened.train
-    index = np.linspace(0, len(split) - 1, min(limit, len(split))).astype(np.int64)
+    index = evenly(len(split), limit)
     curves = rate_distortion(
         model, np.asarray(split.items[index]), data, extractor=found, say=partial(say, aside=as_json)
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from aegan.evenly import evenly
+
 LOOKED_AT = 500  # images, evenly spaced
 FLAT = 0.05  # the border's deviation from its median colour, over that of the whole image: a background up to this
 
@@ -35,5 +37,4 @@ def on_flat_background(images: np.ndarray) -> np.ndarray:
 
 def fill_their_frames(items: Any) -> bool:
     """Whether fewer than half of a set's images (N, H, W, C), in memory or read where indexed, have a flat background."""
-    chosen = np.linspace(0, len(items) - 1, min(LOOKED_AT, len(items))).astype(np.int64)
-    return bool(on_flat_background(items[chosen]).mean() < 0.5)
+    return bool(on_flat_background(items[evenly(len(items), LOOKED_AT)]).mean() < 0.5)

@@ -19,6 +19,7 @@ import numpy as np
 from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
 from aegan.errors import UserError
+from aegan.evenly import evenly
 
 VERSION = 2  # of the layout and of how pixels are made: a change of either makes older caches stale
 META = "meta.json"
@@ -145,7 +146,7 @@ def _sum(meta: dict[str, Any]) -> str:
 
 def probes(count: int, size: int) -> np.ndarray:
     """Which of so many rows of `size` bytes are read again and compared."""
-    return np.unique(np.linspace(0, count - 1, min(count, CHECKED // max(1, size) + 1)).astype(int))
+    return evenly(count, CHECKED // max(1, size) + 1)
 
 
 def _checksum(path: Path) -> str:

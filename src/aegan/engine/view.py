@@ -11,6 +11,7 @@ import torch
 from aegan.data.loader import Batch
 from aegan.data.loader import batches as read_batches
 from aegan.data.spec import Data, DataSpec, Split
+from aegan.evenly import evenly
 
 
 class DataView:
@@ -39,7 +40,7 @@ def take(split: Split, index: np.ndarray) -> Split:
 
 def spread(split: Split, most: int) -> Split:
     """At most so many examples, from its first to its last."""
-    return take(split, np.linspace(0, len(split) - 1, min(most, len(split))).astype(np.int64))
+    return take(split, evenly(len(split), most))
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

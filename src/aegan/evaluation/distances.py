@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-import numpy as np
 from torch import Tensor
 
 from aegan.evaluation.task import Side, Task
+from aegan.evenly import evenly
 from aegan.metrics import Measured, kernel_distance, prdc
 
 SUBSETS = 20  # of the kernel distance, not the published 100, for time; its interval holds what that adds
@@ -76,11 +76,6 @@ def manifold(task: Task) -> None:
             against=n,
             meaning=meaning,
         )
-
-
-def evenly(length: int, count: int) -> np.ndarray:
-    """At most `count` places of so many, evenly spaced: images in folders of classes are in the order of these."""
-    return np.linspace(0, length - 1, min(length, count)).astype(np.int64)
 
 
 def spread(x: Tensor, count: int) -> Tensor:

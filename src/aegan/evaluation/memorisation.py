@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aegan.errors import UserError
-from aegan.evaluation.distances import evenly, spread
+from aegan.evaluation.distances import spread
 from aegan.evaluation.task import Task
+from aegan.evenly import evenly
 from aegan.metrics import Measured, authenticity, copying, data_copying, frechet_interval
 from aegan.metrics.nearest import FEWEST, chance_of_copies
 

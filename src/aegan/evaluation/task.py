@@ -17,6 +17,7 @@ from aegan.data.stream import Streamed
 from aegan.errors import UserError
 from aegan.evaluation.features import cached_features, features
 from aegan.evaluation.rows import Rows
+from aegan.evenly import evenly
 from aegan.figures import Figure
 from aegan.metrics import Copying, Extractor, Measured, Statistics, frechet_interval, statistics
 from aegan.metrics.features import Progress
@@ -113,7 +114,7 @@ class Task:
             return self.base.choose(SEARCHED, 0)[:]
         items = self.data.train.items
         if isinstance(items, Streamed) and len(items) > SEARCHED:
-            return cast(np.ndarray, items.take(np.linspace(0, len(items) - 1, SEARCHED).astype(np.int64)))
+            return cast(np.ndarray, items.take(evenly(len(items), SEARCHED)))
         return items
 
     @cached_property

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from aegan.data import Data
 from aegan.data.inspection import printable
+from aegan.evenly import evenly
 from aegan.pictures import on_checks, scatter
 
 SHOWN = 48  # images, where there are not more classes
@@ -61,11 +62,11 @@ def contact_sheet(data: Data) -> Image.Image:
 def _spread(count: int, labels: NDArray[Any] | None, classes: int) -> NDArray[Any]:
     """Which of so many items are shown: evenly spread ones, or as many of each class, class by class."""
     if labels is None or not classes:
-        return np.unique(np.linspace(0, count - 1, min(SHOWN, count)).astype(np.int64))
+        return evenly(count, SHOWN)
     each = max(1, SHOWN // classes)
-    shown = np.unique(np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).astype(np.int64))
+    shown = evenly(classes, MOST_CLASSES)
     places = (np.flatnonzero(labels == k) for k in shown)
-    return np.concatenate([p[np.unique(np.linspace(0, len(p) - 1, each).astype(np.int64))] for p in places if len(p)])
+    return np.concatenate([p[evenly(len(p), each)] for p in places if len(p)])
 
 
 def _sized(image: Image.Image) -> Image.Image:

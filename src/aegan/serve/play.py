@@ -12,6 +12,7 @@ import numpy as np
 
 from aegan.data.decode import Skip, decode, open_image, quiet
 from aegan.errors import UserError
+from aegan.evenly import evenly
 from aegan.names import printable
 from aegan.pictures import encoded, grid, scatter
 from aegan.serve.limits import DIRECTIONS, PIXELS
@@ -171,7 +172,7 @@ class Play:
                     raise UserError("its images have another shape now")
                 split = data.train
                 most = min(len(split), SEARCHED, SEARCHED_BYTES // int(np.prod(spec.shape)))
-                index = np.unique(np.linspace(0, len(split) - 1, most).astype(np.int64))
+                index = evenly(len(split), most)
                 items = np.asarray(split.items[index])
                 of = f"{len(items):,}" if len(items) == len(split) else f"{len(items):,} of {len(split):,}"
                 return Searched(
