@@ -23,7 +23,9 @@ def test_fit_without_progress_says_nothing(
 ) -> None:
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     monkeypatch.setenv("AEGAN_CACHE", str(tmp_path / "cache"))  # in which nothing has been decoded
-    aegan.fit(folder, strategy="autoencoder", out=tmp_path / "run", steps=2, size=16, progress=False, options={"width": 8})
+    aegan.fit(
+        folder, strategy="autoencoder", out=tmp_path / "run", steps=2, size=16, progress=False, options={"width": 8}
+    )
     assert capfd.readouterr() == ("", "")
 
 
