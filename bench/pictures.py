@@ -37,6 +37,7 @@ import torch
 
 from aegan.data import Data, open_data
 from aegan.engine.device import describe_machine
+from aegan.errors import UserError
 from aegan.evaluation.distances import spread
 from aegan.jsonl import read_log
 from aegan.metrics import MissingExtractor, authenticity, copying, extractor, frechet_between, prdc, statistics
@@ -149,9 +150,18 @@ def result(
         "steps": given.steps, "seed": given.seed, "seconds": round(seconds),
         "images": [line["images"] for line in read_log(folder / "log.jsonl") if "images" in line][-1],
         **{name: judge.score(samples) for name, judge in judges.items()},
-        "copies": copying(samples, held[: len(samples)], np.asarray(data.train.items)).share.value,
+        "copies": copies(samples, held[: len(samples)], np.asarray(data.train.items)),
         "machine": describe_machine(torch.device(given.device)),
     }  # fmt: skip
+
+
+def copies(samples: np.ndarray[Any, Any], held: np.ndarray[Any, Any], train: np.ndarray[Any, Any]) -> float | None:
+    """The share of samples that look copied; None where too few images are held out to say."""
+    try:
+        return float(copying(samples, held, train).share.value)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return None
 
 
 def add(row: dict[str, Any], path: Path) -> None:
