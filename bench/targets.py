@@ -29,7 +29,7 @@ RUNS: dict[str, list[str]] = {
     "compress-3": ["fashion-full", "--minutes", "3", "--set", "sharpen_share=0", "--set", "play_share=0"],
     "compress-10": ["fashion-full", "--minutes", "10", "--set", "sharpen_share=0", "--set", "play_share=0"],
     "demo-2": ["fashion", "--minutes", "2"],
-    "gan-3": ["fashion-full", "--strategy", "gan", "--minutes", "3", "--preset", "32"],
+    "gan-3": ["fashion-full", "--strategy", "gan", "--minutes", "3"],
     "vae-3": ["fashion-full", "--strategy", "vae", "--minutes", "3"],
     "autoencoder-3": ["fashion-full", "--strategy", "autoencoder", "--minutes", "3"],
     "icons-10": ["ICONS", "--size", "64", "--minutes", "10"],
