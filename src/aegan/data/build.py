@@ -84,6 +84,15 @@ def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
     Raises:
         UserError: nothing, or too little, of it is usable; the cache can't be written.
     """
+    try:
+        return _open_found(found, name, source, asked)
+    except BaseException:  # what is raised holds the frames, and these would hold the file
+        if found.archive is not None:
+            found.archive.close()
+        raise
+
+
+def _open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
     if not found.total:
         raise _nothing(found.skips, source)
     wanted = asked.wanted

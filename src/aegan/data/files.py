@@ -63,6 +63,7 @@ class Found:
     labels_from: str = ""  # where its labels come from, in words; "none: " and why
     classes: tuple[str, ...] = ()  # names by number, where the source has them
     shards: bool = False  # the images lie in a few large files, whose name begins the names of the images
+    archive: zipfile.ZipFile | None = None  # that the entries are read from
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,17 @@ def in_zip(path: Path, everything: bool = False) -> Found:
         names, guessed = zip_names(archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as why:
         raise UserError(f"{path} is not a whole zip archive ({why}).", "Fetch or pack it again.") from why
+    try:
+        out = _in_archive(archive, names, path, everything)
+    except BaseException:  # what is raised holds the frames, and these would hold the file
+        archive.close()
+        raise
+    if guessed:
+        out.notes.append(guessed)
+    return out
+
+
+def _in_archive(archive: zipfile.ZipFile, names: list[str], path: Path, everything: bool) -> Found:
     members = [(n.replace("\\", "/"), m) for n, m in zip(names, archive.infolist(), strict=True)]
     skips, found, lock = Skips(), [], threading.Lock()
     key = hashlib.blake2b(RULES + as_bytes(str(path.resolve())), digest_size=16)
@@ -140,10 +152,7 @@ def in_zip(path: Path, everything: bool = False) -> Found:
         else:
             key.update(as_bytes(f"{name}\0{member.file_size}\0{member.CRC}\0"))
             found.append(Entry(name, _MemberReader(archive, member, lock)))
-    out = _found(found, skips, key.hexdigest(), path.resolve().stem, everything)
-    if guessed:
-        out.notes.append(guessed)
-    return out
+    return replace(_found(found, skips, key.hexdigest(), path.resolve().stem, everything), archive=archive)
 
 
 def unsafe(name: str) -> str:
