@@ -21,7 +21,7 @@ from aegan.data.assemble import Draft, from_disk, inspection_of_images, to_disk
 from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, TOO_LARGE, Decoded, Skip, Unscaled, open_image, quiet, survey
 from aegan.data.depth import Depth, Measure
-from aegan.data.files import ByteRange, Entry, Found, Skips
+from aegan.data.files import ByteRange, Entry, Found, Skips, closed_on_error
 from aegan.data.fit import describe_fit, of_images, seen_through, suggest
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection, printable
@@ -84,12 +84,8 @@ def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
     Raises:
         UserError: nothing, or too little, of it is usable; the cache can't be written.
     """
-    try:
+    with closed_on_error(found.archive):
         return _open_found(found, name, source, asked)
-    except BaseException:  # what is raised holds the frames, and these would hold the file
-        if found.archive is not None:
-            found.archive.close()
-        raise
 
 
 def _open_found(found: Found, name: str, source: str, asked: Asked) -> Data:

@@ -8,7 +8,7 @@ import threading
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -128,14 +128,22 @@ def in_zip(path: Path, everything: bool = False) -> Found:
         names, guessed = zip_names(archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as why:
         raise UserError(f"{path} is not a whole zip archive ({why}).", "Fetch or pack it again.") from why
-    try:
+    with closed_on_error(archive):
         out = _in_archive(archive, names, path, everything)
-    except BaseException:  # what is raised holds the frames, and these would hold the file
-        archive.close()
-        raise
     if guessed:
         out.notes.append(guessed)
     return out
+
+
+@contextmanager
+def closed_on_error(archive: zipfile.ZipFile | None) -> Iterator[None]:
+    """Closes an archive if the block raises: what is raised holds the frames, and these would hold the file."""
+    try:
+        yield
+    except BaseException:
+        if archive is not None:
+            archive.close()
+        raise
 
 
 def _in_archive(archive: zipfile.ZipFile, names: list[str], path: Path, everything: bool) -> Found:

@@ -36,7 +36,7 @@ Array = NDArray[Any]
 
 @dataclasses.dataclass(frozen=True)
 class TrainingRequest:
-    """The arguments of `train` that decide what is trained."""
+    """The arguments of `train` that decide what is trained, and whether it shows progress."""
 
     config: RunConfig
     options: Mapping[str, Any]
@@ -46,7 +46,7 @@ class TrainingRequest:
     networks: Mapping[str, Own] | None
     init: Init | None
     given: Collection[str]
-    progress: bool = True  # a bar while images are decoded
+    progress: bool  # a bar while images are decoded
 
 
 @dataclasses.dataclass(frozen=True)

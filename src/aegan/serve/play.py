@@ -171,8 +171,7 @@ class Play:
                 if data.spec.shape != spec.shape:
                     raise UserError("its images have another shape now")
                 split = data.train
-                most = min(len(split), SEARCHED, SEARCHED_BYTES // int(np.prod(spec.shape)))
-                index = evenly(len(split), most)
+                index = evenly(len(split), min(SEARCHED, SEARCHED_BYTES // int(np.prod(spec.shape))))
                 items = np.asarray(split.items[index])
                 of = f"{len(items):,}" if len(items) == len(split) else f"{len(items):,} of {len(split):,}"
                 return Searched(
