@@ -13,6 +13,7 @@ import typer
 from typer.cli import get_docs_for_click
 
 from aegan.cli.main import app
+from aegan.config import used_options
 from aegan.strategies import strategies
 
 
@@ -33,7 +34,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if path.parent.name != "strategies" or path.stem not in known:
         return markdown
     rows = ["| option | default | what it does | source |", "|---|---|---|---|"]
-    for f in dataclasses.fields(known[path.stem]):
+    for f in used_options(known[path.stem]):
         about = f.metadata.get("help", ""), f.metadata.get("source", "")
         rows.append("| " + " | ".join(_cell(text) for text in (f"`{f.name}`", f"`{_default(f)}`", *about)) + " |")
     return f"{markdown}\n\n## Options\n\nSet with `--set OPTION=VALUE`.\n\n" + "\n".join(rows) + "\n"

@@ -32,6 +32,16 @@ def option(default: Any, help: str, *, source: str = "", searchable: bool = Fals
     return dataclasses.field(default=default, metadata={"help": help, "source": source, "searchable": searchable})
 
 
+def unused(default: Any, why: str) -> Any:
+    """An option that a class has from its bases and does not use: it is not shown, and whoever sets it is told."""
+    return dataclasses.field(default=default, metadata={"unused": why})
+
+
+def used_options(strategy: Any) -> list[dataclasses.Field[Any]]:
+    """The options of a strategy, or of its class, without those that it does not use."""
+    return [f for f in dataclasses.fields(strategy) if "unused" not in f.metadata]
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """What `aegan train` was asked to do."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +11,7 @@ from typer.main import get_command
 
 from aegan.cli._names import strategy_options
 from aegan.cli.main import app
-from aegan.config import preset_files
+from aegan.config import preset_files, used_options
 from aegan.strategies import strategies
 
 
@@ -36,7 +35,7 @@ def test_the_names_are_those_of_the_strategies() -> None:
     """Read from the source text, they equal what importing gives."""
     known = strategies()
     assert {
-        name: {f.name: f.metadata["help"] for f in dataclasses.fields(kind)} for name, kind in known.items()
+        name: {f.name: f.metadata["help"] for f in used_options(kind)} for name, kind in known.items()
     } == strategy_options()
 
 

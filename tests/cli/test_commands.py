@@ -16,6 +16,7 @@ from PIL import Image
 
 import aegan
 from aegan.cli.main import COMMANDS
+from aegan.config import used_options
 from aegan.strategies import strategies
 
 Cli = Callable[..., Any]
@@ -122,6 +123,16 @@ def test_dry_run_writes_nothing(folder: Path, tmp_path: Path, aegan_cli: Cli, mo
     for word in ("shapes", "latent", "compress", "sharpen", "width = 16", "weights"):
         assert word in said.out, word
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_without_effect(folder: Path, aegan_cli: Cli) -> None:
+    """One that a strategy has from its bases and does not use is not shown, and setting it is answered by a line."""
+    assert "n_critic" not in aegan_cli("strategies", "wae-gan").out
+    said = aegan_cli("train", folder, "--dry-run", "--size", 16, "--strategy", "wae-gan", "--set", "n_critic=5")
+    assert said.code == 0 and "n_critic has no effect with wae-gan" in said.err + said.out
+    assert "n_critic =" not in said.out
+    plain = aegan_cli("train", folder, "--dry-run", "--size", 16, "--strategy", "wae-gan")
+    assert "no effect" not in plain.err + plain.out
 
 
 def test_dry_run_of_a_repeated_run(trained: Path, tmp_path: Path, aegan_cli: Cli) -> None:
@@ -333,10 +344,8 @@ def test_strategies(aegan_cli: Cli) -> None:
 
 @pytest.mark.parametrize("name", sorted(strategies()))
 def test_one_strategy(name: str, aegan_cli: Cli) -> None:
-    import dataclasses
-
     out = aegan_cli("strategies", name).out
-    for f in dataclasses.fields(strategies()[name]):
+    for f in used_options(strategies()[name]):
         assert f.name[:12] in out
     assert strategies()[name].summary.split()[0] in out
 

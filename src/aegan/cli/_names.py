@@ -32,6 +32,8 @@ def strategy_options() -> dict[str, dict[str, str]]:
             match line:  # field: kind = option(default, help)
                 case ast.AnnAssign(ast.Name(key), _, ast.Call(ast.Name("option"), [_, help, *_])):
                     found[key] = str(ast.literal_eval(help))
+                case ast.AnnAssign(ast.Name(key), _, ast.Call(ast.Name("unused"))):
+                    found.pop(key, None)
         return found
 
     named = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aegan.cli._names import offer_strategy
 from aegan.cli._output import AsJson, answer
+from aegan.config import used_options
 
 if TYPE_CHECKING:
     from aegan.strategies import Strategy
@@ -74,7 +74,7 @@ def command(
 
 def _facts(kind: type[Strategy]) -> dict[str, Any]:
     options = []
-    for f in dataclasses.fields(kind):
+    for f in used_options(kind):
         meaning, source = (f.metadata.get(key, "") for key in ("help", "source"))
         options.append({"name": f.name, "default": f.default, "meaning": meaning, "source": source})
     facts = {key: getattr(kind, key) for key in ("name", "where", "summary", "paper")}

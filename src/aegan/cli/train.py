@@ -14,7 +14,7 @@ import typer
 
 from aegan.cli._names import offer_preset, offer_set, offer_strategy
 from aegan.cli._output import AsJson, answer, say
-from aegan.config import RunConfig, coerce, parse_settings
+from aegan.config import RunConfig, coerce, parse_settings, used_options
 from aegan.errors import LostRank, UserError
 from aegan.events import Done
 from aegan.launch import is_first, is_rank, launch
@@ -219,7 +219,7 @@ def _describe(
             }
             for s in stages
         ],
-        "options": {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)},
+        "options": {f.name: getattr(strategy, f.name) for f in used_options(strategy)},
         "settings": dataclasses.asdict(settings.run),
     }
     table = Table("stage", "share", "trains")
@@ -227,7 +227,7 @@ def _describe(
         what = ", ".join(f"{name}({'+'.join(trained)})" for name, trained in s["trains"].items()) or "fitted"
         table.add_row(s["name"], f"{s['share']:.0%}", what)
     d, bold = facts["data"], "bold"
-    meaning = {f.name: f.metadata.get("help", "") for f in dataclasses.fields(strategy)}
+    meaning = {f.name: f.metadata.get("help", "") for f in used_options(strategy)}
     weights = ", ".join(f"{k} {n / 1e3:,.0f}k weights" for k, n in facts["weights"].items())
     shown = [
         Text.assemble((d["name"], bold), f": {d['train']} to train on, {d['held_out']} held out, shape {d['shape']}"),

@@ -220,7 +220,7 @@ def resolve(
         options = {**options, "space": open_space(config.space).space.text}
     asked = options if config.batch_size is None else {**options, "batch_size": config.batch_size}
     chosen = with_options(chosen, asked, f"strategy '{kind.name}'")
-    for line in chosen.remarks(spec):
+    for line in (*without_effect(chosen), *chosen.remarks(spec)):
         say(line)
     chosen = chosen.resolve_auto(spec)
     if chosen.batch_size < 2:
@@ -235,6 +235,12 @@ def resolve(
     size = size_text((spec.height, spec.width)) if spec.is_image else None
     run = dataclasses.replace(config, minutes=minutes, preset=name, size=size)
     return RunSettings(run, dict(as_plain(dataclasses.asdict(chosen))))
+
+
+def without_effect(chosen: Strategy) -> list[str]:
+    """What was set of the options that the strategy does not use, a line each."""
+    idle = [f for f in dataclasses.fields(chosen) if "unused" in f.metadata and getattr(chosen, f.name) != f.default]
+    return [f"option  {f.name} has no effect with {chosen.name}: {f.metadata['unused']}" for f in idle]
 
 
 def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:

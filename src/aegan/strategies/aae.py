@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, unused
 from aegan.strategies._games import Matched
 
 
@@ -30,7 +30,7 @@ class AAE(Matched):
     where = "its code against a prior"
 
     noise: float = option(0.2, "noise on codes, in standard deviations", source="ours", searchable=True)
-    ema_decay: float = option(0.998, "has no meaning here")
+    ema_decay: float = unused(0.998, "no average is kept")
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from aegan.density.prior import Frequencies
 from aegan.networks import build_critic, build_residual
 from aegan.objectives.reconstruction import l2
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed, unused
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Coded, standard_normal
 from aegan.strategies._pieces import count_classes
@@ -56,7 +56,7 @@ class ALAE(Judged, Coded):
     )
     gamma: float = option(1.0, "γ of R1 through E", source="the paper's 10, for its sizes", searchable=True)
     code_width: int = option(64, "width of F and D")
-    critic_width: int = option(48, "has no meaning here: D is as wide as code_width says")
+    critic_width: int = unused(48, "D is as wide as code_width says")
     w_weight: float = option(1.0, "weight of |F(z) − E(G(F(z)))|²", source="the paper")
 
     def build(self, spec: DataSpec) -> Networks:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from aegan.config import unused
 from aegan.networks.autoencoders import patch_size
 from aegan.networks.entropy import CodeDensity, PixelDensity, steps_of
 from aegan.networks.klt import KLTDecoder, KLTEncoder, PatchKLT
@@ -46,8 +47,8 @@ class Codec(WithPrior, Coded):
     steps: tuple[float, ...] = option((2.0, 12.0), "least and greatest step s that is learned")
     offset: float = option(0.4, "of rounding: 0.5 is to the nearest, less favours small numbers")
     blocks: int = option(2, "residual blocks of E and of G")
-    code_dim: int | None = option(None, "has no meaning here: a code has as many numbers as an image has values")
-    code_stride: int | None = option(None, "has no meaning here")
+    code_dim: int | None = unused(None, "a code has as many numbers as an image has values")
+    code_stride: int | None = unused(None, "a code is as large as the image")
     transform_limit: int = option(5_000, "most images that the transform is fitted to")
     density_width: int = option(48, "width of H")
     density_places: int = option(64, "places of each plane that a step of H reads, at random; 0: all")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aegan.density.prior import Prior
 from aegan.networks import ConditionalGenerator, build_critic, build_decoder, code_shape_of
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed, unused
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._on_codes import OnCodes
 from aegan.strategies._pieces import normalised_codes
@@ -42,7 +42,7 @@ class LatentWGAN(OnCodes, Judged):
     play_width: int = option(
         128, "half the width of H's and a quarter of C's hidden layers", source="Achlioptas 2018: 128 to 512"
     )
-    critic_width: int = option(48, "has no meaning here: C is as wide as play_width says")
+    critic_width: int = unused(48, "C is as wide as play_width says")
     loss: GameName = option("wgan-gp", "the game on codes", source="Achlioptas 2018")
     lr_critic: float = option(
         5e-4, "Adam's learning rate of C", source="ours, for a short budget; the paper's is 1e-4", searchable=True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from aegan.networks.tokenising import TokenDecoder, TokenEncoder
-from aegan.strategies import DataSpec, option, register
+from aegan.strategies import DataSpec, option, register, unused
 from aegan.strategies.vqgan import VQGAN
 
 
@@ -41,7 +41,7 @@ class TiTok(VQGAN):
 
     tokens: int = option(16, "K, tokens of a code", source="Yu 2024: 32 to 128")
     code_dim: int | None = option(8, "c, numbers of a token", source="Yu 2024: 12")
-    code_stride: int | None = option(None, "has no meaning here")
+    code_stride: int | None = unused(None, "tokens are of the whole image")
     width: int = option(64, "numbers of a token within E and G", source="Yu 2024: 512 to 1024")
     blocks: int = option(4, "blocks of E, and of G", source="Yu 2024: 8 to 24")
     lr: float = option(2e-3, "AdamW's learning rate of E and G", searchable=True)

@@ -14,7 +14,7 @@ from aegan.networks.patches import PatchCritic
 from aegan.networks.quantiser import Quantiser
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import kl_standard_normal
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register, typed, unused
 from aegan.strategies._games import GameName, Judged
 from aegan.strategies._groups import Compressing, WithPrior
 from aegan.strategies._pieces import halves, reparameterise
@@ -57,7 +57,7 @@ class VQGAN(WithPrior, Compressing, Judged):
     adversary: float = option(0.8, "strength of the critic's gradient beside the reconstruction's", source="Esser")
     start: float = option(0.5, "part of the budget after which D takes part", source="Esser: after 250,000 steps")
     clip_generator: float = option(1.0, "norm that the gradient of E and G is clipped to; 0: none")
-    ema_decay: float = option(0.998, "has no meaning here: no average is kept")
+    ema_decay: float = unused(0.998, "no average is kept")
     loss: GameName = option("hinge", "the game", source="Esser")
     gamma: float = option(
         0.02, "γ of R1 on the sum of an image's logits; Esser has batch normalisation instead", searchable=True

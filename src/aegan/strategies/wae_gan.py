@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aegan.collectives import all_gather_rows
 from aegan.objectives.regularisers import covariance_penalty
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register, unused
 from aegan.strategies._games import Matched
 
 
@@ -39,9 +39,9 @@ class WAEGAN(Matched):
         2e-3, "AdamW's learning rate of E and G", source="ours; the paper's are 3e-4 and 1e-3", searchable=True
     )
 
-    lr_generator: float = option(5e-4, "has no meaning here: one optimiser trains E and G")
-    n_critic: int = option(1, "has no meaning here")
-    ema_decay: float = option(0.998, "has no meaning here")
+    lr_generator: float = unused(5e-4, "one optimiser trains E and G")
+    n_critic: int = unused(1, "one optimiser trains E and G, in each step")
+    ema_decay: float = unused(0.998, "no average is kept")
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         start = Phase("E", ("E",), self.moments, lr=self.lr, clip=1.0, final=1.0)
