@@ -19,7 +19,7 @@ test: $(VENV)/.dev  ## the tests, warnings as errors, doctests included
 test-slow: $(VENV)/.dev  ## the long tests alone
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.dev  ## ruff, formatting, and which room may import which
+lint: $(VENV)/.dev  ## ruff, formatting, and which package may import which
 	$(BIN)/ruff check src tests bench scripts examples
 	$(BIN)/ruff format --check src tests bench scripts examples
 	@$(BIN)/lint-imports --no-cache --no-logo

@@ -90,7 +90,7 @@ def fit(
             of diffusers, here or on the Hub.
 
     Raises:
-        UserError: something about the data, the settings or the folder must be mended first.
+        UserError: something about the data, the settings or the folder must be corrected first.
     """
     if data is None:
         raise UserError("No data was given: it is None.", WANTED)

@@ -201,7 +201,7 @@ def _like(share: Share, func: Callable[..., Tensor], x: Tensor, **kwargs: Any) -
 
 
 def _in_place(share: Share, func: Callable[..., Tensor], x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """uniform_ and its kin."""
+    """uniform_ and similar functions."""
     if not x.ndim:
         return func(x, *args, **kwargs)
     return x.copy_(share.rows(func(_wide(share, x), *args, **kwargs)))

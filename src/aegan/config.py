@@ -49,7 +49,7 @@ class RunConfig:
     data: str = option(
         "fashion", "folder, .zip, .tar shards, .npy/.npz, parquet, or a built-in name (fashion, digits, ring, ...)"
     )
-    strategy: str = option("latent", "how the autoencoder enters the game; see `aegan strategies`")
+    strategy: str = option("latent", "how the autoencoder takes part in the training; see `aegan strategies`")
     out: str | None = option(None, "folder for the run; default: runs/DATA-STRATEGY")
     minutes: float | None = option(None, "training time in minutes [3]; decoding and evaluation are not counted")
     steps: int | None = option(None, "budget in steps instead of minutes: repeats exactly on the same machine")
@@ -92,7 +92,7 @@ class RunConfig:
         "diagnose while training; auto: also go back and change one thing where that is safe; see docs/doctor.md",
     )
     early_stop: Literal["auto", "on", "off"] = option(
-        "auto", "end a stage that comes no nearer to held-out data; auto: with under 1,000 training images"
+        "auto", "end a stage that does not improve on held-out data; auto: with under 1,000 training images"
     )
     classes: bool = option(True, "use class labels, where the data has them")
     logger: str = option(
@@ -105,8 +105,8 @@ class RunConfig:
     )
     space: str | None = option(
         None,
-        "a trained autoencoder in whose codes to work, which is held: a run, a model's folder, or one of diffusers, here or "
-        "on the Hub",
+        "a trained autoencoder in whose codes to work, and which stays as it is: a run, a model's folder, or one of "
+        "diffusers, here or on the Hub",
     )
     networks: str | None = option(
         None,

@@ -63,7 +63,8 @@ def command(
     space: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", help="A trained autoencoder in whose codes those work that can; the others make their own."
+            metavar="PATH",
+            help="A trained autoencoder: strategies that can, work in its codes; the others train their own.",
         ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples a step, for all.")] = None,

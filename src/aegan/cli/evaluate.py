@@ -30,7 +30,7 @@ Metrics = Annotated[
 Extractor = Annotated[
     str | None,
     typer.Option(
-        help="Features to compare by; default: lite0, or own if critics saw images through a network like it.",
+        help="Features to compare by; default: lite0, or own for a model whose critics used a network of the same family.",
         show_default=False,
     ),
 ]

@@ -28,7 +28,7 @@ def command(
         str | None,
         typer.Option(metavar="DATA", help="Usual examples, which set the scale of `combined`; default: DATA itself."),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Write only the so many most unusual.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Write only the N most unusual.")] = None,
     grid: Annotated[Path | None, typer.Option(help="Also draw the 64 most unusual (.png), most unusual first.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,

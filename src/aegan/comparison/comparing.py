@@ -75,7 +75,7 @@ def compare(
         progress: say on stderr what begins and ends.
 
     Raises:
-        UserError: something must be mended first; nothing has been trained, or what was can be continued.
+        UserError: something must be corrected first; nothing has been trained, or what was can be continued.
     """
     folder = Path(out)
     if folder.is_file():

@@ -21,7 +21,7 @@ _lock = threading.Lock()
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Outcome]:
-    """A loaded 8-bit image (of any mode but I, F and their kin) in sRGB, by its ICC profile; and what was done.
+    """A loaded 8-bit image (of any mode but I, F and similar ones) in sRGB, by its ICC profile; and what was done.
 
     Where it was converted it is L, RGB, LA or RGBA, else untouched. What was done: "" nothing, "converted" by its profile,
     "unusable" where there is one that can't be used, "by rule" for CMYK and Lab without one.

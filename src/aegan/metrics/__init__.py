@@ -1,6 +1,7 @@
-"""Measures: tensors or arrays in, numbers out. No files, no models of ours, no printing.
+"""Measures: tensors or arrays in, numbers out; no files, no printing. The networks whose features are measured are in
+`features/`; two of them (`own`, `classifier`) are trained on the data first, and kept.
 
-Where the numbers come from (splits, counts, seeds, floors) is the business of `aegan.evaluation`.
+Where the numbers come from (splits, counts, seeds, baselines) is the business of `aegan.evaluation`.
 """
 
 from aegan.metrics.cells import data_copying

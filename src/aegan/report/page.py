@@ -68,7 +68,7 @@ def page(facts: Facts) -> str:
         figures=_figures(e) if e else None,
         extractor=e.extractor if e else {},
         best=_best(facts),
-        happenings={"columns": columns("stage", "#step", "what it found"), "rows": _happenings(facts.history)},
+        findings={"columns": columns("stage", "#step", "what it found"), "rows": _findings(facts.history)},
         charts=_charts(facts.history) if facts.history.steps else None,
         growth=[_preview(*preview, GROWTH_WIDEST) for preview in growth],
         copies={"text": text, "alarming": alarming},
@@ -163,7 +163,7 @@ def _best(facts: Facts) -> dict[str, Any] | None:
 # --- what happened ------------------------------------------------------------------------------------------------
 
 
-def _happenings(history: RunHistory) -> list[tuple[str, str, str]]:
+def _findings(history: RunHistory) -> list[tuple[str, str, str]]:
     """What the stages noted and decided, and where the guard had to step in."""
     rows = []
     told: list[Told] = history.events(Note, Guard, Diagnosis, Stop, Init, Extended)

@@ -1,4 +1,4 @@
-"""The flagship: compress, fit, play, sharpen."""
+"""The default strategy: compress, fit, play, sharpen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Latent(WithPrior, WithEyes, FromComponents):
 
     name = "latent"
     paper = "Achlioptas et al. 2018, arXiv 1707.02392; Ghosh et al. 2020, 1903.12436"
-    summary = "Compresses, learns to make codes, then sharpens the decoder against a critic: the flagship."
+    summary = "Compresses, learns to make codes, then sharpens the decoder against a critic: the default."
     where = "as the space the generator works in, and as its starting point"
 
     compress_share: float = option(0.6, "part of the budget")
