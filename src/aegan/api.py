@@ -14,8 +14,9 @@ from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
 from aegan.folders import expanded
+from aegan.hints import Array
 from aegan.hugging_face import fetch, hub_name
-from aegan.model import Array, Model
+from aegan.model import Model
 from aegan.networks import Own
 from aegan.notebook import NotebookDisplay, in_notebook
 from aegan.runs.folder import Run

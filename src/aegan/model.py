@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from aegan.bundle import read_bundle, write_bundle
@@ -25,6 +24,7 @@ from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.engine.state import under
 from aegan.errors import UserError, unknown
+from aegan.hints import Array
 from aegan.migrate import migrated_options
 from aegan.names import printable
 from aegan.networks import Own, use_networks
@@ -32,8 +32,6 @@ from aegan.networks.custom import giving, made, own_names
 from aegan.seeds import Seeded, check_seed
 from aegan.strategies import Networks, Strategy, strategy
 from aegan.version import __version__
-
-Array = NDArray[Any]
 
 
 class Model:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
 from aegan.config import RunConfig
 from aegan.cores import asked_threads, at_most
@@ -25,6 +24,7 @@ from aegan.engine.stage_state import Counters
 from aegan.errors import UserError
 from aegan.expected import expected
 from aegan.files import write_text
+from aegan.hints import Array
 from aegan.initial import Init, take
 from aegan.model import write_model
 from aegan.networks import Own
@@ -35,8 +35,6 @@ from aegan.runs.places import find_data
 from aegan.runs.resuming import given_settings
 from aegan.runs.settings import IN_PYTHON, RunSettings
 from aegan.strategies import Networks
-
-Array = NDArray[Any]
 
 
 def train(

@@ -17,7 +17,8 @@ from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:
     from aegan.data.spec import DataSpec
-    from aegan.model import Array, Model
+    from aegan.hints import Array
+    from aegan.model import Model
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, or of a model.", show_default=False)]
 DataPath = Annotated[

@@ -15,7 +15,8 @@ from aegan.errors import UserError
 
 if TYPE_CHECKING:
     from aegan.data import DataSpec
-    from aegan.model import Array, Model
+    from aegan.hints import Array
+    from aegan.model import Model
 
 EXAMPLE = "Example: aegan interpolate runs/photos --from a.jpg --to b.jpg --out walk.gif"
 FILMS = (".gif", ".mp4", ".webm")

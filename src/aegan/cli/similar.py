@@ -14,7 +14,8 @@ from aegan.files import need_suffix
 from aegan.names import printable
 
 if TYPE_CHECKING:
-    from aegan.model import Array, Model
+    from aegan.hints import Array
+    from aegan.model import Model
 
 EXAMPLE = "Example: aegan similar runs/photos a.jpg photos/ --out alike.png"
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from aegan.codec.coding import Damaged, code_words, pixel_words, words_to_codes, words_to_pixels
-from aegan.codec.fixed import UNIT, Array
+from aegan.codec.fixed import UNIT
 from aegan.codec.images import (
     FILE,
     MOST_PIXELS,
@@ -34,6 +34,7 @@ from aegan.codec.images import (
 )
 from aegan.data.fit import with_channels
 from aegan.errors import UserError
+from aegan.hints import Array
 from aegan.model import Model
 from aegan.networks.entropy import CodeDensity, PixelDensity, steps_of
 

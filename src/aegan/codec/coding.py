@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from aegan.codec.fixed import ONE, Array, FixedCodeDensity, FixedPixelDensity, FixedPointMixture, frequencies, sigmoid
+from aegan.codec.fixed import ONE, FixedCodeDensity, FixedPixelDensity, FixedPointMixture, frequencies, sigmoid
 from aegan.errors import UserError
+from aegan.hints import Array
 from aegan.networks.entropy import PIXEL_UNIT, CodeDensity, PixelDensity
 
 WIDEST = 511  # symbols in a window around a mixture; what lies outside is coded in 16 bits

@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, localcontext
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aegan.hints import Array
 from aegan.networks.entropy import AROUND, CAUSAL, OCTAVES, OTHER, OWN, REACH, CodeDensity, PixelDensity, earlier
-
-Array = NDArray[Any]
 
 UNIT = 256  # values are multiples of 1 / UNIT
 ONE = 2**22  # a probability of 1

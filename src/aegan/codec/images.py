@@ -6,10 +6,8 @@ import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.data import arrays, builtin
@@ -22,9 +20,9 @@ from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
 from aegan.folders import expanded
+from aegan.hints import Array
 from aegan.pictures import as_image
 
-Array = NDArray[Any]
 Sides = tuple[int, int]  # height and width
 
 PLANES = {"1": 1, "L": 1, "P": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}

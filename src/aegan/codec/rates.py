@@ -16,11 +16,12 @@ import numpy as np
 from PIL import Image, features
 
 from aegan.codec.files import compress, decompress
-from aegan.codec.images import Array, cut, joined
+from aegan.codec.images import cut, joined
 from aegan.data.format import size_text
 from aegan.data.inspection import size_shown
 from aegan.errors import UserError
 from aegan.files import write_text
+from aegan.hints import Array
 from aegan.metrics.features import Extractor
 from aegan.metrics.frechet import frechet_between, statistics
 from aegan.metrics.similarity import ms_ssim

@@ -16,13 +16,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from aegan.data.depth import Array, Depth, Range, kind_of, scaled, usual, words
+from aegan.data.depth import Depth, Range, kind_of, scaled, usual, words
 from aegan.data.files import METHODS, check_directory, stamp
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
 from aegan.data.splitnames import trains
 from aegan.errors import UserError
+from aegan.hints import Array
 from aegan.pictures import composite
 
 CHUNK = 2**24  # bytes read at a time

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from aegan.data.colour import to_srgb
-from aegan.data.depth import Array, Kind, scaled, usual
+from aegan.data.depth import Kind, scaled, usual
 from aegan.data.fit import fit, with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
@@ -21,6 +21,7 @@ from aegan.data.labels import Label
 from aegan.data.opened import SUFFIXES, Opened, Skip, open_image, upright
 from aegan.data.split import content_hash, is_grey
 from aegan.errors import UserError
+from aegan.hints import Array
 
 __all__ = ["SUFFIXES", "Skip", "open_image"]  # of `aegan.data.opened`
 

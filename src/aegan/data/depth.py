@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.data.tiff import BITS, KIND, SENSE, nodata_of
+from aegan.hints import Array
 
-Array = NDArray[Any]
 Kind = Literal["integers", "floats"]
 Range = tuple[float, float]
 

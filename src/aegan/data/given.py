@@ -13,13 +13,14 @@ from typing import Any, TypeGuard
 import numpy as np
 from PIL import ExifTags, Image
 
-from aegan.data.depth import Array, Measure, kind_of, scaled, usual
+from aegan.data.depth import Measure, kind_of, scaled, usual
 from aegan.data.files import ByteRange, Entry, Found, Skips, spread, stamp
 from aegan.data.inspection import printable
 from aegan.data.labels import Label
 from aegan.data.opened import exif_orientation
 from aegan.errors import UserError
 from aegan.folders import expanded
+from aegan.hints import Array
 from aegan.names import as_bytes
 from aegan.pictures import as_image, encoded
 

@@ -11,8 +11,9 @@ from pathlib import PurePosixPath
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from aegan.data import formats, tiff
-from aegan.data.depth import COLOUR, Array, Deep, is_deep, of_image, of_values
+from aegan.data.depth import COLOUR, Deep, is_deep, of_image, of_values
 from aegan.data.png import bare
+from aegan.hints import Array
 
 # Named one by one: Pillow would hand PostScript to an external program, and guess at formats that have no signature.
 FORMATS = (

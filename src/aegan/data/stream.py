@@ -19,7 +19,6 @@ import numpy as np
 from aegan.cores import allowed
 from aegan.data import cache
 from aegan.data.decode import MOST_BYTES, Skip, decode_pixels
-from aegan.data.depth import Array
 from aegan.data.files import ByteRange
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
@@ -27,6 +26,7 @@ from aegan.data.inspection import printable
 from aegan.data.spec import FileNames
 from aegan.data.split import content_hash
 from aegan.errors import UserError
+from aegan.hints import Array
 
 PACK = "images.bin"  # in a cache: stored images that have no place of their own elsewhere, one after another
 PLACE = ("which", "offset", "length")

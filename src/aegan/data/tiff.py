@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from aegan.hints import Array
 
 # numbers of tags
 WIDTH, HEIGHT, BITS, SENSE, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 262, 274, 277, 284, 339, 42_113
@@ -34,7 +35,7 @@ class Wide:
     def words(self) -> str:
         return f"a TIFF of {self.bands} band{'s' * (self.bands > 1)} of {self.bits}-bit {self.kind}"
 
-    def read(self) -> NDArray[Any]:
+    def read(self) -> Array:
         """The first one or three bands, (H, W) or (H, W, 3).
 
         Raises:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from aegan.config import as_plain
@@ -19,6 +18,7 @@ from aegan.data.fit import fit_all
 from aegan.data.format import ImageFormat
 from aegan.data.given import in_python
 from aegan.errors import UserError
+from aegan.hints import Array
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -28,7 +28,6 @@ except ImportError as why:
         "aegan.Encoder needs scikit-learn 1.6 or later, which is missing.", 'pip install "aegan[features]"'
     ) from why
 
-Array = NDArray[Any]
 DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow's modes of more than 8 bits
 LEAST = 8  # examples that training needs, different ones
 

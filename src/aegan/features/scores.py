@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from aegan.hints import Array
 from aegan.model import Model
 
-Array = NDArray[Any]
 MAD = 1.4826  # standard deviations of a normal variable in one median absolute deviation
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aegan.errors import UserError
 from aegan.files import write_arrays, write_atomically, write_text
+from aegan.hints import Array
 from aegan.names import as_bytes
-
-Array = NDArray[Any]
 
 
 def write_codes(

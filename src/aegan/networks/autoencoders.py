@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
+from aegan.hints import Shape
 from aegan.networks.blocks import (
     Down,
     NoiseMaps,
@@ -36,7 +37,6 @@ from aegan.networks.blocks import (
     zero,
 )
 
-Shape = tuple[int, ...]
 Upsampling = Literal["shuffle", "bilinear", "bilinear+noise"]
 OVERLAP = 16  # channels of the convolution at half the image's size, by which neighbouring patches see each other
 

@@ -16,11 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.errors import UserError
+from aegan.hints import Shape
 from aegan.networks.augment import Augment
 from aegan.networks.blocks import CriticBlock, ResidualMLPBlock, channels_last, stage_widths, start, zero
 from aegan.networks.layers import MinibatchDiscrimination
-
-Shape = tuple[int, ...]
 
 
 def packed(x: Tensor, m: int) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError, first_line
+from aegan.hints import Shape
 from aegan.networks.augment import Augment
 from aegan.networks.autoencoders import Decoder, Encoder, VectorNet, code_shape_of
 from aegan.networks.critics import Critic, packed
@@ -26,7 +27,6 @@ from aegan.networks.generators import ConditionalGenerator
 from aegan.networks.layers import mixes_batch
 
 Own = nn.Module | Callable[[DataSpec], nn.Module]  # a module, or a function that makes one for a shape of data
-Shape = tuple[int, ...]
 
 
 class ChannelsLast(nn.Module):

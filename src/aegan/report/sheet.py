@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from aegan.data import Data
 from aegan.data.inspection import printable
 from aegan.evenly import evenly
+from aegan.hints import Array
 from aegan.pictures import on_checks, scatter
 
 SHOWN = 48  # images, where there are not more classes
@@ -59,7 +59,7 @@ def contact_sheet(data: Data) -> Image.Image:
     return sheet
 
 
-def _spread(count: int, labels: NDArray[Any] | None, classes: int) -> NDArray[Any]:
+def _spread(count: int, labels: Array | None, classes: int) -> Array:
     """Which of so many items are shown: evenly spread ones, or as many of each class, class by class."""
     if labels is None or not classes:
         return evenly(count, SHOWN)

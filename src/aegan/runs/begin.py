@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec
 from aegan.engine.lock import locked
@@ -17,6 +15,7 @@ from aegan.engine.state import Checkpoints
 from aegan.engine.thread_record import Record
 from aegan.errors import UserError
 from aegan.files import sweep
+from aegan.hints import Array
 from aegan.initial import Init, InitSource, open_init
 from aegan.jsonl import read_log
 from aegan.names import quoted
@@ -30,8 +29,6 @@ from aegan.space import OpenedSpace, check_strategy, open_space
 from aegan.strategies._space import Space
 from aegan.tensor_files import digest
 from aegan.text import clock
-
-Array = NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True)

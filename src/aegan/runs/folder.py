@@ -7,9 +7,6 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from aegan.config import RunConfig
 from aegan.data import Data
@@ -17,14 +14,13 @@ from aegan.engine.lock import locked
 from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
 from aegan.folders import expanded
+from aegan.hints import Array
 from aegan.model import Model
 from aegan.names import quoted, stem_of
 from aegan.networks import Own
 from aegan.runs.places import find_data
 from aegan.runs.reading import RunFolder
 from aegan.runs.settings import RunSettings
-
-Array = NDArray[Any]
 
 
 class Run(RunFolder):

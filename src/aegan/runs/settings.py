@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from numpy.typing import NDArray
 
 from aegan.config import RunConfig, as_plain, channels_of, preset_files, read_preset, up_to_minutes, with_options
 from aegan.cores import asked_threads
@@ -21,6 +20,7 @@ from aegan.engine.schedule import Plan
 from aegan.engine.thread_record import Record
 from aegan.errors import UserError
 from aegan.files import write_text
+from aegan.hints import Array
 from aegan.hugging_face import hub_name
 from aegan.migrate import migrated_options
 from aegan.plain_yaml import read_yaml
@@ -32,7 +32,6 @@ from aegan.strategies import Strategy, strategies, strategy
 from aegan.strategies._space import Space, set_by_space
 from aegan.version import __version__
 
-Array = NDArray[Any]
 FORMAT = 1  # of config.yaml
 IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
 MINUTES = 3.0  # the budget when none is given

@@ -19,7 +19,8 @@ from aegan.serve.limits import DIRECTIONS, PIXELS
 
 if TYPE_CHECKING:
     from aegan.density.whitening import Whitening
-    from aegan.model import Array, Model
+    from aegan.hints import Array
+    from aegan.model import Model
     from aegan.runs.folder import Run
 
 FITTED = 1000  # samples whose codes give the principal directions
