@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from aegan.names import printable
 
@@ -50,6 +51,22 @@ class TooFew(UserError):
     def __init__(self, found: str, fix: str = "") -> None:
         super().__init__(f"Too few to train on: {found}.", fix)
         self.found = found
+
+
+@contextmanager
+def required(what: str, package: str) -> Iterator[None]:
+    """Turns a failed import into what needs which package, and how to install it.
+
+    >>> with required("This needs nothing_such", "nothing-such"):
+    ...     import nothing_such
+    Traceback (most recent call last):
+    aegan.errors.UserError: This needs nothing_such, which is missing.
+    pip install nothing-such
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(f"{what}, which is missing.", f"pip install {package}") from error
 
 
 def first_line(error: BaseException) -> str:

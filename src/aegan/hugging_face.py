@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aegan.errors import UserError, first_line
+from aegan.errors import UserError, first_line, required
 
 FILES = ("*.safetensors", "*.json", "*.png", "*.md")  # all that is ever asked for: nothing here executes
 _part = r"[A-Za-z0-9][\w.-]{0,95}"
@@ -82,12 +82,8 @@ def download(name: HubName, files: tuple[str, ...], weights: str) -> Path:
 
 
 def hub_package(what: str = "Models") -> Any:
-    try:
+    with required(f"{what} of the Hugging Face Hub need huggingface_hub", '"aegan[hub]"'):
         import huggingface_hub
-    except ImportError as error:
-        raise UserError(
-            f"{what} of the Hugging Face Hub need huggingface_hub, which is missing.", 'pip install "aegan[hub]"'
-        ) from error
     return huggingface_hub
 
 

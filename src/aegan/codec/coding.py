@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aegan.codec.fixed import ONE, FixedCodeDensity, FixedPixelDensity, FixedPointMixture, frequencies, sigmoid
-from aegan.errors import UserError
+from aegan.errors import required
 from aegan.hints import Array
 from aegan.networks.entropy import PIXEL_UNIT, CodeDensity, PixelDensity
 
@@ -29,10 +29,8 @@ class Words:
     """A range coder: with symbols it puts them in, without it gets them out of `words`."""
 
     def __init__(self, words: Array | None = None) -> None:
-        try:
+        with required("Compressing needs constriction", '"aegan[codec]"'):
             import constriction
-        except ImportError as why:
-            raise UserError("Compressing needs constriction, which is missing.", 'pip install "aegan[codec]"') from why
         model, queue = constriction.stream.model, constriction.stream.queue
         # decoding exact ties to the integer frequencies given: "perfect" would search for roundings of its own
         self.given, self.uniform = model.Categorical(perfect=False), model.Uniform(2 * FURTHEST)

@@ -11,7 +11,7 @@ from aegan.comparison.settings import Settings, order
 from aegan.comparison.summary import Quality
 from aegan.comparison.trials import run_jobs
 from aegan.config import with_options
-from aegan.errors import UserError
+from aegan.errors import required
 from aegan.runs.settings import resolve
 from aegan.strategies import strategy
 from aegan.strategies._groups import Compressing
@@ -47,10 +47,8 @@ def search(
     Raises:
         UserError: Optuna is not installed.
     """
-    try:
+    with required("A search for options needs Optuna", '"aegan[tune]"'):
         import optuna
-    except ImportError as error:
-        raise UserError("A search for options needs Optuna, which is missing.", 'pip install "aegan[tune]"') from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     data = settings.open_data()
     start = searched(name, resolve(settings.config(name, SEED, folder), data, options).options)

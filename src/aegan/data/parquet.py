@@ -25,7 +25,7 @@ from aegan.data.layout import SPLIT
 from aegan.data.listing import Listed, hidden, walk
 from aegan.data.matching import FILE_COLUMNS, SPLIT_COLUMNS
 from aegan.data.splitnames import split_name, trains
-from aegan.errors import UserError, first_line
+from aegan.errors import UserError, first_line, required
 from aegan.names import as_bytes
 
 MOST_GROUP = 2**32  # bytes of a row group, decompressed
@@ -46,10 +46,8 @@ class Columns(NamedTuple):
 
 def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = False) -> Found:
     """The images of a parquet file, or of all those in a folder; of its training split unless `everything` is asked for."""
-    try:
+    with required(f"Reading {path} needs pyarrow", "pyarrow"):
         import pyarrow.parquet as pq
-    except ImportError as why:
-        raise UserError(f"Reading {path} needs pyarrow, which is missing.", "pip install pyarrow") from why
     skips, notes = Skips(), list[str]()
     files = [Path(each.path) for each in listing if each.suffix == ".parquet" and may_read(each)] or [path]
     if not everything and (chosen := training(files)):

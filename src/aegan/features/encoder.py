@@ -17,16 +17,12 @@ from aegan.data.files import Found
 from aegan.data.fit import fit_all
 from aegan.data.format import ImageFormat
 from aegan.data.given import in_python
-from aegan.errors import UserError
+from aegan.errors import UserError, required
 from aegan.hints import Array
 
-try:
+with required("aegan.Encoder needs scikit-learn 1.6 or later", '"aegan[features]"'):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils.validation import check_array, check_is_fitted, validate_data
-except ImportError as why:
-    raise UserError(
-        "aegan.Encoder needs scikit-learn 1.6 or later, which is missing.", 'pip install "aegan[features]"'
-    ) from why
 
 DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow's modes of more than 8 bits
 LEAST = 8  # examples that training needs, different ones

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from aegan.errors import UserError
+from aegan.errors import UserError, required
 from aegan.files import write_arrays, write_atomically, write_text
 from aegan.hints import Array
 from aegan.names import as_bytes
@@ -98,8 +98,6 @@ def _write_parquet(pa: Any, path: Path, columns: dict[str, Any], metadata: dict[
 
 
 def _pyarrow(path: Path) -> Any:
-    try:
+    with required(f"Writing {path} needs pyarrow", '"aegan[parquet]"'):
         import pyarrow
-    except ImportError as why:
-        raise UserError(f"Writing {path} needs pyarrow, which is missing.", 'pip install "aegan[parquet]"') from why
     return pyarrow

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aegan.errors import UserError, first_line
+from aegan.errors import UserError, first_line, required
 
 KINDS = ("AutoencoderTiny", "AutoencoderKL", "AutoencoderDC")
 PARTS = {"E": ("encoder", "quant_conv"), "G": ("decoder", "post_quant_conv")}  # what each side of a model needs
@@ -67,12 +67,8 @@ def diffusers_class(kind: str) -> Any:
         raise UserError(
             f"{kind} is no autoencoder that can be taken from diffusers.", f"Those are: {', '.join(KINDS)}."
         )
-    try:
+    with required(f"{kind} is a network of diffusers", '"aegan[diffusers]"'):
         import diffusers
-    except ImportError as error:
-        raise UserError(
-            f"{kind} is a network of diffusers, which is missing.", 'pip install "aegan[diffusers]"'
-        ) from error
     return getattr(diffusers, kind)
 
 

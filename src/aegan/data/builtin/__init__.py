@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from aegan.data.split import MOST, content_hashes, held_out
-from aegan.errors import UserError
+from aegan.errors import UserError, required
 from aegan.folders import expanded
 
 STACKED = 128_000  # images of `stacked`, as many as PacGAN's
@@ -110,12 +110,8 @@ def _fashion_full(data_dir: str | None) -> tuple[Part, Part]:
 
 
 def _digits(data_dir: str | None) -> tuple[Part, None]:
-    try:
+    with required("The built-in 'digits' comes with scikit-learn", "scikit-learn"):
         from sklearn.datasets import load_digits
-    except ImportError as why:
-        raise UserError(
-            "The built-in 'digits' comes with scikit-learn, which is missing.", "pip install scikit-learn"
-        ) from why
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # stored as 0 … 16
     return Part(images[..., None], digits.target.astype(np.int64)), None
