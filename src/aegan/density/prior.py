@@ -11,6 +11,7 @@ from aegan.density.mdn import MixtureDensity
 from aegan.density.mixture import Mixture
 from aegan.density.parzen import ManifoldParzen
 from aegan.density.whitening import Whitening
+from aegan.fp32 import in_fp32
 
 
 class Prior(nn.Module):
@@ -72,7 +73,7 @@ class Prior(nn.Module):
         self, n: int, y: Tensor | None = None, truncation: float = 1.0, rng: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """n whitened codes u (n, k) and their classes (n,), None if the prior has no classes."""
-        with torch.autocast(self.whitening.mean.device.type, enabled=False):
+        with in_fp32(self.whitening.mean):
             source = self.mixture if self.parzen is None else self.parzen
             u, classes = source.sample_with_classes(n, y, truncation, rng)
             if self.mdn is not None:
@@ -98,14 +99,14 @@ class Prior(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """n codes (n, ...) and their classes."""
         u, classes = self.draw(n, y, truncation, rng)
-        with torch.autocast(u.device.type, enabled=False):
+        with in_fp32(u):
             return self.whitening.decode(u), classes
 
     def normalise(self, z: Tensor) -> Tensor:
         """Codes as a latent GAN should see them: flat ones whitened, (N, d) with zeros in dead dimensions; spatial ones
         centred and of unit variance, in their own shape."""
         if z.ndim == 2:
-            with torch.autocast(z.device.type, enabled=False):
+            with in_fp32(z):
                 u = self.whitening.encode(z)
             return nn.functional.pad(u, (0, z.shape[1] - u.shape[1]))
         return (z - self.whitening.mean.view(z.shape[1:])) / self.spread
@@ -113,7 +114,7 @@ class Prior(nn.Module):
     def restore(self, v: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         if v.ndim == 2:
-            with torch.autocast(v.device.type, enabled=False):
+            with in_fp32(v):
                 return self.whitening.flat(v[:, : self.whitening.dim].to(self.whitening.mean.dtype))
         return v * self.spread + self.whitening.mean.view(v.shape[1:])
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aegan.collectives import all_gather_rows
+from aegan.fp32 import in_fp32
 
 MOST = 0.8  # above, changes begin to leak into G
 TARGET = 0.6  # of r: eight pairs of ten told right
@@ -108,6 +109,6 @@ def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
         return (-0.5 * ((place[:, None] - place) / sigma).square()).softmax(1)
 
     height, width = x.shape[2:]
-    with torch.autocast(x.device.type, enabled=False):
+    with in_fp32(x):
         # products of matrices: on a CPU faster than convolving each channel by itself
         return weights(height) @ x @ weights(width).T

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aegan.fp32 import in_fp32
+
 OCTAVES = (-4.0, 8.0)  # range of log₂ σ, which the codec's table of scales shares
 OWN = (
     (0, -1), (0, -2), (0, -3), (0, -4), (-1, -3), (-1, -2), (-1, -1), (-1, 0), (-1, 1), (-1, 2), (-1, 3),
@@ -97,7 +99,7 @@ class CodeDensity(nn.Module):
 
         They are estimated from so many random `places` of each plane; 0: all.
         """
-        with torch.autocast(y.device.type, enabled=False):
+        with in_fp32(y):
             y, s = y.float(), s.float()
             n, _, h, w = y.shape
             scale = torch.exp2(self.octaves)
@@ -139,7 +141,7 @@ class PixelDensity(nn.Module):
 
         Images x (N, C, H, W) are in [-1, 1], of at least 8 bits.
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with in_fp32(x):
             n, channels, height, width = x.shape
             level = ((x.float() + 1) * 127.5).round()
             padded = F.pad(level, (REACH,) * 4)

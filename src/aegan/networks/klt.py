@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aegan.fp32 import in_fp32
+
 
 class PatchKLT(nn.Module):
     """Patches p of p x p pixels and all channels to coefficients (p − μ) V / unit, and back; fixed once fitted.
@@ -61,7 +63,7 @@ class KLTEncoder(nn.Module):
         self.gain = nn.Parameter(torch.full((1,), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with in_fp32(x):
             linear = self.klt(x)
         return linear + self.gain * self.net(x).float()
 
@@ -75,6 +77,6 @@ class KLTDecoder(nn.Module):
         self.gain = nn.Parameter(torch.full((1,), 0.1))
 
     def forward(self, z: Tensor) -> Tensor:
-        with torch.autocast(z.device.type, enabled=False):
+        with in_fp32(z):
             linear = self.klt.inverse(z)
         return linear + self.gain * self.net(z / (1 + self.klt.deviation[:, None, None])).float()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from aegan.collectives import all_gather_rows
+from aegan.fp32 import in_fp32
 from aegan.networks.blocks import ResidualMLPBlock
 
 EPSILON = 1e-5  # added to σ²
@@ -32,7 +33,7 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, f: Tensor) -> Tensor:
         """(N, A) to (N, B)."""
-        with torch.autocast(f.device.type, enabled=False):  # small differences of large numbers
+        with in_fp32(f):  # small differences of large numbers
             M = (f.float() @ self.T).view(len(f), self.kernels, self.dims)
             others = all_gather_rows(M)
             near = (-(M[:, None] - others[None]).abs().sum(3)).exp()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from aegan.density.whitening import principal
+from aegan.fp32 import in_fp32
 from aegan.networks.autoencoders import Decoder, Encoder
 from aegan.networks.blocks import zero
 
@@ -69,7 +70,7 @@ class PrincipalEncoder(nn.Module):
         silence(net.head)
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with in_fp32(x):
             linear = self.components(x)
         return linear + self.net(x).float()
 
@@ -83,7 +84,7 @@ class PrincipalDecoder(nn.Module):
         silence(net.tail)
 
     def forward(self, z: Tensor) -> Tensor:
-        with torch.autocast(z.device.type, enabled=False):
+        with in_fp32(z):
             linear = self.components.inverse(z)
         return linear + self.net(z).float()
 

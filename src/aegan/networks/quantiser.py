@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aegan.collectives import all_gather_rows, replicated_random
+from aegan.fp32 import in_fp32
 
 
 class Quantiser(nn.Module):
@@ -55,7 +56,7 @@ class Quantiser(nn.Module):
 
     def nearest(self, rows: Tensor) -> Tensor:
         """The index k of each row's nearest entry."""
-        with torch.autocast(rows.device.type, enabled=False):
+        with in_fp32(rows):
             # left to choose, torch would look at the number of rows, and a graph has no fixed one
             return torch.cdist(rows.float(), self.entries, compute_mode="use_mm_for_euclid_dist").argmin(1)
 
@@ -73,7 +74,7 @@ class Quantiser(nn.Module):
         rows = self.pieces(all_gather_rows(z.detach().float()))
         used = F.one_hot(self.nearest(rows), len(self.entries)).to(rows)
         self.counts.lerp_(used.sum(0), 1 - self.decay)
-        with torch.autocast(rows.device.type, enabled=False):
+        with in_fp32(rows):
             self.sums.lerp_(used.T @ rows, 1 - self.decay)
         # an entry is dead below a hundredth of its fair share, and at first
         fair = len(rows) / len(self.entries)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aegan.collectives import all_gather_rows, replicated_random
 from aegan.errors import UserError
+from aegan.fp32 import in_fp32
 from aegan.networks.blocks import channels_last
 from aegan.networks.eyes import ContrastEyes, LiteEyes
 from aegan.networks.lite import LiteName, installed
@@ -21,7 +22,6 @@ from aegan.objectives.reconstruction import l1
 from aegan.objectives.views import nt_xent, view
 from aegan.strategies import Batch, Clock, DataSpec, Loss, Networks, Phase, Stage, option, typed
 from aegan.strategies._games import JudgedImages
-from aegan.strategies._pieces import in_fp32
 
 EyesName = Literal[
     "auto", "pixels", "lite1", "lite0", "contrastive", "lite1+pixels", "lite0+pixels", "contrastive+pixels",

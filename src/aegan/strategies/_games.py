@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from aegan.config import SMALL
 from aegan.errors import UserError
+from aegan.fp32 import in_fp32
 from aegan.networks import Augment, Critic, build_critic
 from aegan.objectives.adversarial import Adversarial, adversarial
 from aegan.objectives.penalties import gradient_penalty
 from aegan.strategies import Batch, Clock, DataSpec, Loss, Networks, Phase, Strategy, option
 from aegan.strategies._groups import Compressing, Generating, PhaseLoss, PriorName, WithPrior, standard_normal
-from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss, in_fp32
+from aegan.strategies._pieces import Logits, game_critic_loss, game_generator_loss
 
 GameName = Literal["minimax", "nonsaturating", "lsgan", "hinge", "wgan", "wgan-gp", "rpgan"]
 Self = TypeVar("Self", bound="JudgedImages")

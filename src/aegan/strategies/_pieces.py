@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aegan.collectives import all_gather_rows
 from aegan.density.prior import Frequencies, Prior
+from aegan.fp32 import in_fp32
 from aegan.objectives.adversarial import Adversarial, value
 from aegan.objectives.penalties import r1, r2
 from aegan.strategies import Batch, Clock, Loss, Networks, View, typed
@@ -110,11 +111,6 @@ def game_critic_loss(
             if gamma2:
                 terms["R2"] = every * r2(lambda x: D(x, y), fake.float(), gamma2)
     return Loss(terms, watch={"V(G,D)": value(d_x.detach(), d_g.detach()), "margin": (d_x - d_g).detach()})
-
-
-def in_fp32(x: Tensor) -> torch.autocast:
-    """Autocast off: gradients of gradients lose too much in 16 bits."""
-    return torch.autocast(x.device.type, enabled=False)
 
 
 def game_generator_loss(D: Logits, game: Adversarial, fake: Tensor, real: Tensor, y: Tensor | None) -> Tensor:

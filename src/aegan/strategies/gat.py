@@ -9,13 +9,14 @@ from torch import Tensor
 
 from aegan.density.prior import Prior
 from aegan.errors import UserError
+from aegan.fp32 import in_fp32
 from aegan.networks.transformer import TokenGenerator, build_token_critic
 from aegan.objectives.adversarial import adversarial, value
 from aegan.objectives.noise_levels import noise_levels
 from aegan.objectives.penalties import finite_difference
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register, typed
 from aegan.strategies._on_codes import OnCodes
-from aegan.strategies._pieces import game_generator_loss, in_fp32, normalised_codes
+from aegan.strategies._pieces import game_generator_loss, normalised_codes
 
 BASE_WIDTH = 768  # for which the paper states its learning rate
 GAME = adversarial("rpgan")

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from aegan.fp32 import in_fp32
 from aegan.objectives.penalties import squared_norm
 from aegan.objectives.reconstruction import l2
 from aegan.objectives.regularisers import code_l2
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._groups import Coded, WithPrior
-from aegan.strategies._pieces import in_fp32
 
 
 @register
