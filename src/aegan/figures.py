@@ -14,7 +14,7 @@ from rich.table import Table
 
 from aegan import cells
 from aegan.errors import UserError
-from aegan.files import write_text
+from aegan.files import write_json
 from aegan.jsonl import number
 from aegan.names import printable
 from aegan.text import measured, plain, show
@@ -129,7 +129,7 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_json(path, self.as_dict(), ensure_ascii=False)
 
     @classmethod
     def read(cls, path: Path) -> Evaluation:

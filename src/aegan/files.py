@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -100,6 +101,11 @@ def write_text(path: Path, text: str) -> None:
     Stray bytes of names, which are lone surrogates, become `\\udcNN`: to JSON the very same name, to people its spelling.
     """
     write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_json(path: Path, content: Any, *, ensure_ascii: bool = True) -> None:
+    """The same of plain values, as JSON in lines."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=ensure_ascii) + "\n")
 
 
 def npz_bytes(**arrays: Any) -> bytes:

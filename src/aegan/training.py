@@ -16,14 +16,14 @@ from aegan.config import RunConfig
 from aegan.cores import asked_threads, at_most
 from aegan.data import DataSpec
 from aegan.data.record import NAME as DATA_JSON
-from aegan.data.record import as_text
+from aegan.data.record import as_dict
 from aegan.engine import Engine
 from aegan.engine.log import Display
 from aegan.engine.ranks import Ranks, start
 from aegan.engine.stage_state import Counters
 from aegan.errors import UserError
 from aegan.expected import expected
-from aegan.files import write_text
+from aegan.files import write_json
 from aegan.hints import Array
 from aegan.initial import Init, take
 from aegan.model import write_model
@@ -111,7 +111,7 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
 
     def begin() -> None:
         settings.write(folder / "config.yaml")
-        write_text(folder / DATA_JSON, as_text(data))
+        write_json(folder / DATA_JSON, as_dict(data))
         if not go_on:
             first, *rest = data.inspection.lines()
             display.say("\n  ".join([f"{data.name}: {first}", *rest]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from aegan.comparison.settings import CONTROL
 from aegan.comparison.statistics import rounded
 from aegan.config import read_preset
 from aegan.errors import unknown
-from aegan.files import write_text
+from aegan.files import write_json, write_text
 from aegan.text import plain, sentence
 from aegan.version import __version__
 
@@ -156,7 +155,7 @@ def benchmark(
     command = f"aegan benchmark {name} --strategies {','.join(strategies)} --seeds {seeds} --steps {steps}"
     command += "" if published or not p.published else " --no-published"
     done = Benchmark(p, tuple(rows), perfect, tuple(remarks), command, found.machine)
-    write_text(folder / "results.json", json.dumps(done.as_dict(), indent=1, ensure_ascii=False) + "\n")
+    write_json(folder / "results.json", done.as_dict(), ensure_ascii=False)
     write_text(folder / "table.md", done.markdown())
     return done
 

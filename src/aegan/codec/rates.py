@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 import tempfile
 import time
@@ -20,7 +19,7 @@ from aegan.codec.images import cut, joined
 from aegan.data.format import size_text
 from aegan.data.inspection import size_shown
 from aegan.errors import UserError
-from aegan.files import write_text
+from aegan.files import write_json, write_text
 from aegan.hints import Array
 from aegan.metrics.features import Extractor
 from aegan.metrics.frechet import frechet_between, statistics
@@ -195,7 +194,7 @@ def _theirs(images: Array, packing: str, kind: str, how: dict[str, Any]) -> tupl
 def write_curves(curves: Curves, folder: Path) -> None:
     """`rates.json` and `index.html`."""
     content = {**asdict(curves), "compared": curves.compared()}
-    write_text(folder / "rates.json", json.dumps(content, indent=1) + "\n")
+    write_json(folder / "rates.json", content)
     write_text(folder / "index.html", page(curves))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from aegan.comparison.settings import Settings
 from aegan.comparison.statistics import rounded
 from aegan.comparison.summary import Quality, Summary, summarise
 from aegan.comparison.trials import Trial
-from aegan.files import write_text
+from aegan.files import write_json
 from aegan.text import plain
 from aegan.version import __version__
 
@@ -77,7 +76,7 @@ class Results:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_json(path, self.as_dict(), ensure_ascii=False)
 
     def __rich__(self) -> Table:
         q, s = self.quality, self.settings

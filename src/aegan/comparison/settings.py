@@ -16,7 +16,7 @@ from aegan.data import Data, DataSpec
 from aegan.data.format import Fit
 from aegan.errors import UserError
 from aegan.evaluation.task import LEAST
-from aegan.files import write_text
+from aegan.files import write_json
 from aegan.runs.settings import open_asked, resolve
 from aegan.seeds import check_seed
 from aegan.space import check_strategy, works_in_space
@@ -216,7 +216,7 @@ def keep(settings: Settings, fingerprint: str, folder: Path, space: str = "") ->
         mine = {**settings.as_dict(), **contents}
     elif folder.is_dir() and any(p.name != "data.npy" for p in folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no comparison.", "Choose a new folder with --out.")
-    write_text(path, json.dumps(mine, indent=1) + "\n")
+    write_json(path, mine)
     return settings
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from aegan.cores import usable
 from aegan.errors import UserError
-from aegan.files import write_text
+from aegan.files import write_json
 
 Status = Literal["finished", "diverged", "crashed"]
 SAID = "mistake.json"  # in which a trial says what it was
@@ -84,7 +84,7 @@ class Trial:
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
-        write_text(path, json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+        write_json(path, dataclasses.asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> Trial | None:
@@ -176,7 +176,7 @@ def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "AEGAN_TENSORBOARD": "0"}
     order = job.order if device is None else {**job.order, "config": {**job.order["config"], "device": device}}
     job.folder.mkdir(parents=True, exist_ok=True)
-    write_text(job.folder / "order.json", json.dumps(order, indent=1) + "\n")
+    write_json(job.folder / "order.json", order)
     with open(job.folder / "output.txt", "ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "aegan.comparison.worker", str(job.folder)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ NAME = "data.json"
 FORMAT = 1
 
 
-def as_text(data: Data) -> str:
+def as_dict(data: Data) -> dict[str, Any]:
     """The file's content: all that is known of an opened data set but the examples.
 
     Beside its inspection: name, source and path (absolute; null for built-in data and what was given in Python), the
@@ -26,7 +25,7 @@ def as_text(data: Data) -> str:
     text on this machine are kept as escapes.
     """
     found = expanded(data.source)
-    content = {
+    return {
         "format": FORMAT,
         "aegan": __version__,
         "cache_format": cache.VERSION,
@@ -40,7 +39,6 @@ def as_text(data: Data) -> str:
         "colours": "sRGB, 8 bits" if data.spec.is_image else None,
         **data.inspection.as_dict(),
     }
-    return json.dumps(content, indent=1) + "\n"
 
 
 def describe(plain: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aegan.errors import UserError, required
-from aegan.files import write_arrays, write_atomically, write_text
+from aegan.files import write_arrays, write_atomically, write_json
 from aegan.hints import Array
 from aegan.names import as_bytes
 
@@ -59,7 +59,7 @@ def write_rows(path: Path, rows: Mapping[str, Any]) -> None:
     suffix = path.suffix.lower()
     plain = {k: v.tolist() if isinstance(v, np.ndarray) else list(v) for k, v in rows.items()}
     if suffix == ".json":
-        write_text(path, json.dumps(rows_of(plain), indent=1) + "\n")
+        write_json(path, rows_of(plain))
     elif suffix == ".csv":
         with io.StringIO(newline="") as text:
             writer = csv.writer(text)

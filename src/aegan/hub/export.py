@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from aegan.errors import UserError, first_line
-from aegan.files import need_empty, whole_folder, write_text
+from aegan.files import need_empty, whole_folder, write_json, write_text
 from aegan.hub.pieces import Piece, labels_known, pieces
 from aegan.model import Model
 from aegan.names import is_utf8
@@ -218,7 +218,7 @@ def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path]
             "tolerance": TOLERANCE, "batch_sizes": list(BATCHES), "largest_difference": differences,
             "torch": torch.__version__,
         }  # fmt: skip
-        write_text(part / "model.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_json(part / "model.json", content, ensure_ascii=False)
         write_text(part / "README.md", render("export.md", **content))
     return content
 
