@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console, RenderableType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def plain(content: RenderableType, width: int) -> str:
@@ -14,6 +17,8 @@ def plain(content: RenderableType, width: int) -> str:
     >>> print(plain(Table("fd", box=None), 20))
      fd
     """
+    from rich.console import Console  # data, which counts things too, does without it
+
     console = Console(width=width, no_color=True, force_terminal=False, highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
         console.print(content)

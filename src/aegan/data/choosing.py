@@ -15,6 +15,7 @@ from aegan.data.listing import RUN, left_by_a_program, results_inside
 from aegan.data.matching import Index, Read, one_to_one, read_sheet, sheets
 from aegan.data.parts import FolderNumbers
 from aegan.data.tables import MOST_TABLES, Table, Unread, class_names, read_table
+from aegan.text import plural
 
 COVERED = 0.9  # the share of the images that a label file must name to be the one that is used
 OTHERS = 1_000  # files other than images whose names are remembered, a folder
@@ -134,7 +135,7 @@ def choose(
     if layout.again:
         out.copies = same(layout.again)
         more = sum(facts[folder].count for folder in layout.again) - len(out.copies)
-        said = f"the same folders once more inside: {_count(len(out.copies), 'image')} there twice, used once"
+        said = f"the same folders once more inside: {plural(len(out.copies), 'image')} there twice, used once"
         out.notes.append(said + (f"; {more:,} more used with the rest" if more else ""))
     if files:
         _Files(out, [name for name in names() if name not in out.copies]).read(files)
@@ -227,10 +228,10 @@ class _Files:
                 break
         self.lists = {name: words for name, words in self.lists.items() if name not in out.used}
         if without := sum(image not in labels for image in self.own):
-            out.notes.append(f"{_count(without, 'image')} without a label in {title}: left out")
+            out.notes.append(f"{plural(without, 'image')} without a label in {title}: left out")
         if absent := len(read.absent):
             shown = ", ".join(printable(name) for name in read.absent[:3]) + (", …" if absent > 3 else "")
-            out.notes.append(f"{_count(absent, 'row')} of {title} for images that are not there ({shown})")
+            out.notes.append(f"{plural(absent, 'row')} of {title} for images that are not there ({shown})")
         if read.unused:
             columns = ", ".join(map(printable, read.unused[:SHOWN]))
             out.notes.append(f"not used as labels: the columns {columns} of {title}")
@@ -270,7 +271,3 @@ class _Files:
         out.notes += self.unused[:SHOWN]
         if (more := len(self.unused) - SHOWN) > 0:
             out.notes.append(f"{more:,} further files like labels are not used")
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aegan.data.inspection import printable
+from aegan.text import plural
 
 Label = int | str
 
@@ -128,7 +129,7 @@ def refusal(labels: Sequence[Label | None]) -> str:
     if vectors:
         return f"{vectors:,} of {len(labels):,} are vectors or lists, not one class each"
     if len(counts) < 2 or len(counts) * 2 > total:
-        return f"{len(counts):,} different one{'' if len(counts) == 1 else 's'} for {total:,} examples"
+        return f"{plural(len(counts), 'different one')} for {total:,} examples"
     return ""
 
 

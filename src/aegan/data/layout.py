@@ -17,6 +17,7 @@ from aegan.data.labels import natural, plain
 from aegan.data.parts import FolderNumbers, numbered_parts
 from aegan.data.splitnames import SplitName, split_name
 from aegan.errors import UserError
+from aegan.text import plural
 
 IN_CLASSES = 2 / 3  # the share of the images that must lie in sub-folders for these to be classes
 MOST = 0.5  # the share of the images that must lie in folders named after splits for these to be splits
@@ -276,8 +277,8 @@ class _Deciding:
             else:
                 out.left[each] = STRAY
         if strays := sum(self.folders[each].count for each in self.live if each in out.left):
-            said = "1 image" if strays == 1 else f"{strays:,} images"
-            out.about_classes.append(f"{said} beside the class folders: left out, for want of a class")
+            said = f"{plural(strays, 'image')} beside the class folders: left out, for want of a class"
+            out.about_classes.append(said)
         if both := [name for name, n in Counter(names.values()).items() if n > 1]:
             out.about_classes.append(f"{_listed(both)}: written in two Unicode forms, taken as one class")
         alike: dict[str, set[str]] = defaultdict(set)

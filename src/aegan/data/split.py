@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from aegan.errors import TooFew
+from aegan.text import plural
 
 SHARE = 0.10  # of the examples are held out,
 MOST = 2_000  # but no more than this: what the evaluation's protocol uses
@@ -62,7 +63,7 @@ def held_out(hashes: np.ndarray) -> np.ndarray:
     """
     values, group, copies = np.unique(ranks(hashes), return_inverse=True, return_counts=True)
     if len(values) < LEAST:
-        found = f"{len(hashes):,} usable example{'' if len(hashes) == 1 else 's'}"
+        found = plural(len(hashes), "usable example")
         found += f", {len(values)} different" if len(values) < len(hashes) else ""
         raise TooFew(found, f"Give at least {LEAST} different ones; hundreds are sensible.")
     fit = np.flatnonzero(copies <= COPIES) if (copies <= COPIES).any() else np.arange(len(values))
