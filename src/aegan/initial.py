@@ -11,7 +11,7 @@ from torch import Tensor
 from aegan.bundle import read_bundle
 from aegan.data.spec import DataSpec, shape_text
 from aegan.density.prior import Prior
-from aegan.engine.state import under
+from aegan.engine.state import prefixed, under
 from aegan.errors import UserError
 from aegan.hugging_face import hub_name
 from aegan.model import Model
@@ -46,7 +46,7 @@ def open_init(init: Init, name: str | None = None) -> InitSource:
         UserError: there is none, it is damaged, or is from a newer version.
     """
     if isinstance(init, Model):
-        tensors = {f"{k}/{key}": v.cpu() for k, net in init.networks.items() for key, v in net.state_dict().items()}
+        tensors = {k: v.cpu() for k, v in prefixed(init.networks).items()}
         return InitSource(name or "the given model", init.strategy.name, init.spec.shape, init.spec.classes, tensors)
     tensors, config = read_bundle(_folder(init))
     try:

@@ -22,7 +22,7 @@ from aegan.data.depth import Depth
 from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
-from aegan.engine.state import under
+from aegan.engine.state import prefixed, under
 from aegan.errors import UserError, unknown
 from aegan.hints import Array
 from aegan.migrate import migrated_options
@@ -362,5 +362,4 @@ def write_model(
         "notes": as_plain(notes),
         "own": own_names(networks),
     }
-    tensors = {f"{k}/{key}": v for k, net in networks.items() for key, v in net.state_dict().items()}
-    write_bundle(folder, tensors, config)
+    write_bundle(folder, prefixed(networks), config)

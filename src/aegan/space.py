@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from aegan.config import as_plain
-from aegan.engine.state import under
+from aegan.engine.state import prefixed, under
 from aegan.errors import UserError, first_line
 from aegan.folders import expanded
 from aegan.hugging_face import download, hub_name
@@ -115,5 +115,5 @@ def _of_diffusers(folder: Path, where: str) -> OpenedSpace:
             GIVE,
         )
     sides = {"E": BorrowedEncoder(copy.deepcopy(model), "E", (3,)), "G": BorrowedDecoder(model, "G", (3,))}
-    tensors = {f"{k}/{key}": v for k, net in sides.items() for key, v in net.float().state_dict().items()}
+    tensors = prefixed({k: net.float() for k, net in sides.items()})
     return OpenedSpace(Space(kind, kept, digest(tensors)), tensors)

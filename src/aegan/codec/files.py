@@ -18,6 +18,7 @@ from aegan.codec.container import BLOCK, NAMES, FileHead, Writer, records, scan
 from aegan.codec.fixed import UNIT
 from aegan.codec.images import FILE, ImageSource, Picture
 from aegan.data.spec import Numbered
+from aegan.engine.state import prefixed
 from aegan.errors import UserError
 from aegan.files import explained, need_empty, whole_file
 from aegan.model import Model
@@ -55,7 +56,7 @@ class Decompressed:
 
 def fingerprint(model: Model) -> str:
     """Content hash of a model's weights: a file can be read by the model that wrote it, and by no other."""
-    return digest({f"{k}/{key}": v for k, net in model.networks.items() for key, v in net.state_dict().items()})
+    return digest(prefixed(model.networks))
 
 
 def step_of(model: Model, quality: int) -> int:

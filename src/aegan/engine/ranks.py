@@ -27,7 +27,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from aegan.collectives import Share, broken_connections, mean_over_ranks
-from aegan.engine.state import under
+from aegan.engine.state import prefixed, under
 from aegan.errors import UserError
 from aegan.launch import is_rank
 
@@ -143,8 +143,7 @@ class Ranks:
         """All ranks take rank 0's weights and buffers, of whatever sizes a fit has given them."""
         if not self.several:
             return
-        states = {f"{name}/{key}": v for name, net in networks.items() for key, v in net.state_dict().items()}
-        tensors, _ = self.tensors_from_first(lambda: (states, None))
+        tensors, _ = self.tensors_from_first(lambda: (prefixed(networks), None))
         if self.first:
             return
         for name, net in networks.items():

@@ -11,7 +11,7 @@ from torch import Tensor
 from aegan.engine.monitor import Best
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
-from aegan.engine.state import load_random_state, random_state, under
+from aegan.engine.state import load_random_state, prefixed, random_state, under
 from aegan.errors import UserError
 from aegan.jsonl import read_log
 
@@ -32,7 +32,7 @@ class Saving:
         """All of it; `run` is None between stages."""
         engine = self.engine
         c = engine.counters
-        tensors = {f"net/{k}/{key}": v for k, net in engine.networks.items() for key, v in net.state_dict().items()}
+        tensors = {f"net/{k}": v for k, v in prefixed(engine.networks).items()}
         tensors |= {f"random/{k}": v for k, v in random_state(engine.device).items()}
         meta: dict[str, Any] = {
             "counters": asdict(c),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from aegan.errors import UserError
 from aegan.tensor_files import NewerFormat, read_tensors, write_tensors
@@ -72,8 +73,13 @@ class Checkpoints:
         raise UserError(f"{self.folder} holds no checkpoint.", "Start again in a new folder with --out.")
 
 
+def prefixed(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Weights and buffers of several networks, by `NETWORK/key`."""
+    return {f"{name}/{key}": tensor for name, net in networks.items() for key, tensor in net.state_dict().items()}
+
+
 def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Those whose names begin so, by the rest of their names."""
+    """Those whose names begin so, by the rest of their names: with `NETWORK/`, one network of `prefixed`."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
