@@ -27,15 +27,11 @@ def frechet(task: Task) -> None:
     """The Fréchet distance of the samples; called FID where extractor and resizing are exactly FID's."""
     name = "Fréchet distance" if task.extract is None else task.extract.describe().get("frechet", "Fréchet distance")
     task.add(
-        "fd",
-        f"{name} of samples",
-        lambda: task.frechet("samples", "reference"),
-        baseline=lambda: task.real_frechet,
-        count=task.count,
-        against=len(task.reference),
+        "fd", f"{name} of samples", lambda: task.frechet("samples", "reference"), baseline=lambda: task.real_frechet,
+        count=task.count, against=len(task.reference),
         meaning="How far the samples, as a crowd, are from training data. The baseline is what real data that were "
         "kept aside get at the same count.",
-    )
+    )  # fmt: skip
 
 
 def kernel(task: Task) -> None:
@@ -46,14 +42,10 @@ def kernel(task: Task) -> None:
         return kernel_distance(a, b, subsets=SUBSETS, subset_size=min(1000, len(a), len(b)))
 
     task.add(
-        "kd",
-        "kernel distance of samples",
-        lambda: measure("samples"),
-        baseline=lambda: measure("baseline", "base"),
-        count=task.count,
-        against=len(task.reference),
+        "kd", "kernel distance of samples", lambda: measure("samples"), baseline=lambda: measure("baseline", "base"),
+        count=task.count, against=len(task.reference),
         meaning="The same question asked through a polynomial kernel (KID's), without bias from the count: 0 is perfect.",
-    )
+    )  # fmt: skip
 
 
 def manifold(task: Task) -> None:
@@ -66,16 +58,11 @@ def manifold(task: Task) -> None:
 
     for name, (title, better, meaning) in MANIFOLD.items():
         task.add(
-            name,
-            title,
+            name, title,
             lambda name=name: of("samples", "reference")[name],  # type: ignore[misc]
             baseline=lambda name=name: of("baseline", "base")[name],  # type: ignore[misc]
-            better=better,
-            unit="" if name == "density" else "%",
-            count=n,
-            against=n,
-            meaning=meaning,
-        )
+            better=better, unit="" if name == "density" else "%", count=n, against=n, meaning=meaning,
+        )  # fmt: skip
 
 
 def spread(x: Tensor, count: int) -> Tensor:

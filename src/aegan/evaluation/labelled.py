@@ -31,15 +31,11 @@ def inception(task: Task) -> None:
         return inception_score(p[np.random.default_rng(0).permutation(len(p))])  # folders are in the order of classes
 
     task.add(
-        "is",
-        "Inception-style score",
-        lambda: score(task.the_samples()),
-        baseline=lambda: score(task.baseline),
-        better="higher",
-        count=task.count,
+        "is", "Inception-style score", lambda: score(task.the_samples()), baseline=lambda: score(task.baseline),
+        better="higher", count=task.count,
         meaning="exp of how sure a classifier is of each sample while being of many minds about all; it knows nothing of "
         "the data itself, and copies score perfectly.",
-    )
+    )  # fmt: skip
 
 
 def representation(task: Task) -> None:
@@ -59,15 +55,12 @@ def representation(task: Task) -> None:
     for how, title in (("linear", "linear probe"), ("knn", "5 nearest neighbours")):
         for side, of in (("codes", "codes"), ("pca", "PCA of that width"), ("pixels", "raw pixels")):
             task.add(
-                f"{how}_{side}",
-                f"{title} on {of}",
+                f"{how}_{side}", f"{title} on {of}",
                 lambda how=how, side=side: getattr(getattr(found(), side), how),  # type: ignore[misc]
-                better="higher",
-                unit="%",
-                count=min(len(task.data.held_out), TEST),
-                against=min(len(task.data.train), TRAIN),
+                better="higher", unit="%",
+                count=min(len(task.data.held_out), TEST), against=min(len(task.data.train), TRAIN),
                 meaning="Accuracy on held-out items; codes are worth their name where they beat PCA of the same width.",
-            )
+            )  # fmt: skip
 
 
 def _labelled(split: Split, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -49,31 +49,22 @@ def _copies(task: Task) -> None:
         ("copies_features", " (in features)", in_features, len(task.base)),
     ):
         task.add(
-            name,
-            f"samples that look copied{where}",
-            measure,
-            baseline=by_chance,
-            unit="%",
-            count=min(task.count, COPIES),
-            against=against,
+            name, f"samples that look copied{where}", measure, baseline=by_chance, unit="%",
+            count=min(task.count, COPIES), against=against,
             meaning="Samples that sit far closer to one training image than to the others, as 1 % of new images do by "
             "chance, and more where few are held out.",
-        )
+        )  # fmt: skip
 
 
 def _authentic(task: Task) -> None:
     task.add(
-        "authenticity",
-        "authentic samples",
+        "authenticity", "authentic samples",
         lambda: authenticity(task.features("reference"), spread(task.features("samples"), MOST)).share,
         baseline=lambda: authenticity(task.features("base"), task.held_out_features()).share,
-        better="near",
-        unit="%",
-        count=min(task.count, MOST),
-        against=len(task.reference),
+        better="near", unit="%", count=min(task.count, MOST), against=len(task.reference),
         meaning="Samples that are farther from their nearest training item than that is from its own neighbour (Alaa "
         "2022). Far below the baseline: copies; far above: samples that are far from everything.",
-    )
+    )  # fmt: skip
 
 
 def _data_copying(task: Task) -> None:
@@ -82,17 +73,11 @@ def _data_copying(task: Task) -> None:
         return Measured.normal(found.c_t, found.standard_error)
 
     task.add(
-        "data_copying",
-        "data copying C_T",
-        measure,
-        baseline=0.0,
-        better="near",
-        unit="sd",
-        count=min(task.count, MOST),
-        against=len(task.base),
+        "data_copying", "data copying C_T", measure, baseline=0.0, better="near", unit="sd",
+        count=min(task.count, MOST), against=len(task.base),
         meaning="Whether samples lie nearer to training items than held-out items do (Meehan 2020), in standard "
         "deviations of chance. Below -3: copying; above 3: farther off than real items.",
-    )
+    )  # fmt: skip
 
 
 def _gap(task: Task) -> None:
@@ -111,13 +96,8 @@ def _gap(task: Task) -> None:
         return Measured.normal(to_train.value - to_held.value, error)
 
     task.add(
-        "gap",
-        "train against held-out",
-        gap,
-        baseline=0.0,
-        better="near",
-        count=min(task.count, MOST),
-        against=min(task.held, MOST),
+        "gap", "train against held-out", gap, baseline=0.0, better="near",
+        count=min(task.count, MOST), against=min(task.held, MOST),
         meaning="Fréchet distance of the samples to training items less that to as many held-out items: well below 0 "
         "means that the samples repeat the training set.",
-    )
+    )  # fmt: skip

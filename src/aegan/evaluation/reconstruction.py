@@ -17,14 +17,10 @@ def reconstruction(task: Task) -> None:
     if not task.can("encode", "decode") or not task.held:
         return
     task.add(
-        "fd_reconstructions",
-        "Fréchet distance of reconstructions",
-        lambda: task.frechet("back", "reference"),
-        baseline=lambda: task.real_frechet,
-        count=task.held,
-        against=len(task.reference),
+        "fd_reconstructions", "Fréchet distance of reconstructions", lambda: task.frechet("back", "reference"),
+        baseline=lambda: task.real_frechet, count=task.held, against=len(task.reference),
         meaning="What encoding and decoding alone costs: samples made from codes can hardly be better than this.",
-    )
+    )  # fmt: skip
     if task.data.spec.is_vector:
         _error(task)
         return
@@ -75,12 +71,6 @@ def _error(task: Task) -> None:
         return float(np.sqrt(error) / scale)
 
     task.add(
-        "rmse",
-        "error of reconstructions",
-        rmse,
-        baseline=0.0,
-        unit="sd",
-        count=task.held,
-        against=task.held,
+        "rmse", "error of reconstructions", rmse, baseline=0.0, unit="sd", count=task.held, against=task.held,
         meaning="Root mean square error of held-out vectors through their codes, in standard deviations of the data.",
-    )
+    )  # fmt: skip
