@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from aegan.data.depth import Measure, kind_of, scaled, usual
 from aegan.data.files import ByteRange, Entry, Found, Skips, spread, stamp
 from aegan.data.inspection import printable
-from aegan.data.labels import Label
+from aegan.data.labels import Label, check_labels
 from aegan.data.opened import exif_orientation
 from aegan.errors import UserError
 from aegan.folders import expanded
@@ -145,11 +145,7 @@ def _labels(given: Any, count: int) -> list[Label | None]:
     if given is None:
         return [None] * count
     values = np.asarray(given)
-    if values.shape != (count,) or values.dtype.kind not in "uibUS":
-        raise UserError(
-            f"The labels have the shape {values.shape} and the type {values.dtype}.",
-            f"They must be {count:,} whole numbers or names, one an image.",
-        )
+    check_labels(values, count, "The labels", "an image")
     return [str(value) if values.dtype.kind in "US" else int(value) for value in values]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from aegan.data.inspection import printable
+from aegan.errors import UserError
 from aegan.text import plural
 
 Label = int | str
@@ -131,6 +132,15 @@ def refusal(labels: Sequence[Label | None]) -> str:
     if len(counts) < 2 or len(counts) * 2 > total:
         return f"{plural(len(counts), 'different one')} for {total:,} examples"
     return ""
+
+
+def check_labels(values: np.ndarray, count: int, whose: str, each: str) -> None:
+    """Refuses labels given for `count` examples that are not one whole number or name each."""
+    if values.shape != (count,) or values.dtype.kind not in "uibUS":
+        raise UserError(
+            f"{whose} have the shape {values.shape} and the type {values.dtype}.",
+            f"They must be {count:,} whole numbers or names, one {each}.",
+        )
 
 
 def number_labels(

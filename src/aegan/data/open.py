@@ -26,7 +26,7 @@ from aegan.data.fit import describe_fit, fit_all, seen_through, suggest, with_ch
 from aegan.data.format import WHITE, Colour, ImageFormat, Size
 from aegan.data.given import in_files, in_python, is_path
 from aegan.data.inspection import Inspection, printable
-from aegan.data.labels import number_labels
+from aegan.data.labels import check_labels, number_labels
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
@@ -244,11 +244,7 @@ def _labels(
     values = np.asarray(values)
     if values.dtype.kind == "f" and (values == np.rint(values)).all():
         values = values.astype(np.int64)
-    if values.shape != stored.shape[:1] or values.dtype.kind not in "uibUS":
-        raise UserError(
-            f"The labels of {stored.where} have the shape {values.shape} and the type {values.dtype}.",
-            f"They must be {stored.shape[0]:,} whole numbers or names, one a row.",
-        )
+    check_labels(values, stored.shape[0], f"The labels of {stored.where}", "a row")
     labels, classes, notes = number_labels(
         values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes
     )
