@@ -15,7 +15,7 @@ from aegan.errors import UserError
 from aegan.evenly import evenly
 
 GAP = (127, 127, 127)  # between images: visible beside black and beside white pictures, on light and on dark pages
-CHECKS = (255, 208)  # greys of the board behind transparent images
+CHECKS, CHECK = (255, 208), 8  # greys of the board behind transparent images, and pixels of a field's side
 INK = (31, 111, 235)  # samples in a scatter plot
 SHADE = (176, 176, 176)  # reference points
 STRAY = (209, 36, 47)  # samples outside the frame
@@ -97,10 +97,10 @@ def grid(
     return Image.fromarray(canvas)
 
 
-def on_checks(images: np.ndarray, check: int = 8) -> np.ndarray:
+def on_checks(images: np.ndarray) -> np.ndarray:
     """Images uint8 (N, H, W, 4) on a checkerboard of light greys, as is usual: (N, H, W, 3)."""
     h, w = images.shape[1:3]
-    light = (np.add.outer(np.arange(h) // check, np.arange(w) // check) % 2 == 0)[None, :, :, None]
+    light = (np.add.outer(np.arange(h) // CHECK, np.arange(w) // CHECK) % 2 == 0)[None, :, :, None]
     pale, dark = (composite(images[..., :3], images[..., 3:], (grey,) * 3) for grey in CHECKS)
     return np.where(light, pale, dark)
 

@@ -35,7 +35,6 @@ class Words:
         # decoding exact ties to the integer frequencies given: "perfect" would search for roundings of its own
         self.given, self.uniform = model.Categorical(perfect=False), model.Uniform(2 * FURTHEST)
         self.coder = queue.RangeEncoder() if words is None else queue.RangeDecoder(words.astype(np.uint32))
-        self.decodes = words is not None
 
     def symbols(self, freq: Array, symbols: Array | None) -> Array:
         """Symbols (n,) of frequencies (n, K): those given, put in, or those got out."""

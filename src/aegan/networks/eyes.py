@@ -30,6 +30,8 @@ STRIDES = (4, 8, 16, 32)
 CHANNELS = (24, 40, 112, 320)
 # about the standard deviations of those maps on photographs and drawings, by which they are divided
 SPREAD = {"lite0": (9.0, 9.0, 7.0, 3.0), "lite1": (11.0, 10.0, 8.0, 3.0)}
+# of ContrastEyes: channels of the finest map, with twice and four times that below; numbers of what `embed` gives
+WIDTH, EMBEDDED = 48, 128
 
 
 class LiteEyes(nn.Module):
@@ -82,26 +84,24 @@ class ContrastEyes(nn.Module):
 
     Args:
         shape: (C, H, W) of the images.
-        width: channels of the finest map; twice and four times that below.
-        dim: numbers of the vector `embed` gives.
     """
 
-    def __init__(self, shape: Sequence[int], *, width: int = 48, dim: int = 128) -> None:
+    def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         channels, height, wide = shape
         scales = max(1, min(3, int(math.log2(min(height, wide))) - 2))  # the coarsest is 4 or more a side
-        self.channels = tuple(width * 2**i for i in range(scales))
+        self.channels = tuple(WIDTH * 2**i for i in range(scales))
         self.sides = tuple((math.ceil(height / s), math.ceil(wide / s)) for s in STRIDES[:scales])
-        self.stem = nn.Conv2d(channels, width // 2, 4, stride=2, padding=1)
+        self.stem = nn.Conv2d(channels, WIDTH // 2, 4, stride=2, padding=1)
         self.stages = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(a, b, 3, stride=2, padding=1), nn.GroupNorm(groups(b), b), nn.SiLU(),
                 nn.Conv2d(b, b, 3, padding=1), nn.GroupNorm(groups(b), b),
             )
-            for a, b in pairwise((width // 2, *self.channels))
+            for a, b in pairwise((WIDTH // 2, *self.channels))
         )  # fmt: skip
-        self.out = nn.Linear(2 * self.channels[-1], dim)
-        self.head = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, 64))  # H of SimCLR
+        self.out = nn.Linear(2 * self.channels[-1], EMBEDDED)
+        self.head = nn.Sequential(nn.Linear(EMBEDDED, EMBEDDED), nn.SiLU(), nn.Linear(EMBEDDED, 64))  # H of SimCLR
 
     def forward(self, x: Tensor) -> list[Tensor]:
         h = F.silu(self.stem(x.contiguous(memory_format=torch.channels_last)))
@@ -112,7 +112,7 @@ class ContrastEyes(nn.Module):
         return maps
 
     def embed(self, x: Tensor) -> Tensor:
-        """Vectors (N, dim): the mean and the maximum of the coarsest map, mixed."""
+        """Vectors (N, EMBEDDED): the mean and the maximum of the coarsest map, mixed."""
         h = F.silu(self(x)[-1])
         return self.out(torch.cat((h.mean((2, 3)), h.amax((2, 3))), 1))
 

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from aegan.collectives import all_reduce_mean
 
+LEVELS = 3  # of a Laplacian pyramid
+
 
 def per_sample(t: Tensor) -> Tensor:
     """The mean over everything but the first axis."""
@@ -48,7 +50,7 @@ def opponent(x: Tensor, chroma: float) -> Tensor:
     return torch.cat((colour, x[:, 3:]), 1)
 
 
-def laplacian_l1(x: Tensor, y: Tensor, levels: int = 3) -> Tensor:
+def laplacian_l1(x: Tensor, y: Tensor) -> Tensor:
     """sum_j 2^(-j) mean |L_j(x) - L_j(y)|, L_j the Laplacian pyramid, finest band j = 0, the rest last.
 
     Weighted so that a level counts by the sharpness it carries; of Bojanowski et al. 2018 (arXiv 1707.05776), who
@@ -56,7 +58,7 @@ def laplacian_l1(x: Tensor, y: Tensor, levels: int = 3) -> Tensor:
     """
     d = x - y
     total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
-    for j in range(levels):
+    for j in range(LEVELS):
         if min(d.shape[-2:]) < 4:
             break
         low = F.avg_pool2d(d, 2, ceil_mode=True)

@@ -28,7 +28,7 @@ from aegan.metrics.features._base import (
     register,
 )
 from aegan.metrics.features._kept import fit, hash_of, kept
-from aegan.networks.eyes import ContrastEyes
+from aegan.networks.eyes import EMBEDDED, ContrastEyes
 from aegan.objectives.views import nt_xent, view
 
 if TYPE_CHECKING:
@@ -53,9 +53,8 @@ class Standardised(nn.Module):
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.net = ContrastEyes(shape)
-        dim = self.net.out.out_features
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("sd", torch.ones(dim))
+        self.register_buffer("mean", torch.zeros(EMBEDDED))
+        self.register_buffer("sd", torch.ones(EMBEDDED))
 
     def forward(self, x: Tensor) -> Tensor:
         return (self.net.embed(x).float() - self.mean) / self.sd
