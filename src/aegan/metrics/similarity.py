@@ -37,11 +37,7 @@ def psnr(images: np.ndarray, originals: np.ndarray) -> np.ndarray:
     >>> psnr(np.full((1, 4, 4, 1), 25, np.uint8), np.zeros((1, 4, 4, 1), np.uint8)).round(2).tolist()
     [20.17]
     """
-    if images.shape != originals.shape or images.dtype != np.uint8 or originals.dtype != np.uint8:
-        raise UserError(
-            f"PSNR needs uint8 images of equal shapes, got {images.dtype} {images.shape} and "
-            f"{originals.dtype} {originals.shape}."
-        )
+    _check(images, originals, "PSNR")
     out = np.empty(len(images))
     for i in range(0, len(images), PSNR_CHUNK):
         error = images[i : i + PSNR_CHUNK].astype(np.float32) - originals[i : i + PSNR_CHUNK]
@@ -66,7 +62,7 @@ def ssim(images: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """
     from torchmetrics.functional.image import structural_similarity_index_measure as measure
 
-    _check(images, originals, LEAST_SIDES[0], "SSIM")
+    _check(images, originals, "SSIM", LEAST_SIDES[0])
     # a pair only if the maps are asked for
     return _in_pieces(images, originals, lambda x, y: cast(Tensor, measure(x, y, data_range=255.0, reduction="none")))
 
@@ -85,7 +81,7 @@ def ms_ssim(images: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
 
-    _check(images, originals, LEAST_SIDES[1], "MS-SSIM")
+    _check(images, originals, "MS-SSIM", LEAST_SIDES[1])
     betas = BETAS[: ms_ssim_scales(min(images.shape[1:3]))]
     exponents = betas if betas == BETAS else tuple(b / sum(betas) for b in betas)  # theirs sum to 1.0001
     return _in_pieces(
@@ -104,13 +100,15 @@ def ms_ssim_scales(side: int) -> int:
     return sum(side >= least for least in LEAST_SIDES)
 
 
-def _check(images: np.ndarray, originals: np.ndarray, least: int, name: str) -> None:
-    if images.shape != originals.shape or images.ndim != 4 or images.dtype != np.uint8 or originals.dtype != np.uint8:
+def _check(images: np.ndarray, originals: np.ndarray, name: str, least: int = 0) -> None:
+    """Refuses what is no pair of images; with a least side, also what has no sides."""
+    alike = images.shape == originals.shape and images.dtype == originals.dtype == np.uint8
+    if not alike or (least and images.ndim != 4):
         raise UserError(
-            f"{name} needs uint8 images (N, H, W, C) of equal shapes, got {images.dtype} {images.shape} and "
-            f"{originals.dtype} {originals.shape}."
+            f"{name} needs uint8 images {'(N, H, W, C) ' if least else ''}of equal shapes, got {images.dtype} "
+            f"{images.shape} and {originals.dtype} {originals.shape}."
         )
-    if min(images.shape[1:3]) < least:
+    if least and min(images.shape[1:3]) < least:
         raise UserError(f"{name} needs images of at least {least} pixels a side, got {images.shape[1:3]}.")
 
 
