@@ -79,7 +79,7 @@ def test_shapes_and_names_are_those_of_the_published_graph(weights: dict[str, Te
 
 def test_blocks_pool_as_the_graph_does() -> None:
     # with a branch_pool that passes its input on, an image of ones stays ones where padding is left out of averages
-    block = inception._e(4, maximum=False)
+    block = inception.Mixed(4, inception.E, pooled=192)
     ones = torch.ones(1, 4, 5, 5)
     block.branch_pool = torch.nn.Identity()  # type: ignore[assignment]
     assert bool((block._pool(ones) == 1).all())

@@ -28,6 +28,7 @@ SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # w
 
 Layer = tuple[int, int, int]  # channels out, kernel's height and width
 Step = Layer | list[Layer]  # a list: all see the same input, their outputs are concatenated
+Branches = dict[str, list[Step]]
 
 
 class Conv(nn.Module):
@@ -54,7 +55,7 @@ class Mixed(nn.Module):
         maximum: a maximum instead of the average.
     """
 
-    def __init__(self, a: int, branches: dict[str, list[Step]], *, pooled: int, maximum: bool = False) -> None:
+    def __init__(self, a: int, branches: Branches, *, pooled: int, maximum: bool = False) -> None:
         super().__init__()
         self.pooled, self.maximum = pooled, maximum
         self.branches: list[list[list[str]]] = []
@@ -90,49 +91,30 @@ class Mixed(nn.Module):
         return self.branch_pool(F.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
 
 
-def _a(a: int, pooled: int) -> Mixed:
-    """35 × 35."""
-    branches: dict[str, list[Step]] = {
-        "branch1x1": [(64, 1, 1)],
-        "branch5x5": [(48, 1, 1), (64, 5, 5)],
-        "branch3x3dbl": [(64, 1, 1), (96, 3, 3), (96, 3, 3)],
-    }
-    return Mixed(a, branches, pooled=pooled)
-
-
-def _b() -> Mixed:
-    """35 × 35 -> 17 × 17."""
-    branches: dict[str, list[Step]] = {"branch3x3": [(384, 3, 3)], "branch3x3dbl": [(64, 1, 1), (96, 3, 3), (96, 3, 3)]}
-    return Mixed(288, branches, pooled=0)
-
-
-def _c(n: int) -> Mixed:
-    """17 × 17."""
-    branches: dict[str, list[Step]] = {
+# the branches of the kinds of block: at 35 × 35, from there to 17 × 17, at 17 × 17, to 8 × 8, and at 8 × 8
+A: Branches = {
+    "branch1x1": [(64, 1, 1)],
+    "branch5x5": [(48, 1, 1), (64, 5, 5)],
+    "branch3x3dbl": [(64, 1, 1), (96, 3, 3), (96, 3, 3)],
+}
+B: Branches = {"branch3x3": [(384, 3, 3)], "branch3x3dbl": [(64, 1, 1), (96, 3, 3), (96, 3, 3)]}
+C: dict[int, Branches] = {
+    n: {
         "branch1x1": [(192, 1, 1)],
         "branch7x7": [(n, 1, 1), (n, 1, 7), (192, 7, 1)],
         "branch7x7dbl": [(n, 1, 1), (n, 7, 1), (n, 1, 7), (n, 7, 1), (192, 1, 7)],
     }
-    return Mixed(768, branches, pooled=192)
-
-
-def _d() -> Mixed:
-    """17 × 17 -> 8 × 8."""
-    branches: dict[str, list[Step]] = {
-        "branch3x3": [(192, 1, 1), (320, 3, 3)],
-        "branch7x7x3": [(192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3)],
-    }
-    return Mixed(768, branches, pooled=0)
-
-
-def _e(a: int, maximum: bool) -> Mixed:
-    """8 × 8."""
-    branches: dict[str, list[Step]] = {
-        "branch1x1": [(320, 1, 1)],
-        "branch3x3": [(384, 1, 1), [(384, 1, 3), (384, 3, 1)]],
-        "branch3x3dbl": [(448, 1, 1), (384, 3, 3), [(384, 1, 3), (384, 3, 1)]],
-    }
-    return Mixed(a, branches, pooled=192, maximum=maximum)
+    for n in (128, 160, 192)
+}
+D: Branches = {
+    "branch3x3": [(192, 1, 1), (320, 3, 3)],
+    "branch7x7x3": [(192, 1, 1), (192, 1, 7), (192, 7, 1), (192, 3, 3)],
+}
+E: Branches = {
+    "branch1x1": [(320, 1, 1)],
+    "branch3x3": [(384, 1, 1), [(384, 1, 3), (384, 3, 1)]],
+    "branch3x3dbl": [(448, 1, 1), (384, 3, 3), [(384, 1, 3), (384, 3, 1)]],
+}
 
 
 class InceptionV3(nn.Module):
@@ -149,17 +131,17 @@ class InceptionV3(nn.Module):
             "Conv2d_3b_1x1": Conv(64, (80, 1, 1)),
             "Conv2d_4a_3x3": Conv(80, (192, 3, 3)),
             "pool_2": nn.MaxPool2d(3, 2),
-            "Mixed_5b": _a(192, 32),
-            "Mixed_5c": _a(256, 64),
-            "Mixed_5d": _a(288, 64),
-            "Mixed_6a": _b(),
-            "Mixed_6b": _c(128),
-            "Mixed_6c": _c(160),
-            "Mixed_6d": _c(160),
-            "Mixed_6e": _c(192),
-            "Mixed_7a": _d(),
-            "Mixed_7b": _e(1280, maximum=False),
-            "Mixed_7c": _e(2048, maximum=True),
+            "Mixed_5b": Mixed(192, A, pooled=32),
+            "Mixed_5c": Mixed(256, A, pooled=64),
+            "Mixed_5d": Mixed(288, A, pooled=64),
+            "Mixed_6a": Mixed(288, B, pooled=0),
+            "Mixed_6b": Mixed(768, C[128], pooled=192),
+            "Mixed_6c": Mixed(768, C[160], pooled=192),
+            "Mixed_6d": Mixed(768, C[160], pooled=192),
+            "Mixed_6e": Mixed(768, C[192], pooled=192),
+            "Mixed_7a": Mixed(768, D, pooled=0),
+            "Mixed_7b": Mixed(1280, E, pooled=192),
+            "Mixed_7c": Mixed(2048, E, pooled=192, maximum=True),
         }.items():
             self.layers.add_module(name, layer)
 
