@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, ClassVar
-
-from aegan.jsonl import read_log
 
 KINDS: dict[str, type[Event]] = {}
 TYPES = {"str": str, "bool": bool, "dict": dict, "list": list}
@@ -251,11 +248,6 @@ def parse(line: dict[str, Any]) -> Event:
     values = {f.name: _value(str(f.type), line.get(key)) for key, f in own.items()}
     rest = {k: v for k, v in line.items() if k not in own and k != "event"}
     return kind(**values, **{f.name: rest for f in fields(kind) if f.type == "Rest"})
-
-
-def read_events(path: Path) -> list[Event]:
-    """All lines of a log; see `read_log`."""
-    return [parse(line) for line in read_log(path)]
 
 
 def _key(f: Field[Any]) -> str:

@@ -72,7 +72,8 @@ def diagnose_tick(
                 return TickDiagnosis(new, good=False, change=Change(name, what))
     # rules want two looks; a state to go back to should not have the first sign of a failure either
     suspected = diagnose([*lines, *ticks[-1:]]) if guard != "off" else []
-    nearest = not early_stop or _is_nearest(ticks)
+    far = [value for value, _ in _distances(ticks)]
+    nearest = not early_stop or not far or far[-1] <= min(far)
     return TickDiagnosis(new, good=nearest and not any(f.name in SAFE for f in suspected), change=None)
 
 
@@ -105,8 +106,3 @@ def _no_nearer(ticks: Sequence[Tick]) -> str:
     if least < len(found) - PATIENCE and found[-1][0] > value + SURE * error:
         return f"no nearer to held-out data since {len(found) - 1 - least} looks"
     return ""
-
-
-def _is_nearest(ticks: Sequence[Tick]) -> bool:
-    found = _distances(ticks)
-    return not found or found[-1][0] <= min(value for value, _ in found)

@@ -60,10 +60,6 @@ class Course:
         """The stages from the given one to the end of its part."""
         return tuple(s for s, p in zip(self.stages[index:], self.parts[index:], strict=True) if p == self.parts[index])
 
-    def is_last(self, index: int) -> bool:
-        """Whether the stage is the last of its part."""
-        return len(self.part(index)) == 1
-
     def begins_with(self, names: Sequence[str]) -> bool:
         """Whether a run of these stages can go on with this course: it has them all, and whole parts behind them."""
         n = len(names)

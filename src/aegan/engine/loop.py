@@ -196,7 +196,7 @@ class Engine:
                 self._train(stage, state)
             state = None
             # an extension leaves the whole model in its place until all that belongs together has been trained anew
-            if self.save_model is not None and (not self.course.parts[i] or self.course.is_last(i)):
+            if self.save_model is not None and (not self.course.parts[i] or len(self.course.part(i)) == 1):
                 self.save_model(self.networks, self.counters, self.notes)
             if isinstance(stage, Fit):
                 self._check_stop(None)

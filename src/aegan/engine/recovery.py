@@ -13,6 +13,7 @@ from aegan.engine.finite import FiniteCheck
 from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
 from aegan.errors import Diverged
+from aegan.jsonl import read_log
 
 if TYPE_CHECKING:
     from aegan.engine.loop import Engine
@@ -42,7 +43,7 @@ def _diagnose(engine: Engine, run: StageState, plan: Plan) -> dict[str, Any] | N
     if not asked:
         return None
     seen = diagnose_tick(
-        events.read_events(engine.log.path), name,
+        [events.parse(line) for line in read_log(engine.log.path)], name,
         guard=engine.config.guard, early_stop=engine.early_stop, changes_left=FiniteCheck.rollbacks - c.rollbacks,
     )  # fmt: skip
     for finding in seen.new:

@@ -61,7 +61,10 @@ class LiteEyes(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         if not self._net:
             self._net.append(load_lite(self.name)[0].to(x.device))
-        net, x = self._net[0], self._rgb(x)
+        if x.shape[1] == 4:  # colour with alpha, on the background
+            alpha = (x[:, 3:] + 1) / 2
+            x = x[:, :3] * alpha + (1 - alpha) * x.new_tensor(self.background).view(1, 3, 1, 1)
+        net, x = self._net[0], x.expand(-1, 3, -1, -1)  # grey as three channels
         if tuple(x.shape[2:]) != self.size:
             x = F.interpolate(x, size=self.size, mode="bilinear", align_corners=False, antialias=True)
         h = F.relu6(net._conv_stem(x.contiguous(memory_format=torch.channels_last)))
@@ -70,13 +73,6 @@ class LiteEyes(nn.Module):
             h = block(h)
             maps[h.shape[-1]] = h  # the last of each scale stays
         return [maps[side[1]] / spread for side, spread in zip(self.sides, SPREAD[self.name], strict=True)]
-
-    def _rgb(self, x: Tensor) -> Tensor:
-        """Grey as three channels; colour with alpha on the background."""
-        if x.shape[1] == 4:
-            alpha = (x[:, 3:] + 1) / 2
-            return x[:, :3] * alpha + (1 - alpha) * x.new_tensor(self.background).view(1, 3, 1, 1)
-        return x.expand(-1, 3, -1, -1)
 
 
 class ContrastEyes(nn.Module):
