@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aegan.comparison import Trial
 from aegan.comparison.claims import Claim, claims, paired_verdict
-from aegan.comparison.summary import Quality, summarise
+from aegan.comparison.summary import Quality, failures, spread, summarise
 
 Make = Callable[..., Trial]
 
@@ -95,6 +95,19 @@ def test_others_are_corrected_for_their_number(make_trial: Make) -> None:
     found = {c.name: c for c in answers([*both(make_trial, 6, 100.0, 200.0), *others])["quality"].comparisons}
     assert (found["latent"].p, found["latent"].verdict) == (1 / 32, "supported")
     assert {(found[n].p, found[n].verdict) for n in ("vae", "aae")} == {(2 / 32, "undecided")}
+
+
+def test_what_was_not_measured_did_not_fail(make_trial: Make) -> None:
+    """A distance needs more images than a small set has: nothing failed then, and nothing is decided."""
+    none = {"fd": {"value": None, "why": "needs at least 64 images, there are 19"}}
+    trials = [make_trial(name, seed, figures=none) for name in ("latent", "vae", "gan") for seed in range(3)]
+    found = answers(trials)
+    assert {found[name].verdict for name in ("quality", "stability")} == {"undecided"}
+    assert "needs at least 64 images, there are 19" in found["quality"].text and "fail" not in found["quality"].text
+    made = summarise("gan", trials[-3:], Quality.of(trials))
+    assert spread(made, Quality.of(trials)) == "–" and failures(made) == "0 of 3" and made.seconds == 60.0
+    some = answers([*(t for t in trials if t.strategy != "latent"), *(make_trial("latent", s) for s in range(3))])
+    assert some["quality"].verdict == "undecided"
 
 
 def test_no_control_no_claims(make_trial: Make) -> None:

@@ -150,10 +150,13 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
     if any(t.bad for t in (*ours, *theirs)):
         claim = "fewer failed or collapsed trials"
         return _answer("stability", claim, trials, mine, lambda t: 1.0 if t.bad else 0.0, bad)
-    centres = {t.strategy: median(known(trials, [t.strategy], quality.cost_of)) for t in trials}
+    reached = {t.strategy: known(trials, [t.strategy], quality.cost_of) for t in trials}
 
     def wandering(trial: Trial) -> float | None:
-        at, centre = quality.cost_of(trial), centres[trial.strategy]
+        at = quality.cost_of(trial)
+        if at is None:
+            return None
+        centre = median(reached[trial.strategy])
         return None if math.isinf(at) or math.isinf(centre) else abs(at - centre)
 
     return _answer("stability", "less spread between seeds", trials, mine, wandering, f"{bad} So spread decides.")
@@ -184,7 +187,12 @@ def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
 
 
 def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> Claim:
-    centre = {n: median(known(trials, [n], quality.cost_of)) for n in (*mine, CONTROL)}
+    claim = "better samples at the end of the budget"
+    reached = {n: known(trials, [n], quality.cost_of) for n in (*mine, CONTROL)}
+    centre = {n: median(costs) for n, costs in reached.items() if costs}
+    mine = [n for n in mine if n in centre]
+    if CONTROL not in centre or not mine:
+        return Claim("quality", claim, "undecided", None, f"{quality.title}: none, {quality.why_none(trials)}.")
 
     def words(cost: float) -> str:
         if math.isinf(cost):
@@ -197,7 +205,7 @@ def _quality(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -> 
         f"{words(median([centre[n] for n in subject(mine)]))}, the best with an autoencoder, '{best}', "
         f"{words(centre[best])}."
     )
-    return _answer("quality", "better samples at the end of the budget", trials, mine, quality.cost_of, seen)
+    return _answer("quality", claim, trials, mine, quality.cost_of, seen)
 
 
 def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:

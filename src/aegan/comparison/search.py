@@ -64,5 +64,5 @@ def search(
         job = dataclasses.replace(job, name=f"{name}, search {i + 1}/{settings.tune}")
         (trial,) = run_jobs([job], at_once=at_once, devices=devices[:1], say=say)
         quality = Quality.of([trial])
-        study.tell(asked, min(quality.cost_of(trial), WORST))
+        study.tell(asked, min(quality.cost(quality.value(trial)), WORST))
     return dict(study.best_params) if start and settings.tune else {}

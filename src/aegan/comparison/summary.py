@@ -51,9 +51,15 @@ class Quality:
             return math.inf
         return math.log(max(value, 1e-12)) if self.better == "lower" else -value
 
-    def cost_of(self, trial: Trial) -> float:
-        """The cost of what one trial reached."""
-        return self.cost(self.value(trial))
+    def cost_of(self, trial: Trial) -> float | None:
+        """The cost of what one trial reached: infinite of a failure, None where it was not measured."""
+        value = self.value(trial)
+        return None if value is None and not trial.failed else self.cost(value)
+
+    def why_none(self, trials: Sequence[Trial]) -> str:
+        """Why finished trials have no such figure, as the first of them says."""
+        said = (t.figures.get(self.name, {}).get("why") for t in trials if not t.failed)
+        return next((why for why in said if why), "it was not measured")
 
     def baseline(self, trials: Sequence[Trial]) -> float | None:
         """What real data or a perfect sampler gets."""
@@ -68,10 +74,10 @@ class Summary:
 
     name: str
     trials: int
-    quality: float | None  # the median; None if half of the trials or more failed
+    quality: float | None  # the median; None if half of the trials or more failed, or it was not measured
     least: float | None  # over finished trials
     most: float | None
-    values: tuple[float | None, ...]  # of each trial in the order of seeds; None where it failed
+    values: tuple[float | None, ...]  # of each trial in the order of seeds; None where it failed or was not measured
     median_seed: int | None  # of the trial nearest to the median
     median_folder: str
     figures: dict[str, float]  # medians over finished trials, by name
@@ -107,11 +113,12 @@ def summarise(name: str, trials: Sequence[Trial], quality: Quality) -> Summary:
     """Of the trials of one strategy, by seed."""
     values = [quality.value(t) for t in trials]
     known = [v for v in values if v is not None]
-    ended = [t for t, v in zip(trials, values, strict=True) if v is not None]
-    centre = median([quality.cost(v) for v in values]) if values else math.inf
+    ended = [t for t in trials if not t.failed]
+    costs = [c for t in trials if (c := quality.cost_of(t)) is not None]
+    centre = median(costs) if costs else math.inf
     # where the median is a failure, the worst that ended stands nearest to it
     far = 1e9 if math.isinf(centre) else centre
-    nearest = min(ended, key=lambda t: abs(quality.cost_of(t) - far), default=None)
+    nearest = min(ended, key=lambda t: abs((quality.cost_of(t) or 0.0) - far), default=None)
     value = None if math.isinf(centre) else (math.exp(centre) if quality.better == "lower" else -centre)
     names = sorted({k for t in ended for k in t.figures if t.value(k) is not None})
     return Summary(
@@ -142,7 +149,7 @@ def _median(values: Sequence[float]) -> float | None:
 def spread(s: Summary, quality: Quality) -> str:
     """The median with the least and the most."""
     if s.least is None or s.most is None:
-        return "all failed" if s.trials else "–"
+        return "–" if s.steps is not None or not s.trials else "all failed"
     ends = f"[{show(s.least, quality.unit).removesuffix(' %')} to {show(s.most, quality.unit).removesuffix(' %')}]"
     return f"{'failed' if s.quality is None else show(s.quality, quality.unit)} {ends}"
 
