@@ -246,6 +246,29 @@ def test_a_folder_that_holds_another_run(trained_copy: Path, folder: Path, aegan
     assert files_of(trained_copy) == before
 
 
+@pytest.mark.parametrize("name", ["data.json", "log.jsonl", "model/model.safetensors", "samples/1.png", "report.html"])
+def test_a_folder_with_files_that_a_run_would_write(
+    name: str, folder: Path, tmp_path: Path, aegan_cli: Cli, files_of: Any
+) -> None:
+    mine = tmp_path / "mine"
+    (mine / name).parent.mkdir(parents=True)
+    (mine / name).write_text("precious")
+    before = files_of(mine)
+    aegan_cli("train", folder, *QUICK, "--out", mine).refused(name.partition("/")[0], "--out")
+    assert files_of(mine) == before
+
+
+def test_other_files_in_the_folder_of_a_run_stay(points: Path, tmp_path: Path, aegan_cli: Cli) -> None:
+    mine, names = tmp_path / "mine", ("notes.txt", ".movie.part", ".draft.2.part")
+    mine.mkdir()
+    for name in names:
+        (mine / name).write_text("precious")
+    assert aegan_cli("train", points, *QUICK, "--out", mine).code == 0
+    assert all((mine / name).read_text() == "precious" for name in names)
+    assert aegan_cli("train", "--resume", "--out", mine).code == 0
+    assert (mine / ".movie.part").read_text() == "precious"
+
+
 def test_out_is_a_file(points: Path, out: Path, aegan_cli: Cli) -> None:
     out.write_text("precious")
     aegan_cli("train", points, *QUICK, "--out", out).refused("is a file")

@@ -141,5 +141,6 @@ def _settle(folder: Path) -> None:
 def sweep(folder: Path) -> None:
     """Removes what a process that was killed while writing has left below `folder`; nobody else may be writing there."""
     for part in folder.rglob(".*.part"):
-        with contextlib.suppress(OSError):
-            part.unlink()
+        if part.stem.rpartition(".")[2].isdecimal():  # the number of a process: other people's files have none
+            with contextlib.suppress(OSError):
+                part.unlink()

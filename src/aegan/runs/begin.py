@@ -10,6 +10,7 @@ from typing import Any
 
 from aegan.config import RunConfig
 from aegan.data import Data, DataSpec
+from aegan.data.record import NAME as DATA_JSON
 from aegan.engine.lock import locked
 from aegan.engine.state import Checkpoints
 from aegan.engine.thread_record import Record
@@ -58,14 +59,43 @@ class Begun:
     said: str = ""  # when all is done
 
 
+# what a run writes beside config.yaml and checkpoints/
+WRITTEN = (
+    DATA_JSON, "log.jsonl", "model", "model-best", "samples", "evaluation", "evaluation.json", "evaluation-best",
+    "evaluation-best.json", "report.html", "tensorboard", "wandb",
+)  # fmt: skip
+
+
 def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
-    """Keeps other processes out of the run's folder, and clears what a killed one has left half written."""
+    """Keeps other processes out of the run's folder, and clears what a killed one has left half written.
+
+    Raises:
+        UserError: it holds a run, or files of other people under names that a run writes.
+    """
     if resume:
         Run(folder)  # refuses a folder that is none, before it is locked
     elif folder.is_file():
         raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
     held.enter_context(locked(folder))
-    sweep(folder)
+    if resume:
+        sweep(folder)
+    else:
+        _need_free(folder)
+
+
+def _need_free(folder: Path) -> None:
+    """Refuses a folder in which a new run would write over something. Other files in it stay as they are."""
+    if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
+        raise UserError(
+            f"{folder} already holds a run; nothing was changed.",
+            f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
+        )
+    for path in (folder / name for name in WRITTEN):
+        if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise UserError(
+                f"{folder} holds {path.name}, which a run would write over; nothing was changed.",
+                "Choose another folder with --out.",
+            )
 
 
 def settle(asked: TrainingRequest, processes: int, say: Callable[[str], None]) -> Begun:
@@ -88,13 +118,7 @@ def settle(asked: TrainingRequest, processes: int, say: Callable[[str], None]) -
 
 
 def _new(asked: TrainingRequest, folder: Path, processes: int, say: Callable[[str], None]) -> Begun:
-    config = asked.config
-    if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
-        raise UserError(
-            f"{folder} already holds a run; nothing was changed.",
-            f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
-        )
-    space = None
+    config, space = asked.config, None
     if asked.repeat is not None:
         settings, data, path = _repeated(asked, asked.repeat, processes, say)
     else:
