@@ -269,6 +269,32 @@ def test_other_files_in_the_folder_of_a_run_stay(points: Path, tmp_path: Path, a
     assert (mine / ".movie.part").read_text() == "precious"
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "lr=-1", "lr=nan", "lr=inf", "weight_decay=nan", "noise=nan", "components=0", "fit_limit=0", "code_dim=-4",
+        "code_dim=1000000000", "width=0", "principal=-1", "bandwidth=-1",
+    ],
+)  # fmt: skip
+def test_numbers_that_no_option_can_have(pair: str, points: Path, out: Path, aegan_cli: Cli) -> None:
+    said = aegan_cli("train", points, *QUICK, "--set", pair, "--out", out)
+    said.refused(f"'{pair.partition('=')[0]}' is ", "it must be ")
+    assert not out.exists(), "the corrected command can be given at once"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "beta1=-1", "beta2=2", "n_critic=0", "penalty_every=0", "critic_width=0", "play_width=0", "real_share=nan",
+        "play_lr=nan", "compress_share=nan", "play_share=-1", "clip=nan", "ema_decay=-1", "walkback_steps=-1",
+    ],
+)  # fmt: skip
+def test_numbers_that_no_option_of_a_game_can_have(pair: str, folder: Path, out: Path, aegan_cli: Cli) -> None:
+    said = aegan_cli("train", folder, "--steps", 6, "--size", 16, "--device", "cpu", "--set", pair, "--out", out)
+    said.refused(f"'{pair.partition('=')[0]}' is ", "it must be ")
+    assert not out.exists()
+
+
 def test_out_is_a_file(points: Path, out: Path, aegan_cli: Cli) -> None:
     out.write_text("precious")
     aegan_cli("train", points, *QUICK, "--out", out).refused("is a file")

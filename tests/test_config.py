@@ -14,6 +14,7 @@ import yaml
 from aegan.config import (
     RunConfig,
     as_plain,
+    check_bounds,
     coerce,
     option,
     parse_settings,
@@ -25,6 +26,7 @@ from aegan.config import (
 from aegan.engine.schedule import Plan
 from aegan.errors import UserError, unknown
 from aegan.runs.settings import RunSettings
+from aegan.strategies import strategies
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Some:
     pair: tuple[float, float] = option((0.0, 0.9), "betas")
     flag: bool = option(True, "flag")
     game: Literal["hinge", "rpgan"] = option("rpgan", "game")
+    layers: int = option(2, "layers", least=1, most=2000)
+    free: float = option(0.0, "offset", least=None)
 
 
 @pytest.mark.parametrize(
@@ -178,3 +182,34 @@ def test_a_preset_that_is_based_on_another_says_only_what_differs() -> None:
     assert textures["matrix_lr"] == base["matrix_lr"] and textures["batch_size"] == base["batch_size"]
     assert (base["upsampling"], textures["upsampling"]) == ("bilinear", "bilinear+noise")
     assert "based_on" not in textures and base.keys() < textures.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "bound"),
+    [
+        ("lr", "-1", "'lr' is -1.0; it must be at least 0."), ("lr", "nan", "'lr' is nan; it must be a finite number."),
+        ("lr", "inf", "finite"), ("free", "inf", "finite"), ("code", "-4", "'code' is -4; it must be at least 0."),
+        ("sizes", "1,-2", "'sizes' is -2; it must be at least 0."), ("sizes", [], "is empty"),
+        ("layers", 0, "'layers' is 0; it must be at least 1 and at most 2,000."), ("layers", 2001, "at most 2,000"),
+    ],
+)  # fmt: skip
+def test_numbers_out_of_bounds(key: str, value: Any, bound: str) -> None:
+    some = with_options(Some(), {key: value}, "x")
+    with pytest.raises(UserError) as told:
+        check_bounds(some, [key])
+    assert bound in str(told.value) and "\n" not in str(told.value)
+    check_bounds(some, [])  # what a file says
+
+
+def test_numbers_within_bounds() -> None:
+    check_bounds(
+        with_options(Some(), {"lr": 0, "free": -1, "layers": 2000}, "x"), ["lr", "free", "layers", "code", "flag"]
+    )
+
+
+def test_defaults_and_presets_are_within_bounds() -> None:
+    for name, kind in strategies().items():
+        check_bounds(kind(), [f.name for f in dataclasses.fields(kind)])
+        for preset in (preset for strategy, preset in preset_files() if strategy == name):
+            numbers = read_preset(name, preset)
+            check_bounds(with_options(kind(), numbers, preset), numbers)

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,15 +21,25 @@ Fit = Literal["crop", "pad", "stretch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
-def option(default: Any, help: str, *, source: str = "", searchable: bool = False) -> Any:
+def option(
+    default: Any,
+    help: str,
+    *,
+    source: str = "",
+    searchable: bool = False,
+    least: float | None = 0,
+    most: float | None = None,
+) -> Any:
     """A dataclass field that carries its own documentation.
 
     Args:
         help: what it means, and its unit.
         source: where the default is from.
         searchable: whether `--tune` looks for a better value: rates, and weights of which papers give ranges.
+        least, most: bounds of a number, or of each of several; see `check_bounds`.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "source": source, "searchable": searchable})
+    about = {"help": help, "source": source, "searchable": searchable, "least": least, "most": most}
+    return dataclasses.field(default=default, metadata=about)
 
 
 def unused(default: Any, why: str) -> Any:
@@ -164,7 +174,7 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
         if word in ("false", "no", "0", "off"):
             return False
     elif kind in (int, float, str):
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):  # int(inf)
             number = kind(value)
             if kind is not int or isinstance(value, str) or number == value:
                 return number
@@ -180,6 +190,31 @@ def with_options(instance: T, options: Mapping[str, Any], what: str) -> T:
             raise unknown(f"option of {what}:", key, names)
     changes = {k: coerce(hints[k], v, k) for k, v in options.items()}
     return dataclasses.replace(instance, **changes)  # type: ignore[type-var]
+
+
+def check_bounds(instance: Any, names: Collection[str]) -> None:
+    """Refuses numbers that cannot be, of those options of a dataclass that are named.
+
+    What a file says is not asked: a run that was trained before there were bounds can still be opened.
+
+    Raises:
+        UserError: one is not finite, or is out of its bounds, or there is none where there should be several.
+    """
+    for f in dataclasses.fields(instance):
+        if f.name not in names or "help" not in f.metadata:
+            continue
+        value, least, most = getattr(instance, f.name), f.metadata["least"], f.metadata["most"]
+        if value == ():
+            raise UserError(f"'{f.name}' is empty; it must be a number, or several.")
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                continue
+            if not math.isfinite(number):
+                raise UserError(f"'{f.name}' is {number}; it must be a finite number.")
+            if (least is not None and number < least) or (most is not None and number > most):
+                bounds = [f"at least {least:,g}"] if least is not None else []
+                bounds += [f"at most {most:,.6g}"] if most is not None else []
+                raise UserError(f"'{f.name}' is {number}; it must be {' and '.join(bounds)}.")
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:

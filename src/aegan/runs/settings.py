@@ -9,7 +9,16 @@ from typing import Any
 
 import yaml
 
-from aegan.config import RunConfig, as_plain, channels_of, preset_files, read_preset, up_to_minutes, with_options
+from aegan.config import (
+    RunConfig,
+    as_plain,
+    channels_of,
+    check_bounds,
+    preset_files,
+    read_preset,
+    up_to_minutes,
+    with_options,
+)
 from aegan.cores import asked_threads
 from aegan.data import Data, open_data
 from aegan.data.background import fill_their_frames
@@ -219,6 +228,7 @@ def resolve(
         options = {**options, "space": open_space(config.space).space.text}
     asked = options if config.batch_size is None else {**options, "batch_size": config.batch_size}
     chosen = with_options(chosen, asked, f"strategy '{kind.name}'")
+    check_bounds(chosen, asked)
     for line in (*without_effect(chosen), *chosen.remarks(spec)):
         say(line)
     chosen = chosen.resolve_auto(spec)

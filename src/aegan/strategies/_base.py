@@ -153,7 +153,7 @@ class Strategy(ABC):
     fixed_networks: ClassVar[frozenset[str]] = frozenset()  # those that no network of the user's can replace
     pack = 1  # examples that D judges together
 
-    batch_size: int = option(128, "examples per step")
+    batch_size: int = option(128, "examples per step", least=None)
 
     @property
     def feature_networks(self) -> tuple[str, ...]:

@@ -51,8 +51,8 @@ class Energetic(Generating, Coded):
     lr: float = option(1e-3, "AdamW's learning rate of D = (E, R)", searchable=True)
     weight_decay: float = option(0.0, "AdamW's weight decay of D", searchable=True)
     lr_generator: float = option(5e-4, "Adam's learning rate of G", searchable=True)
-    beta1: float = option(0.5, "Adam's β₁ of both")
-    ema_decay: float = option(0.998, "of G's average")
+    beta1: float = option(0.5, "Adam's β₁ of both", most=0.999999)
+    ema_decay: float = option(0.998, "of G's average", most=0.999999)
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """As for any autoencoder, but half of a vector's numbers: with all of them every example comes back, data or not."""

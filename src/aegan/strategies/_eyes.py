@@ -52,9 +52,9 @@ class WithEyes(JudgedImages):
         "pixels", "what critics see: pixels, features of a frozen network, or both", source="arXiv 2111.01007"
     )
     eyes_weight: float = option(0.3, "weight of the projected critic in G's loss, where pixels are judged too")
-    eyes_width: int = option(64, "channels of its heads")
+    eyes_width: int = option(64, "channels of its heads", least=1, most=65_536)
     eyes_mixing: bool = option(True, "mix features across channels and scales first")
-    eyes_share: float = option(0.1, "part of the budget in which contrastive eyes learn")
+    eyes_share: float = option(0.1, "part of the budget in which contrastive eyes learn", most=1)
     eyes_lr: float = option(1e-3, "AdamW's learning rate of contrastive eyes")
 
     def eyes_for(self, spec: DataSpec) -> tuple[str, ...]:

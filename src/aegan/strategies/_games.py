@@ -27,21 +27,21 @@ class Judged(Strategy):
     """A critic D of examples, and the game that G plays against it: one loss for both, and what keeps D smooth."""
 
     loss: GameName = option("rpgan", "the game", source="R3GAN, arXiv 2501.05441")
-    critic_width: int = option(48, "channels of D at a quarter of the size")
+    critic_width: int = option(48, "channels of D at a quarter of the size", least=1, most=65_536)
     lr_critic: float = option(1e-3, "Adam's learning rate of D", searchable=True)
     lr_generator: float = option(5e-4, "Adam's learning rate of G in the game", searchable=True)
-    beta1: float = option(0.0, "Adam's β₁ in the game", source="R3GAN")
-    beta2: float = option(0.99, "Adam's β₂ in the game", source="R3GAN")
+    beta1: float = option(0.0, "Adam's β₁ in the game", source="R3GAN", most=0.999999)
+    beta2: float = option(0.99, "Adam's β₂ in the game", source="R3GAN", most=0.999999)
     gamma: float = option(
         1.0, "γ of R1, and with rpgan of R2; wgan and wgan-gp have none", source="R3GAN: 0.05 to 150", searchable=True
     )
-    penalty_every: int = option(4, "steps between penalties of R1 and R2")
+    penalty_every: int = option(4, "steps between penalties of R1 and R2", least=1)
     gp: float = option(10.0, "λ of the gradient penalty of wgan-gp", source="Gulrajani 2017, arXiv 1704.00028")
     clip: float = option(0.01, "bound on D's weights with wgan", source="Arjovsky 2017, arXiv 1701.07875")
-    n_critic: int = option(1, "steps of D for each of G")
+    n_critic: int = option(1, "steps of D for each of G", least=1)
     clip_critic: float = option(0.0, "norm that D's gradient is clipped to; 0: none")
     clip_generator: float = option(0.0, "norm that G's gradient is clipped to in the game; 0: none")
-    ema_decay: float = option(0.998, "of G's average")
+    ema_decay: float = option(0.998, "of G's average", most=0.999999)
 
     @property
     def game(self) -> Adversarial:
@@ -152,7 +152,7 @@ class Matched(WithPrior, Compressing, Judged):
 
     loss: GameName = option("nonsaturating", "the game on codes", source="Makhzani 2015; Tolstikhin 2018")
     prior: PriorName = option("normal", "what codes are drawn from: N(0, I), or what is fitted to them afterwards")
-    critic_width: int = option(64, "width of C")
+    critic_width: int = option(64, "width of C", least=1, most=65_536)
     gamma: float = option(
         0.1, "γ of R1 on codes, which the papers have not: without it C wins in 16 dimensions and more", searchable=True
     )

@@ -53,19 +53,22 @@ class Coded(Encoding):
     """An encoder E and a decoder G: their size, their optimiser, and codes as E gives them."""
 
     code_dim: int | None = option(
-        None, "numbers in a flat code, channels of a spatial one; default: by the size of the data"
+        None,
+        "numbers in a flat code, channels of a spatial one; default: by the size of the data",
+        least=1,
+        most=65_536,
     )
     code_stride: int | None = option(
-        None, "pixels a side for each place of a spatial code; default: flat up to 32x32, else 8"
+        None, "pixels a side for each place of a spatial code; default: flat up to 32x32, else 8", least=1
     )
-    width: int = option(64, "channels of the finest stage of E and G")
-    blocks: int = option(1, "residual blocks a stage")
+    width: int = option(64, "channels of the finest stage of E and G", least=1, most=65_536)
+    blocks: int = option(1, "residual blocks a stage", least=1)
     upsampling: Upsampling = option(
         "shuffle",
         "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid, "
         "and with it fixed maps of noise for fine grain",
     )
-    batch_size: int = option(64, "examples per step")
+    batch_size: int = option(64, "examples per step", least=None)
     lr: float = option(4e-3, "AdamW's learning rate of E and G", searchable=True)
     weight_decay: float = option(1e-3, "AdamW's weight decay of E and G", searchable=True)
     matrix_lr: float = option(
@@ -184,6 +187,7 @@ class Annealed(Variational):
         0.0,
         "part of the stage in which the KL's weight rises from 0 to its own; 0: not at all",
         source="Bowman 2016, arXiv 1511.06349; Sønderby 2016, arXiv 1602.02282",
+        most=1,
     )
 
     def annealed(self, clock: Clock) -> float:
@@ -200,19 +204,21 @@ class WithPrior(Strategy):
         "what codes are drawn from: a fitted mixture, N(0, I), a mixture-density network (Bishop 1994), or a Gaussian "
         "around each training example's code (Vincent & Bengio 2002)",
     )
-    components: tuple[int, ...] = option((1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class")
+    components: tuple[int, ...] = option(
+        (1, 2, 5, 10, 20, 40), "numbers of mixture components to try, per class", least=1
+    )
     shrinkage: float = option(0.3, "pull of a component's covariance towards the pooled one, in units of d codes")
-    keep: int = option(128, "most leading principal components of the codes that are modelled")
-    fit_limit: int = option(60_000, "most codes the density is fitted to")
-    fit_share: float = option(0.05, "part of the budget")
-    neighbours: int = option(10, "nearest codes that a Gaussian of prior=parzen follows")
+    keep: int = option(128, "most leading principal components of the codes that are modelled", least=1)
+    fit_limit: int = option(60_000, "most codes the density is fitted to", least=1)
+    fit_share: float = option(0.05, "part of the budget", most=1)
+    neighbours: int = option(10, "nearest codes that a Gaussian of prior=parzen follows", least=1)
     bandwidth: float = option(
         1.0, "its width; at 1 draws are as far from the nearest training code as these are from each other"
     )
-    mdn_components: int = option(8, "Gaussians a dimension of the mixture-density network")
-    mdn_width: int = option(256, "width of its hidden layers")
+    mdn_components: int = option(8, "Gaussians a dimension of the mixture-density network", least=1)
+    mdn_width: int = option(256, "width of its hidden layers", least=1, most=65_536)
     mdn_lr: float = option(1e-3, "AdamW's learning rate of it")
-    mdn_share: float = option(0.15, "part of the budget that it is trained in")
+    mdn_share: float = option(0.15, "part of the budget that it is trained in", most=1)
 
     @property
     def uses_labels(self) -> bool:
@@ -301,9 +307,9 @@ class Generating(Strategy):
 
     capabilities = frozenset({"sample"})
 
-    z_dim: int = option(64, "dimensions of the noise", source="R3GAN")
-    width: int = option(64, "channels of the finest stage of G")
-    blocks: int = option(1, "residual blocks a stage")
+    z_dim: int = option(64, "dimensions of the noise", source="R3GAN", least=1, most=65_536)
+    width: int = option(64, "channels of the finest stage of G", least=1, most=65_536)
+    blocks: int = option(1, "residual blocks a stage", least=1)
     upsampling: Upsampling = option(
         "shuffle",
         "how G grows a picture from a quarter of its sides: shuffles, or interpolation, which leaves no grid, "

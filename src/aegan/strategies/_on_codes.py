@@ -15,8 +15,8 @@ from aegan.strategies._space import InSpace
 class OnCodes(InSpace):
     """*compress*, and *fit* of what normalises codes; what makes them comes after that."""
 
-    compress_share: float = option(0.6, "part of the budget")
-    fit_limit: int = option(60_000, "most codes that are fitted to")
+    compress_share: float = option(0.6, "part of the budget", most=1)
+    fit_limit: int = option(60_000, "most codes that are fitted to", least=1)
 
     def prior_networks(self) -> Networks:
         return {"P": Prior(components=(1,))}

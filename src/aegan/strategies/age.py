@@ -47,7 +47,7 @@ class AGE(Coded):
 
     uses_labels = False
 
-    batch_size: int = option(64, "examples per step, over which moments are taken", source="the paper")
+    batch_size: int = option(64, "examples per step, over which moments are taken", source="the paper", least=None)
     lr: float = option(
         4e-3, "Adam's learning rate of E and G", source="ours; the paper's 2e-4 is for many more steps", searchable=True
     )
@@ -58,8 +58,8 @@ class AGE(Coded):
     kernel: float = option(
         0.0, "weight of MMD² between codes and z, which takes the place of KL(q); 0: KL of moments", source="ours"
     )
-    n_generator: int = option(2, "steps of G for each of E", source="public code")
-    ema_decay: float = option(0.998, "of the averages of E and G")
+    n_generator: int = option(2, "steps of G for each of E", source="public code", least=1)
+    ema_decay: float = option(0.998, "of the averages of E and G", most=0.999999)
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         phases = (

@@ -55,7 +55,7 @@ class ALAE(Judged, Coded):
         1e-3, "Adam's learning rate of E and D in the game", source="the paper's 2e-3, LREQAdam", searchable=True
     )
     gamma: float = option(1.0, "γ of R1 through E", source="the paper's 10, for its sizes", searchable=True)
-    code_width: int = option(64, "width of F and D")
+    code_width: int = option(64, "width of F and D", least=1, most=65_536)
     critic_width: int = unused(48, "D is as wide as code_width says")
     w_weight: float = option(1.0, "weight of |F(z) − E(G(F(z)))|²", source="the paper")
 

@@ -40,7 +40,9 @@ class AlphaGAN(WithPrior, JudgedImages, Coded):
     loss: GameName = option("nonsaturating", "the game, of images and of codes", source="the paper")
     lr: float = option(1e-3, "AdamW's learning rate of E", searchable=True)
     lam: float = option(10.0, "λ, weight of |x − G(E(x))|₁, a mean over values", source="public code: 1 to 10")
-    code_width: int = option(64, "width of C; a quarter of its hidden layers where codes are flat")
+    code_width: int = option(
+        64, "width of C; a quarter of its hidden layers where codes are flat", least=1, most=65_536
+    )
     gamma_codes: float = option(
         0.05, "γ of R1 on codes", source="`latent`; 1 punishes 64 dimensions too hard", searchable=True
     )

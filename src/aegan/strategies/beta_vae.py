@@ -29,7 +29,7 @@ class BetaVAE(Bounding):
     where = "its code against a prior"
 
     beta: float = option(4.0, "weight of the KL term", source="Higgins 2017: 4 to 250", searchable=True)
-    sigma: float = option(0.2, "σ, the decoder's standard deviation, the data in [-1, 1]", source="ours")
+    sigma: float = option(0.2, "σ, the decoder's standard deviation, the data in [-1, 1]", source="ours", least=1e-6)
     capacity: float = option(0.0, "C in nats, reached at three quarters of the training; 0: the plain KL")
 
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

@@ -43,7 +43,7 @@ class BiGAN(Inverted, Judged):
         "deterministic", "E(x) itself (BiGAN), or a draw from N(μ(x), σ²(x)) (ALI)"
     )
     cycle: float = option(1.0, "λ of |x − G(E(x))|₁; 0 is BiGAN and ALI as published", source="ALICE, arXiv 1709.01215")
-    critic_width: int = option(64, "channels of D at a quarter of the size")
+    critic_width: int = option(64, "channels of D at a quarter of the size", least=1, most=65_536)
     lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
     lr_generator: float = option(4e-4, "Adam's learning rate of E and G", searchable=True)
 

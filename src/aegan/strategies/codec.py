@@ -42,21 +42,21 @@ class Codec(WithPrior, Coded):
 
     vectors = False
 
-    unit: float = option(16.0, "length of a step of 1, in grey levels")
+    unit: float = option(16.0, "length of a step of 1, in grey levels", least=1e-6)
     lagrange: float = option(0.115, "squared error in units² that a bit is worth; 0.115 is a fine quantiser's slope")
-    steps: tuple[float, ...] = option((2.0, 12.0), "least and greatest step s that is learned")
+    steps: tuple[float, ...] = option((2.0, 12.0), "least and greatest step s that is learned", least=1e-6)
     offset: float = option(0.4, "of rounding: 0.5 is to the nearest, less favours small numbers")
-    blocks: int = option(2, "residual blocks of E and of G")
+    blocks: int = option(2, "residual blocks of E and of G", least=1)
     code_dim: int | None = unused(None, "a code has as many numbers as an image has values")
     code_stride: int | None = unused(None, "a code is as large as the image")
-    transform_limit: int = option(5_000, "most images that the transform is fitted to")
-    density_width: int = option(48, "width of H")
+    transform_limit: int = option(5_000, "most images that the transform is fitted to", least=1)
+    density_width: int = option(48, "width of H", least=1, most=65_536)
     density_places: int = option(64, "places of each plane that a step of H reads, at random; 0: all")
-    pixel_width: int = option(32, "width of Q; 0 leaves the lossless density out")
-    pixel_places: int = option(64, "pixels of an image that a step of Q reads")
+    pixel_width: int = option(32, "width of Q; 0 leaves the lossless density out", most=65_536)
+    pixel_places: int = option(64, "pixels of an image that a step of Q reads", least=1)
     pixel_lr: float = option(4e-3, "AdamW's learning rate of Q")
-    compress_share: float = option(0.75, "part of the budget")
-    pixel_share: float = option(0.2, "part of the budget")
+    compress_share: float = option(0.75, "part of the budget", most=1)
+    pixel_share: float = option(0.2, "part of the budget", most=1)
     tilt: float = option(0.5, "power of s that weighs an image's loss, which would count fine steps the most")
 
     def code(self, spec: DataSpec) -> tuple[int, ...]:

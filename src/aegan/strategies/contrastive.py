@@ -34,12 +34,12 @@ class Contrastive(WithPrior, Compressing):
     summary = "Compresses, and learns to tell each example in any view from the others: codes as features."
     where = "alone, with a density on its codes"
 
-    batch_size: int = option(128, "examples per step; each is told from all others of its batch")
+    batch_size: int = option(128, "examples per step; each is told from all others of its batch", least=None)
     lr: float = option(2e-3, "AdamW's learning rate of E, G and H", searchable=True)
     contrast: float = option(1.0, "weight of L_view")
-    temperature: float = option(0.2, "τ", source="Chen et al. 2020: 0.1 to 0.5")
-    hidden: int = option(256, "width of H's hidden layer")
-    zoom: float = option(0.2, "most that a view enlarges an image, as a share of its side")
+    temperature: float = option(0.2, "τ", source="Chen et al. 2020: 0.1 to 0.5", least=1e-6)
+    hidden: int = option(256, "width of H's hidden layer", least=1, most=65_536)
+    zoom: float = option(0.2, "most that a view enlarges an image, as a share of its side", most=1)
     light: float = option(0.4, "most that a view changes the logarithm of gamma, and the gain")
     jitter: float = option(0.1, "noise that makes a view of a vector, in standard deviations of the data")
 

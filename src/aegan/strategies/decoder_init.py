@@ -38,10 +38,10 @@ class DecoderInit(WithPrior, Compressing, JudgedImages):
     where = "as the generator's starting point"
 
     components: tuple[int, ...] = option(
-        (1,), "numbers of mixture components to try, per class; 1: an affine map of N(0, I)"
+        (1,), "numbers of mixture components to try, per class; 1: an affine map of N(0, I)", least=1
     )
-    compress_share: float = option(0.4, "part of the budget")
-    play_share: float = option(0.6, "part of the budget")
+    compress_share: float = option(0.4, "part of the budget", most=1)
+    play_share: float = option(0.6, "part of the budget", most=1)
     head_start: int = option(200, "steps that D trains alone, at most; then the rate of G rises over as many")
     lr_generator: float = option(
         2.5e-4, "Adam's learning rate of G in the game", source="a quarter of D's", searchable=True
@@ -49,7 +49,7 @@ class DecoderInit(WithPrior, Compressing, JudgedImages):
     clip_critic: float = option(2.0, "norm that D's gradient is clipped to; 0: none")
     clip_generator: float = option(10.0, "norm that G's gradient is clipped to in the game; 0: none")
     anchor: float = option(1.0, "weight of |x − G(E(x))|₁ in the game")
-    anchored: float = option(0.25, "share of the batch that the anchor is measured on")
+    anchored: float = option(0.25, "share of the batch that the anchor is measured on", most=1)
 
     def build(self, spec: DataSpec) -> Networks:
         if self.prior == "normal":

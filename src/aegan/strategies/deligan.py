@@ -32,8 +32,8 @@ class DeLiGAN(Played):
     summary = "Noise from a mixture of Gaussians whose means and widths are trained with the generator."
     where = "mixture latents"
 
-    n_components: int = option(50, "N, at least the number of modes", source="Gurumurthy 2017")
-    sigma: float = option(0.2, "σ at the start", source="Gurumurthy 2017: 0.2, 0.02 on toys")
+    n_components: int = option(50, "N, at least the number of modes", source="Gurumurthy 2017", least=1)
+    sigma: float = option(0.2, "σ at the start", source="Gurumurthy 2017: 0.2, 0.02 on toys", least=1e-6)
     lambda_sigma: float = option(1 / 3, "λ of E (1 − σ)²", source="Gurumurthy 2017: 1/3, 0.1 on toys")
     lr_generator: float = option(4e-4, "Adam's learning rate of G, μ and σ", searchable=True)
 

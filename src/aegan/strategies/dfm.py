@@ -40,7 +40,7 @@ class DFM(Played):
     lambda_dn: float = option(0.03, "λ_dn, weight of the denoising term", source="the same: 0.03 / n_h, of a sum")
     lr_denoiser: float = option(1e-3, "Adam's learning rate of r", searchable=True)
     noise_dn: float = option(0.5, "ε in standard deviations of the features", searchable=True)
-    denoiser_width: int = option(128, "half the width of r")
+    denoiser_width: int = option(128, "half the width of r", least=1, most=65_536)
 
     def build(self, spec: DataSpec) -> Networks:
         D = self.critic_network(spec)

@@ -38,14 +38,14 @@ class Drifting(OnCodes):
     summary = "Compresses, then lets real codes pull and made codes push made codes: one step, no adversary."
     where = "as the space the generator works in"
 
-    drift_share: float = option(0.4, "part of the budget")
-    drift_width: int = option(256, "half the width of f's hidden layers")
-    draws: int = option(4, "made codes for each real one of a batch")
+    drift_share: float = option(0.4, "part of the budget", most=1)
+    drift_width: int = option(256, "half the width of f's hidden layers", least=1, most=65_536)
+    draws: int = option(4, "made codes for each real one of a batch", least=1)
     temperatures: tuple[float, ...] = option(
-        (0.02, 0.05, 0.2), "τ of the kernels, in mean distances", source="Deng 2026"
+        (0.02, 0.05, 0.2), "τ of the kernels, in mean distances", source="Deng 2026", least=1e-6
     )
     lr_drift: float = option(1e-3, "AdamW's learning rate of f", searchable=True)
-    ema_decay: float = option(0.995, "of f's average")
+    ema_decay: float = option(0.995, "of f's average", most=0.999999)
 
     def build(self, spec: DataSpec) -> Networks:
         nets, numbers = super().build(spec), math.prod(self.code(spec))

@@ -53,15 +53,21 @@ class GAN(Played):
     critic_width: int = option(
         64,
         "channels of D at a quarter of the size; with dcgan at half, with r3gan at all sizes, with pacgan units a layer",
+        least=1,
+        most=65_536,
     )
-    final: float = option(0.1, "last learning rates as a share of the first; 1 keeps them constant")
+    final: float = option(0.1, "last learning rates as a share of the first; 1 keeps them constant", most=1)
     # Salimans et al. 2016, and PacGAN
     feature_matching: float = option(0.0, "weight of feature matching, which replaces G's loss; 0: none")
-    minibatch: int = option(0, "numbers of minibatch discrimination; 0: none", source="Salimans 2016's code: 100")
+    minibatch: int = option(
+        0, "numbers of minibatch discrimination; 0: none", source="Salimans 2016's code: 100", most=65_536
+    )
     history: float = option(0.0, "weight of historical averaging for both players; 0: none")
-    label_smoothing: float = option(0.0, "taken from D's target 1 for real examples", source="Salimans 2016: 0.1")
+    label_smoothing: float = option(
+        0.0, "taken from D's target 1 for real examples", source="Salimans 2016: 0.1", most=1
+    )
     vbn: int = option(0, "examples in the reference batch of virtual batch normalisation in G; 0: none")
-    pack: int = option(1, "m, examples that D judges together", source="PacGAN: 2 to 4")
+    pack: int = option(1, "m, examples that D judges together", source="PacGAN: 2 to 4", least=1)
 
     @property
     def game(self) -> Adversarial:

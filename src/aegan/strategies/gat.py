@@ -48,17 +48,19 @@ class GAT(OnCodes):
 
     vectors = False
 
-    code_stride: int | None = option(8, "pixels a side for each place of a spatial code, which is a token")
-    play_share: float = option(0.6, "part of the budget")
-    play_width: int = option(64, "numbers of a token in H and C", source="Hyun 2025: 384 to 1152")
-    play_blocks: int = option(4, "blocks of H, and of C", source="Hyun 2025: 12 to 28")
-    levels: int = option(4, "codes that H gives, from rough to fine; divides play_blocks", source="Hyun 2025")
-    least_signal: float = option(0.125, "1 − t₁, what is left of a code at the first level", source="Hyun 2025")
+    code_stride: int | None = option(8, "pixels a side for each place of a spatial code, which is a token", least=1)
+    play_share: float = option(0.6, "part of the budget", most=1)
+    play_width: int = option(64, "numbers of a token in H and C", source="Hyun 2025: 384 to 1152", least=1, most=65_536)
+    play_blocks: int = option(4, "blocks of H, and of C", source="Hyun 2025: 12 to 28", least=1)
+    levels: int = option(4, "codes that H gives, from rough to fine; divides play_blocks", source="Hyun 2025", least=1)
+    least_signal: float = option(0.125, "1 − t₁, what is left of a code at the first level", source="Hyun 2025", most=1)
     gamma: float = option(0.1, "γ of both penalties", source="public code", searchable=True)
-    penalty_every: int = option(4, "steps between penalties, which are then that many times as heavy")
-    difference: float = option(0.01, "σ of the noise by which gradients are estimated", source="public code")
+    penalty_every: int = option(4, "steps between penalties, which are then that many times as heavy", least=1)
+    difference: float = option(
+        0.01, "σ of the noise by which gradients are estimated", source="public code", least=1e-6
+    )
     rate: float = option(2e-4, "AdamW's learning rate at a width of 768", source="public code", searchable=True)
-    ema_decay: float = option(0.999, "of H's average", source="public code")
+    ema_decay: float = option(0.999, "of H's average", source="public code", most=0.999999)
 
     def build(self, spec: DataSpec) -> Networks:
         if self.play_blocks % self.levels or self.levels < 2:

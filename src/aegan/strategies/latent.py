@@ -43,20 +43,20 @@ class Latent(WithPrior, WithEyes, FromComponents):
     summary = "Compresses, learns to make codes, then sharpens the decoder against a critic: the default."
     where = "as the space the generator works in, and as its starting point"
 
-    compress_share: float = option(0.6, "part of the budget")
-    play_share: float = option(0.03, "part of the budget; 0 leaves the stage out")
-    sharpen_share: float = option(0.32, "part of the budget; 0 leaves the stage out")
+    compress_share: float = option(0.6, "part of the budget", most=1)
+    play_share: float = option(0.03, "part of the budget; 0 leaves the stage out", most=1)
+    sharpen_share: float = option(0.32, "part of the budget; 0 leaves the stage out", most=1)
     walkback_steps: int = option(
         2, "times that samples pass through E and G again", source="Bengio et al. 2013, arXiv 1305.6663"
     )
     # play
-    play_width: int = option(128, "width of f; its critic is as wide")
+    play_width: int = option(128, "width of f; its critic is as wide", least=1, most=65_536)
     play_lr: float = option(2e-4, "Adam's learning rate of f and its critic C")
     play_gamma: float = option(0.05, "γ of R1 and R2 on codes")
     # sharpen
     anchor: float = option(5.0, "weight of |x − G(E(x))|₁ while sharpening")
     anchor_scale: int = option(
-        1, "pixels a side that are averaged before the anchor compares; finer detail is then free"
+        1, "pixels a side that are averaged before the anchor compares; finer detail is then free", least=1
     )
     feature_anchor: float = option(
         0.0,
@@ -68,11 +68,13 @@ class Latent(WithPrior, WithEyes, FromComponents):
         "σ in pixels of a Gaussian blur, through which critics see images as *sharpen* begins; it falls to 0",
         source="Karras et al. 2021, arXiv 2106.12423",
     )
-    blur_share: float = option(0.6, "part of *sharpen* after which critics see sharp images")
-    real_share: float = option(0.5, "part of the codes in *sharpen* that are E(x); the others are drawn from the prior")
+    blur_share: float = option(0.6, "part of *sharpen* after which critics see sharp images", most=1)
+    real_share: float = option(
+        0.5, "part of the codes in *sharpen* that are E(x); the others are drawn from the prior", most=1
+    )
     clip_critic: float = option(2.0, "norm that D's gradient is clipped to; 0: none")
     clip_generator: float = option(10.0, "norm that G's gradient is clipped to while sharpening; 0: none")
-    ema_decay: float = option(0.995, "of G's average while sharpening")
+    ema_decay: float = option(0.995, "of G's average while sharpening", most=0.999999)
     matrix_lr_generator: float = option(
         0.0, "Muon's learning rate of G's matrices while sharpening; 0: Adam for them, too", source="arXiv 2502.16982"
     )

@@ -36,14 +36,14 @@ class LatentFlow(OnCodes):
     summary = "Compresses, then learns velocities that carry noise to codes: flow matching, without an adversary."
     where = "as the space the generator works in"
 
-    flow_share: float = option(0.4, "part of the budget")
-    flow_width: int = option(512, "width of V's hidden layers")
-    flow_blocks: int = option(4, "residual layers of V")
-    draws: int = option(8, "noises and times for each code of a batch: E is asked once for all of them")
+    flow_share: float = option(0.4, "part of the budget", most=1)
+    flow_width: int = option(512, "width of V's hidden layers", least=1, most=65_536)
+    flow_blocks: int = option(4, "residual layers of V", least=1)
+    draws: int = option(8, "noises and times for each code of a batch: E is asked once for all of them", least=1)
     lr_flow: float = option(1e-3, "AdamW's learning rate of V", searchable=True)
     flow_matrix_lr: float = option(2e-3, "Muon's learning rate of V's matrices; 0: AdamW for them, too")
-    ema_decay: float = option(0.995, "of V's average")
-    sampling_steps: int = option(10, "of Heun's rule, two evaluations of V each but for the last")
+    ema_decay: float = option(0.995, "of V's average", most=0.999999)
+    sampling_steps: int = option(10, "of Heun's rule, two evaluations of V each but for the last", least=1)
 
     def build(self, spec: DataSpec) -> Networks:
         nets, classes = super().build(spec), len(spec.classes)

@@ -37,10 +37,14 @@ class LatentWGAN(OnCodes, Judged):
     summary = "Compresses, then a WGAN-GP learns to make codes from noise; the decoder stays as it is."
     where = "as the space the generator works in"
 
-    play_share: float = option(0.4, "part of the budget")
-    noise_dim: int = option(128, "dimensions of the noise", source="Achlioptas 2018")
+    play_share: float = option(0.4, "part of the budget", most=1)
+    noise_dim: int = option(128, "dimensions of the noise", source="Achlioptas 2018", least=1, most=65_536)
     play_width: int = option(
-        128, "half the width of H's and a quarter of C's hidden layers", source="Achlioptas 2018: 128 to 512"
+        128,
+        "half the width of H's and a quarter of C's hidden layers",
+        source="Achlioptas 2018: 128 to 512",
+        least=1,
+        most=65_536,
     )
     critic_width: int = unused(48, "C is as wide as play_width says")
     loss: GameName = option("wgan-gp", "the game on codes", source="Achlioptas 2018")
@@ -50,10 +54,10 @@ class LatentWGAN(OnCodes, Judged):
     lr_generator: float = option(
         3e-4, "Adam's learning rate of H", source="ours, for a short budget; the paper's is 1e-4", searchable=True
     )
-    beta1: float = option(0.5, "Adam's β₁ in the game", source="Achlioptas 2018")
-    beta2: float = option(0.9, "Adam's β₂ in the game", source="Gulrajani 2017, arXiv 1704.00028")
-    n_critic: int = option(2, "steps of C for each of H", source="ours, for a short budget; the paper's is 5")
-    ema_decay: float = option(0.999, "of H's average")
+    beta1: float = option(0.5, "Adam's β₁ in the game", source="Achlioptas 2018", most=0.999999)
+    beta2: float = option(0.9, "Adam's β₂ in the game", source="Gulrajani 2017, arXiv 1704.00028", most=0.999999)
+    n_critic: int = option(2, "steps of C for each of H", source="ours, for a short budget; the paper's is 5", least=1)
+    ema_decay: float = option(0.999, "of H's average", most=0.999999)
 
     def build(self, spec: DataSpec) -> Networks:
         nets, code, classes = super().build(spec), self.code(spec), len(spec.classes)

@@ -47,11 +47,11 @@ class SoftIntroVAE(WithPrior, Variational):
     beta_neg: float = option(
         256.0, "β_neg, weight of the KL of fakes, for E", source="the paper's, CIFAR-10", searchable=True
     )
-    vae_share: float = option(0.2, "part of the budget that the VAE takes first")
+    vae_share: float = option(0.2, "part of the budget that the VAE takes first", most=1)
     lr_game: float = option(
         1e-3, "Adam's learning rate of E and G in the game", source="the paper's 2e-4, longer", searchable=True
     )
-    ema_decay: float = option(0.998, "of the averages of E and G in the game")
+    ema_decay: float = option(0.998, "of the averages of E and G in the game", most=0.999999)
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
         encoder, generator = (

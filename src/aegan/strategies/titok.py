@@ -39,11 +39,11 @@ class TiTok(VQGAN):
 
     vectors = False
 
-    tokens: int = option(16, "K, tokens of a code", source="Yu 2024: 32 to 128")
-    code_dim: int | None = option(8, "c, numbers of a token", source="Yu 2024: 12")
+    tokens: int = option(16, "K, tokens of a code", source="Yu 2024: 32 to 128", least=1)
+    code_dim: int | None = option(8, "c, numbers of a token", source="Yu 2024: 12", least=1, most=65_536)
     code_stride: int | None = unused(None, "tokens are of the whole image")
-    width: int = option(64, "numbers of a token within E and G", source="Yu 2024: 512 to 1024")
-    blocks: int = option(4, "blocks of E, and of G", source="Yu 2024: 8 to 24")
+    width: int = option(64, "numbers of a token within E and G", source="Yu 2024: 512 to 1024", least=1, most=65_536)
+    blocks: int = option(4, "blocks of E, and of G", source="Yu 2024: 8 to 24", least=1)
     lr: float = option(2e-3, "AdamW's learning rate of E and G", searchable=True)
     matrix_lr: float = option(1e-2, "Muon's learning rate of the matrices of E and G", source="arXiv 2502.16982")
 

@@ -38,15 +38,17 @@ class TwoStageVAE(Annealed):
     where = "as the space the generator works in"
     uses_labels = False
 
-    first_share: float = option(0.7, "part of the budget")
+    first_share: float = option(0.7, "part of the budget", most=1)
     second_share: float = option(
-        0.3, "part of the budget", source="ours: steps on codes are cheap; the paper's has twice the epochs"
+        0.3, "part of the budget", source="ours: steps on codes are cheap; the paper's has twice the epochs", most=1
     )
-    second_width: int = option(256, "half the width of E₂ and G₂", source="Dai & Wipf 2019: 1024 wide")
+    second_width: int = option(
+        256, "half the width of E₂ and G₂", source="Dai & Wipf 2019: 1024 wide", least=1, most=65_536
+    )
     second_lr: float = option(
         1e-3, "AdamW's learning rate of E₂ and G₂", source="ours, for a short budget; the paper's is 1e-4"
     )
-    fit_limit: int = option(20_000, "most codes that γ is measured on")
+    fit_limit: int = option(20_000, "most codes that γ is measured on", least=1)
 
     def build(self, spec: DataSpec) -> Networks:
         E, G = self.autoencoder(spec)

@@ -40,7 +40,7 @@ class VEEGAN(Inverted, Judged):
         "minimax", "the game; with minimax, G raises the logit itself", source="Srivastava 2017, algorithm 1"
     )
     weight: float = option(1.0, "λ of the reconstruction of z", source="Srivastava 2017: 1, with z of 254 numbers")
-    critic_width: int = option(64, "channels of D at a quarter of the size")
+    critic_width: int = option(64, "channels of D at a quarter of the size", least=1, most=65_536)
     lr_critic: float = option(4e-4, "Adam's learning rate of D", searchable=True)
     lr_generator: float = option(4e-4, "Adam's learning rate of F and G", searchable=True)
 

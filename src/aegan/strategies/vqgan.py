@@ -49,13 +49,15 @@ class VQGAN(WithPrior, Compressing, Judged):
     where = "its reconstruction judged by an adversary"
 
     bottleneck: Literal["vq", "kl"] = option("vq", "a codebook, or a faintly variational code")
-    entries: int = option(512, "K, entries of the codebook", source="the papers' 512 to 16,384")
+    entries: int = option(512, "K, entries of the codebook", source="the papers' 512 to 16,384", least=1)
     commit: float = option(0.25, "β, weight of |z_e − sg[e]|², a mean", source="van den Oord 2017")
-    code_decay: float = option(0.99, "of the averages that are the codebook", source="van den Oord 2017")
+    code_decay: float = option(0.99, "of the averages that are the codebook", source="van den Oord 2017", most=0.999999)
     kl: float = option(0.01, "weight of the KL term", source="Rombach: 1e-6, with a density that learns by gradient")
     noise: float = option(0.0, "noise on codes while compressing, in standard deviations", searchable=True)
     adversary: float = option(0.8, "strength of the critic's gradient beside the reconstruction's", source="Esser")
-    start: float = option(0.5, "part of the budget after which D takes part", source="Esser: after 250,000 steps")
+    start: float = option(
+        0.5, "part of the budget after which D takes part", source="Esser: after 250,000 steps", most=1
+    )
     clip_generator: float = option(1.0, "norm that the gradient of E and G is clipped to; 0: none")
     ema_decay: float = unused(0.998, "no average is kept")
     loss: GameName = option("hinge", "the game", source="Esser")
