@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aegan.comparison.settings import Settings
+from aegan.config import RunConfig
 from aegan.data import open_data
+from aegan.runs.settings import open_asked
 
 from .making import labelled, opened, packed, said, tree
 
@@ -197,3 +200,35 @@ def test_the_same_number_in_several_folders(tmp_path: Path) -> None:
     (root / "labels.csv").write_text("path,label\n" + "".join(f"{i:04}.png,{'xy'[i % 2]}\n" for i in range(10)))
     data = opened(root)
     assert data.spec.classes == ("a", "b") and "labels.csv is not used" in said(data)
+
+
+@pytest.mark.parametrize("kind", ["", "zip"])
+def test_images_without_a_label_are_used_where_labels_are_not(tmp_path: Path, kind: str) -> None:
+    root = tree(tmp_path / "pets", {"images": 24})
+    lines = "".join(f"images/{i:04}.png,{'xy'[i % 2] if i > 1 else ''}\n" for i in range(24))
+    (root / "metadata.csv").write_text("file_name,label\n" + lines)
+    path = packed(root, kind) if kind else root
+    with_labels = opened(path)
+    assert len(labelled(with_labels)) == 22 and "2 no label in metadata.csv" in said(with_labels)
+    without = open_data(str(path), size=16, labels=False)
+    assert len(labelled(without)) == 24 and not without.inspection.skipped and not without.spec.classes
+
+
+def test_a_run_without_classes_reads_no_labels(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pets", {"a": 12, "b": 12})
+    config = RunConfig(data=str(root), size=16, classes=False)
+    data = open_asked(config)
+    assert not data.spec.classes and data.train.labels is None
+    assert open_asked(RunConfig(data=str(root), size=16)).spec.classes == ("a", "b")
+    # of a run of an earlier version, which read them
+    before = open_data(str(root), size=16).fingerprint
+    assert open_asked(config, known=before).fingerprint == before
+    assert open_asked(config, known="another").fingerprint == data.fingerprint
+
+
+def test_a_comparison_without_classes_reads_no_labels(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pets", {"a": 12, "b": 12})
+    asked = Settings(str(root), ("gan",), steps=4, size=16)
+    assert not asked.open_data().spec.classes
+    before = open_data(str(root), size=16).fingerprint
+    assert asked.open_data(known=before).fingerprint == before, "one of an earlier version goes on"

@@ -20,6 +20,7 @@ from aegan.text import plural
 COVERED = 0.9  # the share of the images that a label file must name to be the one that is used
 OTHERS = 1_000  # files other than images whose names are remembered, a folder
 SHOWN = 6  # label files that are named one by one
+NO_LABEL = "no label in"  # a label file; begins the reason to leave an image out
 LABELS_FROM = "the labels are those of {}"
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
@@ -103,7 +104,7 @@ class Choice:
         if suffix and suffix not in SUFFIXES:
             return None, f"not an image ({suffix})" if len(suffix) < 8 else "not an image (no known suffix)"
         label = self.labels.get(name)
-        return label, "" if label is not None else f"no label in {self.title}"
+        return label, "" if label is not None else f"{NO_LABEL} {self.title}"
 
 
 def choose(

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from aegan.data.choosing import ARCHIVES, Choice, choose, facts_of, suffix_of
+from aegan.data.choosing import ARCHIVES, NO_LABEL, Choice, choose, facts_of, suffix_of
 from aegan.data.decode import MOST_BYTES, SUFFIXES, Entry, Skip
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
 from aegan.data.listing import EMPTY_FOLDER, Listed, hidden, unfit
@@ -39,6 +39,11 @@ class Skips:
         if len(self._names[why]) < NAMES_KEPT:
             self._names[why].append(printable(name))
 
+    def forget(self, begins: str) -> None:
+        """What was left out for reasons that begin so is used after all."""
+        for why in [why for why in self._counts if why.startswith(begins)]:
+            del self._counts[why]
+
     def found(self) -> dict[str, Skipped]:
         """By reason, the most frequent first."""
         order = sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
@@ -64,6 +69,9 @@ class Found:
     classes: tuple[str, ...] = ()  # names by number, where the source has them
     shards: bool = False  # the images lie in a few large files, whose name begins the names of the images
     archive: zipfile.ZipFile | None = None  # that the entries are read from
+    every: Sequence[
+        Entry
+    ] = ()  # as `entries`, with those too that were left out for want of a label; empty: there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +227,7 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
             title,
             lambda again: copies(again, by_name),
         )
-    used = []
+    used, every = [], []
     for entry in found:
         if entry.name in choice.used:
             continue
@@ -228,6 +236,8 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
             skips.add(entry.name, why)
         else:
             used.append(replace(entry, label=label))
+        if not why or why.startswith(NO_LABEL):
+            every.append(replace(entry, label=None))
     likely = [e for e in used if suffix_of(e.name) in SUFFIXES]
     return Found(
         key,
@@ -239,6 +249,7 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
         choice.notes,
         choice.labels_from,
         choice.classes,
+        every=every if len(every) > len(used) else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -143,7 +144,7 @@ class RunSettings:
 
     def open_data(self, progress: bool = False, source: str | Array | Sequence[Any] | None = None) -> Data:
         """The data, or that of another source, as it was trained on."""
-        return open_asked(self.run, source, progress)
+        return open_asked(self.run, source, progress, known=self.fingerprint)
 
     def on(self, data: Data) -> RunSettings:
         """The same with what identifies this data."""
@@ -164,13 +165,30 @@ class RunSettings:
         return dataclasses.replace(self, places=places)
 
 
-def open_asked(config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True) -> Data:
-    """The data that settings ask for, in the form that they ask for; `source` in place of its name."""
-    return open_data(
-        config.data if source is None else source, size=config.size, fit=config.fit, background=config.background,
-        channels=channels_of(config.transparent, config.grey), data_dir=config.data_dir, progress=progress,
-        stream=config.stream,
-    )  # fmt: skip
+def open_asked(
+    config: RunConfig, source: str | Array | Sequence[Any] | None = None, progress: bool = True, *, known: str = ""
+) -> Data:
+    """The data that settings ask for, in the form that they ask for.
+
+    Args:
+        source: in place of its name.
+        known: its fingerprint as it was recorded. Earlier versions read labels with `--no-classes`, too: where it is of
+            data with labels, these are opened.
+    """
+
+    def opened(labels: bool) -> Data:
+        return open_data(
+            config.data if source is None else source, size=config.size, fit=config.fit, background=config.background,
+            channels=channels_of(config.transparent, config.grey), labels=labels, data_dir=config.data_dir,
+            progress=progress, stream=config.stream,
+        )  # fmt: skip
+
+    data = opened(config.classes)
+    if not config.classes and known not in ("", data.fingerprint):
+        with contextlib.suppress(UserError):  # it has none that can be used
+            before = opened(True)
+            return before if before.fingerprint == known else data
+    return data
 
 
 def check_numbers(config: RunConfig) -> None:
