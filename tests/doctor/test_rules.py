@@ -75,7 +75,8 @@ def test_health() -> None:
         ("mode collapse", log({"G.L_G": FALLING}, looks=looks(diversity=0.5, coverage=0.1))),
         ("memorisation", log({"G.L_G": FALLING}, looks=looks(novelty=0.1))),
         ("blur", log({"G.L_G": FALLING}, looks=looks(sharpness=0.05, r2=0.5))),
-        ("code collapse", log({"G.L_G": FALLING}, looks=looks(r2=0.01, sharpness=0.01))),
+        ("code collapse", log({"G.L_G": FALLING, "VAE.KL": 1 + FALLING}, looks=looks(r2=0.01, sharpness=0.01))),
+        ("poor reconstructions", log({"G.L_G": FALLING}, looks=looks(r2=0.01, sharpness=0.01))),
         ("divergence", log({"G.L_G": FALLING}, looks=looks(r2=-1.0, sharpness=0.01))),
     ],
 )

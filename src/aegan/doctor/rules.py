@@ -111,6 +111,11 @@ def _exploding(stage: _Stage) -> str:
     return ""
 
 
+def _is_kl(name: str) -> bool:
+    """A divergence between q(z|x) and the prior."""
+    return name.rpartition(".")[2] in ("KL", "L_prior", "nats")
+
+
 def _is_reconstruction(name: str) -> bool:
     known = kind(name)
     if known is not None:
@@ -154,11 +159,13 @@ def _vanishing(stage: _Stage) -> str:
     return ""
 
 
-@_rule("code collapse", "Lower the weight of the KL (--set beta=…), or take a strategy without one: latent, rae.")
+@_rule(
+    "code collapse", "Lower the weight of the KL (beta, beta_kl or kl), or take a strategy without one: latent, rae."
+)
 def _unused_codes(stage: _Stage) -> str:
     """KL(q(z|x) ‖ p) near 0: the posterior is the prior, codes say nothing of x."""
     for name, values in (*stage.terms.items(), *stage.watch.items()):
-        if name.rpartition(".")[2] in ("KL", "L_prior", "nats") and abs(_late(values)) < 1e-4 < max(values):
+        if _is_kl(name) and abs(_late(values)) < 1e-4 < max(values):
             return f"'{name}' is {_late(values):.2g} in the last third: codes carry nothing"
     return ""
 
@@ -213,7 +220,7 @@ def _blurred(stage: _Stage) -> str:
     """Reconstructions that have lost what is fine in the data."""
     sharp = stage.looks("sharpness", HALF)
     # of what is lost or empty this is only the sight
-    if len(sharp) >= 2 and max(sharp[-2:]) < 0.15 and not _lost(stage) and not _empty_codes(stage):
+    if len(sharp) >= 2 and max(sharp[-2:]) < 0.15 and not _lost(stage) and not _unlike(stage):
         return f"held-out images come back from their codes with {sharp[-1]:.0%} of their fine detail"
     return ""
 
@@ -228,15 +235,29 @@ def _lost(stage: _Stage) -> str:
 
 
 @_rule(
-    "code collapse", "Lower the weight of the KL (--set beta=…), a lower rate, or a strategy without a KL: latent, rae."
+    "code collapse",
+    "Lower the weight of the KL (beta, beta_kl or kl: see aegan strategies NAME), or take a strategy without one: "
+    "latent, rae.",
 )
 def _empty_codes(stage: _Stage) -> str:
-    """Reconstructions no better than the mean of the data."""
+    """Reconstructions no better than the mean of the data, where a KL may have emptied the codes."""
+    return _unlike(stage) if any(map(_is_kl, (*stage.terms, *stage.watch))) else ""
+
+
+@_rule(
+    "poor reconstructions",
+    "If training images come back well, it knows them by heart: more data, or fewer steps (--early-stop on). Else train for "
+    "longer.",
+)
+def _not_learned(stage: _Stage) -> str:
+    """The same where there is no KL: too little was learned, or the training images alone."""
+    return "" if _empty_codes(stage) else _unlike(stage)
+
+
+def _unlike(stage: _Stage) -> str:
     r2 = stage.looks("r2", HALF)
     if len(r2) >= 2 and -0.25 <= max(r2[-2:]) < 0.05:
-        return (
-            f"reconstructions of held-out items explain {max(0.0, r2[-1]):.0%} of their variance: codes carry nothing"
-        )
+        return f"reconstructions of held-out items explain {max(0.0, r2[-1]):.0%} of their variance"
     return ""
 
 
