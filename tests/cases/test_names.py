@@ -292,3 +292,21 @@ def test_a_logger_that_cannot_have_such_a_name_says_so(
     )  # fmt: skip
     assert said.code == 0 and (out / "model").is_dir(), said.err
     assert "The logger tensorboard has failed and is off" in said.err
+
+
+@pytest.mark.parametrize("command", ["score", "encode", "reconstruct"])
+def test_a_folder_with_the_name_of_a_built_in(
+    command: str, trained: Path, tmp_path: Path, aegan_cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = () if command == "score" else ("--out", tmp_path / "x.npz")
+    more = ("--n", 2) if command == "reconstruct" else ()
+    assert "./digits" not in aegan_cli(command, trained, "digits", *out, *more).err
+    (tmp_path / "digits").mkdir()
+    said = aegan_cli(command, trained, "digits", *out, *more)
+    assert said.code == 0 and said.err.count("'digits' is the built-in data set") == 1 and "./digits" in said.err
+
+
+def test_points_for_a_model_of_images(trained: Path, tmp_path: Path, aegan_cli: Any) -> None:
+    said = aegan_cli("encode", trained, "ring", "--out", tmp_path / "x.npz")
+    said.refused("'ring' is made of points", "name a source of images")

@@ -16,7 +16,7 @@ from aegan.files import explained, need_empty, whole_folder, write_arrays, write
 from aegan.names import FreshNames, printable, safe
 
 if TYPE_CHECKING:
-    from aegan.data.spec import DataSpec
+    from aegan.data.spec import Data, DataSpec
     from aegan.hints import Array
     from aegan.model import Model
 
@@ -96,13 +96,33 @@ class Examples:
         return found
 
 
+def note_built_in(*names: str | None) -> None:
+    """Says of a built-in name that something here has it, too."""
+    from aegan.data.builtin import shadowed
+
+    for note in filter(None, map(shadowed, filter(None, names))):
+        say(note, aside=True)
+
+
+def data_for(model: Model, source: str) -> Data:
+    """Data in the shape that a model takes, as a command opens it."""
+    from aegan.data import open_like
+    from aegan.data.open import ONLY_IMAGES
+
+    note_built_in(source)
+    try:
+        return open_like(source, model.spec, progress=True)
+    except UserError as error:
+        if error.fix != ONLY_IMAGES:
+            raise
+        raise UserError(error.what, "This model was trained on images: name a source of images.") from error
+
+
 def open_for(model: Model, source: str) -> Examples:
-    """Data in the shape that a model takes."""
+    """All examples of some data in the shape that a model takes."""
     import numpy as np
 
-    from aegan.data import open_like
-
-    data = open_like(source, model.spec, progress=True)
+    data = data_for(model, source)
     if left := data.inspection.skipped_count:
         why = ", ".join(data.inspection.skipped)
         say(f"{left:,} {'file was' if left == 1 else 'files were'} left out ({why}): see `aegan check`", aside=True)

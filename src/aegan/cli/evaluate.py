@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aegan.cli._output import PRINT, answer, say
-from aegan.cli._shared import Device, MovedData, Size
+from aegan.cli._shared import Device, MovedData, Size, note_built_in
 from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan evaluate runs/photos, or of any origin: aegan evaluate their_samples/ --against photos/"
@@ -95,6 +95,7 @@ def command(
         "metrics": metrics, "extractor": extractor, "count": count, "reference": reference, "size": size, "seed": seed,
         "device": device, "out": out, "progress": True,
     }  # fmt: skip
+    note_built_in(what, against, data)
     if own:
         run = Run(what, device)
         if data is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aegan.cli._output import AsJson, answer, say
-from aegan.cli._shared import DataPath, Device, RunPath
+from aegan.cli._shared import DataPath, Device, RunPath, data_for
 
 EXAMPLE = "Example: aegan rate-distortion runs/photos-codec photos/ --out rates/"
 
@@ -30,7 +30,6 @@ def command(
 
     import aegan
     from aegan.codec.rates import rate_distortion, write_curves
-    from aegan.data import open_like
     from aegan.evenly import evenly
     from aegan.metrics.features import extractor as find
     from aegan.names import printable
@@ -38,7 +37,7 @@ def command(
 
     model = aegan.load(run, device)
     found = None if extractor == "none" else find(extractor, str(model.device))
-    opened = open_like(data, model.spec, progress=True)
+    opened = data_for(model, data)
     split = opened.held_out if len(opened.held_out) >= 2 else opened.train
     index = evenly(len(split), limit)
     curves = rate_distortion(

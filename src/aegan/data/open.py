@@ -160,9 +160,7 @@ def _builtin(name: str, asked: Asked, data_dir: str | None) -> Data:
     if rows.ndim == 4:
         wanted = replace(wanted, size=wanted.size or (suggest(min(sides)),) * 2)
         rows = fit_all(with_channels(rows, wanted.channels or rows.shape[-1]), wanted)
-    notes = [one.title]
-    if Path(name).exists():
-        notes.append(f"'{name}' is the built-in data set; for what lies here under that name: ./{name}")
+    notes = [one.title, *filter(None, [builtin.shadowed(name)])]
     found = _inspection(rows, sides, stored, notes, rows.shape[-1], wanted)
     classes = one.classes if asked.labelled else ()
     found = replace(found, labels_from="the built-in data set" if classes else "none: left out or not there")

@@ -181,3 +181,10 @@ NAMES: dict[str, BuiltIn] = {
     ),
     **{name: _toy(toy) for name, toy in TOYS.items()},
 }
+
+
+def shadowed(name: str) -> str:
+    """What to say where a built-in name also lies here, as a file or a folder; empty where it does not."""
+    if name not in NAMES or not Path(name).exists():
+        return ""
+    return f"'{name}' is the built-in data set; for what lies here under that name: ./{name}"
