@@ -244,7 +244,7 @@ class Codes:
         yield Batch(self.codes, None, np.arange(len(self.codes)))
 
 
-def chosen_with_shift(shift: float, centre: float = 1.0) -> tuple[dict[str, Any], Networks]:
+def chosen_with_shift(shift: float, centre: float = 1.0, count: int = 1000) -> tuple[dict[str, Any], Networks]:
     """The prior is N(0, I), held-out codes are N(centre, I), and f moves codes by `shift`."""
     chosen, nets = latent_networks((2,))
     game = CodeGame(chosen.encode, lr=1e-4, gamma=1.0)
@@ -254,7 +254,7 @@ def chosen_with_shift(shift: float, centre: float = 1.0) -> tuple[dict[str, Any]
     nets["E"] = Same()
     with torch.no_grad():
         nets["f"].last.bias.fill_(shift)  # type: ignore[union-attr, operator]
-        return game.choose(nets, Codes(torch.randn(1000, 2) + centre)), nets
+        return game.choose(nets, Codes(torch.randn(count, 2) + centre)), nets
 
 
 def test_f_is_kept_where_it_helps() -> None:
@@ -273,6 +273,13 @@ def test_f_is_zero_again_where_it_helps_by_chance_alone() -> None:
 def test_f_is_zero_again_where_it_does_not_help() -> None:
     notes, nets = chosen_with_shift(-1.0)
     assert notes["kept"] == "mixture" and notes["latent GAN"] > notes["mixture"]
+    assert bool((nets["f"](torch.randn(5, 2)) == 0).all())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_f_is_zero_again_where_there_is_too_little_to_choose_by(count: int) -> None:
+    notes, nets = chosen_with_shift(1.0, count=count)
+    assert notes == {"kept": "mixture", "because": "there were too few held-out examples to choose by"}
     assert bool((nets["f"](torch.randn(5, 2)) == 0).all())
 
 

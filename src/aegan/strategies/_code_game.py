@@ -71,14 +71,18 @@ class CodeGame:
         By two standard errors over parts of the codes: what is within chance is as likely to be worse.
         """
         real = torch.cat([normalised_codes(nets, batch, self.encode)[0] for batch in view.batches("held_out", 2000)])
-        v, moved, _ = draw(nets, max(len(real), 500), None, rng=torch.Generator(real.device).manual_seed(0))
         parts = min(PARTS, len(real) // 2)
-        sides = zip(*(codes.tensor_split(parts) for codes in (real, v, moved)), strict=True) if parts > 1 else ()
-        found = torch.tensor([(float(mmd2(r, a)), float(mmd2(r, b))) for r, a, b in sides]).reshape(-1, 2)
-        before, after = found.mean(0).tolist()
-        gain = found[:, 0] - found[:, 1]
-        kept = len(gain) > 1 and bool(gain.mean() > 2 * gain.std() / len(gain) ** 0.5)
+        notes: dict[str, Any]
+        if parts < 2:
+            kept, notes = False, {"kept": "", "because": "there were too few held-out examples to choose by"}
+        else:
+            v, moved, _ = draw(nets, max(len(real), 500), None, rng=torch.Generator(real.device).manual_seed(0))
+            sides = zip(*(codes.tensor_split(parts) for codes in (real, v, moved)), strict=True)
+            found = torch.tensor([(float(mmd2(r, a)), float(mmd2(r, b))) for r, a, b in sides])
+            before, after = found.mean(0).tolist()
+            gain = found[:, 0] - found[:, 1]
+            notes, kept = {"mixture": before, "latent GAN": after}, bool(gain.mean() > 2 * gain.std() / parts**0.5)
         if not kept:  # f = 0 again: its last layer is linear
             for p in nets["f"].get_submodule("last").parameters():
                 p.zero_()
-        return {"mixture": before, "latent GAN": after, "kept": "latent GAN" if kept else "mixture"}
+        return {**notes, "kept": "latent GAN" if kept else "mixture"}
