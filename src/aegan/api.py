@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aegan.config import Fit, RunConfig
-from aegan.data.format import read_size, size_text
+from aegan.data.format import Colour, read_size, size_text, written_colour
 from aegan.data.given import WANTED
 from aegan.engine.log import Display
 from aegan.errors import UserError
@@ -33,7 +33,7 @@ def fit(
     steps: int | None = None,
     size: int | str | tuple[int, int] | None = None,
     fit: Fit = "crop",
-    background: str = "white",
+    background: Colour = "white",
     transparent: bool = False,
     grey: bool = False,
     mirror: bool = False,
@@ -65,7 +65,7 @@ def fit(
         minutes, steps: the budget, one of them; default 3 minutes.
         size: of the training images: a side, "WIDTHxHEIGHT", or (width, height), multiples of 8; default: suggested.
         fit: images of another shape are cropped to the middle ("crop"), given a margin ("pad"), or distorted ("stretch").
-        background: colour under transparent images and of the margin: a name, "#rrggbb", or "r,g,b".
+        background: colour under transparent images and of the margin: a name, "#rrggbb", "r,g,b", or three numbers.
         transparent: learn transparent images as such; samples are then uint8 (N, H, W, 4), RGBA.
         grey: train on grey images.
         mirror: show each training image mirrored left to right half of the time.
@@ -99,8 +99,9 @@ def fit(
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
-        preset=preset, batch_size=batch_size, device=device, fit=fit, background=background, transparent=transparent,
-        grey=grey, mirror=mirror, precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
+        preset=preset, batch_size=batch_size, device=device, fit=fit,
+        background=written_colour(background), transparent=transparent, grey=grey, mirror=mirror,
+        precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
         threads=None if threads is None else str(threads), init=str(init) if isinstance(init, (str, Path)) else None,
         space=None if space is None else str(space),
     )  # fmt: skip

@@ -265,3 +265,12 @@ def test_the_sheet_is_a_checkerboard_where_they_are_clear(icons: Path, tmp_path:
     assert done.code == 0 and "used as colour with alpha 16×16" in done.out
     sheet = np.asarray(opened(tmp_path / "s.png")).reshape(-1, 3)
     assert (sheet == CHECKS[1]).all(1).sum() > 1000
+
+
+def test_a_background_of_three_numbers_is_kept_by_the_run(icons: Path, tmp_path: Path) -> None:
+    run = aegan.fit(
+        icons, strategy="autoencoder", out=tmp_path / "run", steps=2, size=16, background=(1, 2, 3), options=QUICK,
+        device="cpu", progress=False, logger="none",
+    )  # fmt: skip
+    assert run.config.run.background == "#010203"
+    assert aegan.Run(run.path).data().spec.background == (1, 2, 3)

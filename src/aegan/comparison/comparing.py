@@ -17,7 +17,7 @@ from aegan.comparison.settings import Settings, keep, order, recorded
 from aegan.comparison.trials import Trial, run_jobs
 from aegan.config import as_plain
 from aegan.cores import usable
-from aegan.data.format import Fit, read_size, size_text
+from aegan.data.format import Colour, Fit, read_size, size_text, written_colour
 from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError
 from aegan.files import write_text
@@ -35,7 +35,7 @@ def compare(
     steps: int | None = None,
     size: int | str | tuple[int, int] | None = None,
     fit: Fit = "crop",
-    background: str = "white",
+    background: Colour = "white",
     transparent: bool = False,
     grey: bool = False,
     mirror: bool = False,
@@ -83,7 +83,7 @@ def compare(
     asked = Settings(
         data=str(_saved(data, folder) if isinstance(data, np.ndarray) else data), strategies=tuple(strategies),
         seeds=seeds, minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), fit=fit,
-        background=background, transparent=transparent, grey=grey, mirror=mirror,
+        background=written_colour(background), transparent=transparent, grey=grey, mirror=mirror,
         space=None if space is None else str(space), classes=classes,
         batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
         count=count, device=device, precision=precision, data_dir=data_dir,

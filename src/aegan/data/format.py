@@ -143,3 +143,12 @@ def read_colour(colour: Colour) -> tuple[int, int, int]:
     if max(red, green, blue) > 255:
         raise fault
     return red, green, blue
+
+
+def written_colour(colour: Colour) -> str:
+    """The same as text, for settings that are kept in files; text stays as it was written.
+
+    >>> written_colour((1, 2, 3)), written_colour("1,2,3")
+    ('#010203', '1,2,3')
+    """
+    return colour if isinstance(colour, str) else colour_text(read_colour(colour))
