@@ -17,6 +17,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+import aegan
+from aegan.errors import UserError
 from aegan.jsonl import read_log
 
 Cli = Callable[..., Any]
@@ -293,6 +295,22 @@ def test_numbers_that_no_option_of_a_game_can_have(pair: str, folder: Path, out:
     said = aegan_cli("train", folder, "--steps", 6, "--size", 16, "--device", "cpu", "--set", pair, "--out", out)
     said.refused(f"'{pair.partition('=')[0]}' is ", "it must be ")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("train", "fashion"), ("sample", "RUN"), ("encode", "RUN", "fashion"), ("export", "RUN"), ("evaluate", "RUN"),
+     ("compare", "fashion")],
+)  # fmt: skip
+@pytest.mark.parametrize("out", [("--out", ""), ("--out=",)])
+def test_an_empty_out(command: tuple[str, ...], out: tuple[str, ...], trained: Path, aegan_cli: Cli) -> None:
+    """A variable of the shell that is not set; as a path it is the working folder."""
+    aegan_cli(*(trained if each == "RUN" else each for each in command), *out).refused("--out is empty")
+
+
+def test_an_empty_out_in_python(points: Path) -> None:
+    with pytest.raises(UserError, match="empty"):
+        aegan.fit(points, out="", steps=2, progress=False)
 
 
 def test_out_is_a_file(points: Path, out: Path, aegan_cli: Cli) -> None:

@@ -8,10 +8,13 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
+
+from aegan.errors import UserError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text; everything else goes to stderr.")]
 PRINT = "-"  # the value of a --json that takes a file, where none was given
@@ -65,9 +68,15 @@ def plain(value: Any) -> Any:
 
 
 class Command(TyperCommand):
-    """A command whose `--json` may take a file: alone it prints, before a name that ends in .json it writes there."""
+    """A command whose `--json` may take a file: alone it prints, before a name that ends in .json it writes there.
+
+    An empty `--out`, as of a variable of the shell that is not set, is refused: as a path it would be the working folder.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options = args[: args.index("--")] if "--" in args else args
+        if "--out=" in options or ("--out", "") in pairwise(options):
+            raise UserError("--out is empty.", "Name a place, or leave --out out where it may be.")
         takes_file = any("--json" in p.opts and isinstance(p, TyperOption) and not p.is_flag for p in self.params)
         if takes_file and "--json" in args:
             at = args.index("--json")

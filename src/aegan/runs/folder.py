@@ -134,8 +134,14 @@ def with_fingerprint(settings: RunSettings, folder: Path) -> RunSettings:
 
 
 def run_folder(config: RunConfig) -> Path:
-    """`--out`, or runs/DATA-STRATEGY, numbered if that is taken."""
+    """`--out`, or runs/DATA-STRATEGY, numbered if that is taken.
+
+    Raises:
+        UserError: `--out` is empty: as a path it would be the working folder.
+    """
     if config.out is not None:
+        if not config.out.strip():
+            raise UserError("--out is empty.", "Name a folder for the run.")
         return expanded(config.out)
     stem = f"{stem_of(config.data)}-{config.strategy}"
     folder, i = Path("runs") / stem, 2
