@@ -142,3 +142,13 @@ def test_splits_of_parquet_files_and_rows(tmp_path: Path) -> None:
     data = open_data(tmp_path / "x.parquet")
     assert data.inspection.count == 12 and data.inspection.classes == {"0": 6, "1": 6}
     assert "held back: 'val' 8" in said(data)
+
+
+@pytest.mark.parametrize("word", ["Gallery", "Val", "query"])
+def test_words_that_are_splits_only_beside_one_to_train_on(tmp_path: Path, word: str) -> None:
+    data = opened(tree(tmp_path / "photos", {"Beach": 8, "Museum": 8, word: 8}))
+    assert sorted(data.spec.classes) == sorted(["Beach", "Museum", word]) and data.inspection.count == 24
+    data = opened(tree(tmp_path / "set", {"train/a": 8, "train/b": 8, f"{word}/a": 4, f"{word}/b": 4}))
+    assert data.spec.classes == ("a", "b") and f"held back for testing: '{word}' 8" in said(data)
+    data = opened(tree(tmp_path / "flat", {"images": 12, word.lower(): 8}))
+    assert f"held back for testing: '{word.lower()}' 8" in said(data)

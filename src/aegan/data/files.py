@@ -23,7 +23,7 @@ from aegan.names import as_bytes
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others decompress without bound, whatever size is declared
 MOST_DIRECTORY = 2**28  # bytes of a zip's list of members, which is read whole: two to four million of them
-RULES = b"2"  # by which files become data and get labels: a change of these makes older caches stale
+RULES = b"3"  # by which files become data and get labels: a change of these makes older caches stale
 MOST_COMPARED = 2**20  # files that are compared with those they may be copies of
 
 

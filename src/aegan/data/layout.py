@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from aegan.data.inspection import printable
 from aegan.data.labels import natural, plain
 from aegan.data.parts import FolderNumbers, numbered_parts
-from aegan.data.splitnames import SplitName, split_name
+from aegan.data.splitnames import ALSO_WORDS, NO_SPLIT_ALONE, SplitName, split_name
 from aegan.errors import UserError
 from aegan.text import plural
 
@@ -198,8 +198,11 @@ class _Deciding:
         sure = deep or not any(parsed[head].plain for head in train)
         if train and beside and sure and inside >= MOST * self.total():
             return train, "train"
-        held = any(parsed[h].kind in TESTS and h.lower() not in ("valid", "dev", "pred") for h in good)
         images = {plain(head) for head in beside} <= _IMAGES
+        held = any(
+            parsed[h].kind in TESTS and h.lower() not in (NO_SPLIT_ALONE if images else NO_SPLIT_ALONE | ALSO_WORDS)
+            for h in good
+        )
         if held and not train and (len(beside) > 1 or (beside and images)):
             return beside - set(parsed), "rest"
         return set(), ""

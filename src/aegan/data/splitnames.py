@@ -14,6 +14,8 @@ KINDS = {
     "extra": "extra",
 }
 WORDS = {word: kind for kind, words in KINDS.items() for word in words.split()}
+NO_SPLIT_ALONE = {"valid", "dev", "pred"}  # no splits where no other split stands beside them
+ALSO_WORDS = {"val", "gallery", "query"}  # nor these beside classes: people, or places, are called so
 FILL = {
     "set", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "split",
     "folder", "dir", "files", "seg", "part", "sample",
