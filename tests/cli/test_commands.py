@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import runpy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -355,3 +357,34 @@ def test_presets(aegan_cli: Cli) -> None:
     assert said.code == 0
     for word in ("latent", "gan", "toy", "32", "64", "z_dim=2"):
         assert word in said.out
+
+
+def test_a_pattern_that_the_shell_has_expanded(aegan_cli: Cli) -> None:
+    said = aegan_cli("check", *(f"photos/{i:04}.png" for i in range(500)))
+    said.refused("unexpected extra argument", "in quotes: 'photos/*.png'", "See: aegan check --help")
+    assert len(said.err) < 500
+
+
+def test_a_dry_run_on_a_device_that_is_none(aegan_cli: Cli) -> None:
+    aegan_cli("train", "ring", "--dry-run", "--device", "foo").refused("Device 'foo' cannot be used")
+
+
+def test_ctrl_c_while_data_are_opened(aegan_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aegan.data.open_data", stopped)
+    said = aegan_cli("check", "ring")
+    assert said.code == 130 and not said.out and not said.err.strip()
+
+
+def test_ctrl_c_while_the_commands_are_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    import aegan.cli.main as main
+
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", stopped)
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(main.__file__))
+    assert left.value.code == 130

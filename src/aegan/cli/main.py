@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from importlib import import_module
+from textwrap import shorten
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -42,15 +43,20 @@ def main(
     """Train a generator on your own images in minutes, by learning to compress them first."""
 
 
+STOPPED = 130  # the exit code after Ctrl-C, as shells have it
+
 # in the order of the help
 COMMANDS = (
     "train", "check", "sample", "reconstruct", "encode", "interpolate", "similar", "score", "evaluate", "report", "compare",
     "benchmark", "compress", "decompress", "rate-distortion", "serve", "watch", "diagnose", "export", "push", "strategies",
     "presets",
 )  # fmt: skip
-for name in COMMANDS:
-    module = import_module(f"aegan.cli.{name.replace('-', '_')}")
-    app.command(name, cls=Command, epilog=module.EXAMPLE)(module.command)
+try:
+    for name in COMMANDS:
+        module = import_module(f"aegan.cli.{name.replace('-', '_')}")
+        app.command(name, cls=Command, epilog=module.EXAMPLE)(module.command)
+except KeyboardInterrupt:  # Ctrl-C in the first moments
+    sys.exit(STOPPED)
 
 
 # click's UsageError: what is wrong with a command line. Of typer's own copy of click where typer has one.
@@ -64,9 +70,18 @@ def run() -> None:
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="aegan", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except (KeyboardInterrupt, typer.Abort):  # while it opens things; a training stops in its own way
+        print(file=sys.stderr)
+        _leave(STOPPED)
     except USAGE as error:
         where = "aegan" if error.ctx is None else error.ctx.command_path
-        _fail(f"{' '.join(error.format_message().split())}\nSee: {where} --help")
+        said, hint = " ".join(error.format_message().split()), ""
+        if "unexpected extra argument" in said:
+            said, hint = (
+                shorten(said, 200),
+                "Of several files give the folder, or a pattern in quotes: 'photos/*.png'. ",
+            )
+        _fail(f"{said}\n{hint}See: {where} --help")
     except UserError as error:
         if not (speaks() or isinstance(error, LostRank)):
             _leave(2)

@@ -183,6 +183,7 @@ def _describe(
     from rich.table import Table
     from rich.text import Text
 
+    from aegan.engine.device import pick_device
     from aegan.initial import open_init, take
     from aegan.networks import use_networks
     from aegan.networks.custom import made
@@ -191,6 +192,7 @@ def _describe(
     from aegan.runs.settings import RunSettings, resolve
     from aegan.strategies import Stage
 
+    pick_device(config.device)  # refuses one that there is not
     asked = repeat or RunSettings(config, {})
     data, _ = find_data(asked, asked.folder or Path(), source=source, progress=True, checked=source is not None)
     settings = resolve(config, data, options, processes=config.devices, say=partial(say, aside=as_json))
