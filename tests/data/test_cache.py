@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aegan.data import build, open_data
 from aegan.data import cache as cache_module
+from aegan.data.decode import Skip
+from aegan.data.files import ByteRange
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection
 from aegan.errors import UserError
 
-from .conftest import MakeFolder
+from .conftest import MakeFolder, picture
 
 
 def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -205,3 +208,39 @@ def test_the_progress_bar_goes_to_the_terminal(
 def test_importing_needs_no_torch() -> None:
     program = "import sys, aegan.data; assert not {'torch', 'pyarrow', 'sklearn', 'rich'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_files_of_one_size_and_one_time_are_not_taken_for_others(tmp_path: Path) -> None:
+    found = []
+    for seed in (0, 100):
+        root = tmp_path / "set"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        for i in range(12):
+            Image.fromarray(picture(seed + i)).save(root / f"{i}.bmp")
+            os.utime(root / f"{i}.bmp", (315_532_800, 315_532_800))
+        found.append(open_data(root))
+    assert found[0].fingerprint != found[1].fingerprint
+
+
+@pytest.mark.parametrize("why", [OSError(errno.EIO, "Input/output error"), MemoryError()])
+def test_what_could_not_be_read_is_tried_again(
+    pictures: MakeFolder, monkeypatch: pytest.MonkeyPatch, why: Exception
+) -> None:
+    root = pictures(12)
+    (root / "labels.csv").write_text("file,label\n" + "".join(f"{i:03},{'xy'[i % 2]}\n" for i in range(12)))
+    failing, read = {"003.png", "labels.csv"}, ByteRange.__call__
+
+    def refusing(self: ByteRange, most: int) -> bytes:
+        if Path(self.path).name in failing:
+            raise Skip("can't be read") if isinstance(why, OSError) or self.path.endswith("csv") else why
+        return read(self, most)
+
+    monkeypatch.setattr(ByteRange, "__call__", refusing)
+    first, decoded = open_data(root), count_decodes(monkeypatch)
+    assert first.inspection.count == 11 and not first.spec.classes
+    assert open_data(root).fingerprint == first.fingerprint and not decoded
+    failing.remove("003.png")
+    assert open_data(root).inspection.count == 12
+    failing.clear()
+    assert open_data(root).spec.classes == ("x", "y")

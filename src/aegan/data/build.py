@@ -26,7 +26,7 @@ from aegan.data.fit import describe_fit, of_images, seen_through, suggest
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import Inspection, printable
 from aegan.data.labels import number_labels
-from aegan.data.listing import RUN, TOOLS
+from aegan.data.listing import RUN, TOOLS, UNREAD
 from aegan.data.parquet import ABSENT
 from aegan.data.spec import Data, FileNames
 from aegan.data.split import DIGEST
@@ -111,7 +111,11 @@ def _open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
         with quiet():
             return _decode_all(found, source, folder, wanted, asked.labelled, advance, streamed)
 
-    data = cached(key, name, source, need, found.total, make, asked)
+    def mended(before: Inspection) -> bool:
+        with quiet():
+            return _mended(before, found.entries, wanted)
+
+    data = cached(key, name, source, need, found.total, make, asked, mended)
     # with the folders of runs as they are now: a run inside the data changes no image
     skipped = {why: each for why, each in data.inspection.skipped.items() if why not in (RUN, TOOLS)}
     skipped |= {why: each for why, each in found.skips.found().items() if why in (RUN, TOOLS)}
@@ -119,7 +123,14 @@ def _open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
 
 
 def cached(
-    key: str, name: str, source: str, need: int, total: int, make: Callable[[Path, Advance], Draft], asked: Asked
+    key: str,
+    name: str,
+    source: str,
+    need: int,
+    total: int,
+    make: Callable[[Path, Advance], Draft],
+    asked: Asked,
+    mended: Callable[[Inspection], bool] = lambda _: False,
 ) -> Data:
     """The `Data` of a cache, made if it isn't there or is damaged.
 
@@ -127,11 +138,14 @@ def cached(
         need: bytes that making it writes, about.
         total: examples in the source, for the progress bar.
         make: given a folder to write in and a function to report progress to, the examples.
+        mended: given what the cache says, whether making it anew would find more.
     """
     root = cache_root(asked.cache_dir)
     final = root / key
-    if (data := from_disk(final, name, source)) and not readable_now(data.inspection):
+    data = from_disk(final, name, source)
+    if data and not readable_now(data.inspection) and not mended(data.inspection):
         return data
+    del data  # Windows removes no file that is mapped
     with cache.unfinished(root, need) as folder:
         if final.exists():
             cache.discard(final)
@@ -152,6 +166,19 @@ def readable_now(found: Inspection) -> bool:
     said = "\n".join([*found.skipped, *found.notes])
     wanted = re.findall(r": pip install (?:--upgrade )?([\w-]+)", said)
     return any(map(formats.readable, wanted))
+
+
+def _mended(before: Inspection, entries: Iterable[Entry], wanted: ImageFormat) -> bool:
+    """Whether an image that could not be read, or for which memory was short, can be used now.
+
+    Where the images are read lazily, that is not known before all are read: then it is taken to be so.
+    """
+    failed = [each for why, each in before.skipped.items() if why == NO_MEMORY or why.startswith(UNREAD)]
+    if not failed or not isinstance(entries, Sequence):
+        return bool(failed)
+    names = {name for each in failed for name in each.names}
+    again = (entry for entry in entries if printable(entry.name) in names)
+    return any(not isinstance(_one(entry, wanted, False)[1], str) for entry in again)
 
 
 @dataclass
@@ -314,7 +341,7 @@ def _short_side(sample: Sequence[Entry]) -> float:
     sides = []
     for entry in sample:
         for most in (HEADER, MOST_BYTES):  # nearly always the beginning tells; a TIFF's header may come last
-            with suppress(Skip):
+            with suppress(Skip, MemoryError):
                 sides.append(min(open_image(entry.read(most), entry.name).size))
                 break
     return float(np.median(sides)) if sides else 0.0

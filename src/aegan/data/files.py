@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from aegan.data.choosing import ARCHIVES, NO_LABEL, Choice, choose, facts_of, suffix_of
 from aegan.data.decode import MOST_BYTES, SUFFIXES, Entry, Skip
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
-from aegan.data.listing import EMPTY_FOLDER, Listed, hidden, unfit
+from aegan.data.listing import EMPTY_FOLDER, UNREAD, Listed, changed, hidden, unfit
 from aegan.data.tables import may_tell
 from aegan.data.zipnames import zip_names
 from aegan.errors import UserError
@@ -92,13 +92,13 @@ class ByteRange:
                 file.seek(self.offset)
                 return file.read(min(most, self.length))
         except OSError as why:
-            raise Skip("can't be read") from why
+            raise Skip(UNREAD) from why
 
 
 def stamp(path: Path) -> str:
-    """Changes whenever a file does: where it lies, its size, and when it was last changed."""
+    """Changes whenever a file does: where it lies, its size, and when it and what is said of it were last changed."""
     status = path.stat()
-    return f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
+    return f"{path.resolve()}\0{status.st_size}\0{changed(status)}"
 
 
 def spread(entries: Sequence[Entry], most: int = 1_000) -> list[Entry]:
@@ -113,7 +113,8 @@ def in_folder(root: Path, listing: Iterable[Listed], everything: bool = False) -
     has changed would take longer than training. Contents are hashed when they are decoded, and it is those hashes that
     decide the split and the fingerprint, so a file rewritten unnoticed (same size, same nanosecond) costs no more than
     a stale cache. The folder's own path counts too: unpacking may give all files one time, and uncompressed images all
-    have one size.
+    have one size. The time at which a file's entry changed counts as well: unpacking may give all files the times that they
+    had elsewhere, and a change of permissions makes a file readable that was not.
     """
     skips, found = Skips(), []
     key = hashlib.blake2b(RULES + as_bytes(str(root.resolve())), digest_size=16)
@@ -239,8 +240,10 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
         if not why or why.startswith(NO_LABEL):
             every.append(replace(entry, label=None))
     likely = [e for e in used if suffix_of(e.name) in SUFFIXES]
+    # what the label files say counts, too: one that can't be read now may be readable at the next opening
+    said = hashlib.blake2b(as_bytes("\0".join([key, *choice.notes])), digest_size=16)
     return Found(
-        key,
+        said.hexdigest(),
         used,
         spread(likely or used),
         len(used),
@@ -283,5 +286,9 @@ class _MemberReader:
             finally:
                 with self.lock:
                     file.close()
+        except MemoryError:
+            raise
+        except OSError as why:
+            raise Skip(UNREAD) from why
         except Exception as why:  # zipfile lets the errors of its decompressors through
             raise Skip("damaged in the archive") from why

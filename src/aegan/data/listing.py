@@ -13,6 +13,7 @@ from aegan.data.decode import MOST_BYTES, TOO_LARGE
 
 LITTER = ("__macosx", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "@eadir", "icon\r")
 EMPTY_FOLDER = "an empty folder"
+UNREAD = "can't be read"
 RUN = "a run's folder: its pictures are results, not data"
 TOOLS = "a program's own folder"
 _TOOLS = {
@@ -45,7 +46,7 @@ class Listed(NamedTuple):
     path: str
     why: str = ""  # it is not to be read; "" if it may be
     size: int = 0  # bytes
-    changed: int = 0  # time of its last change, nanoseconds
+    changed: str = ""  # differs after every change
 
     @property
     def suffix(self) -> str:
@@ -74,7 +75,7 @@ def _walk(folder: str, prefix: str, within: tuple[str, ...]) -> Iterator[Listed]
     except OSError:
         if not prefix:
             raise
-        yield Listed(prefix[:-1], folder, "can't be read")
+        yield Listed(prefix[:-1], folder, UNREAD)
         return
     inside = [entry.name for entry in entries]
     if prefix and (why := left_by_a_program(os.path.basename(folder), inside) or ("" if entries else EMPTY_FOLDER)):
@@ -98,9 +99,14 @@ def _walk(folder: str, prefix: str, within: tuple[str, ...]) -> Iterator[Listed]
             else:
                 status = entry.stat()
                 why = unfit(status.st_size) if stat.S_ISREG(status.st_mode) else "not a file"
-                yield Listed(name, entry.path, why, status.st_size, status.st_mtime_ns)
+                yield Listed(name, entry.path, why, status.st_size, changed(status))
         except OSError:
-            yield Listed(name, entry.path, "broken symbolic link" if entry.is_symlink() else "can't be read")
+            yield Listed(name, entry.path, "broken symbolic link" if entry.is_symlink() else UNREAD)
+
+
+def changed(status: os.stat_result) -> str:
+    """When a file's content and its entry were last changed, nanoseconds; nobody can set back the second."""
+    return f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
 
 
 def hidden(parts: Sequence[str]) -> bool:
