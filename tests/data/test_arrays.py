@@ -226,3 +226,53 @@ def test_an_encrypted_npz_is_named(tmp_path: Path) -> None:
     path.write_bytes(held)
     with pytest.raises(UserError, match=r"can't be read: .*encrypted"):
         open_data(path)
+
+
+NAMES = np.array(["pear", "fig"], object)[np.arange(20) % 2]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ((np.arange(20) % 2)[:, None].astype(np.uint8), ("0", "1")),
+        ((np.arange(20) % 2)[:, None].astype(float), ("0", "1")),
+        (np.eye(2)[np.arange(20) % 2], ("0", "1")),
+        (np.eye(2, dtype=bool)[np.arange(20) % 2], ("0", "1")),
+        (NAMES.astype(str)[:, None], ("fig", "pear")),
+    ],
+)
+def test_labels_as_columns_and_as_one_hot_rows(tmp_path: Path, labels: np.ndarray, classes: tuple[str, ...]) -> None:
+    np.savez(tmp_path / "x.npz", train_images=IMAGES, train_labels=labels, test_images=IMAGES)
+    for data in (open_data(tmp_path / "x.npz"), open_data(IMAGES, labels=labels)):
+        assert data.spec.classes == classes and set(data.inspection.classes.values()) == {10}
+
+
+@pytest.mark.parametrize("labels", [NAMES, NAMES[:, None], np.array([*range(2)] * 10, object), NAMES.tolist()])
+def test_labels_that_are_objects(tmp_path: Path, labels: Any) -> None:
+    for source in (IMAGES, [image[: 32 - i] for i, image in enumerate(IMAGES)]):
+        assert len(open_data(source, labels=labels).spec.classes) == 2
+    np.savez(tmp_path / "x.npz", images=IMAGES, labels=np.array(labels, object))
+    with pytest.raises(UserError, match=r"'labels' holds Python objects.*\n.*labels\.astype\(str\)"):
+        open_data(tmp_path / "x.npz")
+    with pytest.raises(UserError, match="type object"):
+        open_data(IMAGES, labels=np.array([None, *labels], object)[:20])
+
+
+def test_stored_labels_of_several_numbers_each_are_left_out(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).integers(0, 2, (20, 14))
+    np.savez(tmp_path / "chest.npz", images=IMAGES, labels=labels)
+    found = open_data(tmp_path / "chest.npz").inspection
+    assert found.labels_from == "none: 14 numbers for each example, not one class" and not found.classes
+    with pytest.raises(UserError, match=r"shape \(20, 14\)"):
+        open_data(IMAGES, labels=labels)
+
+
+def test_of_several_arrays_that_of_images_is_taken(tmp_path: Path) -> None:
+    boxes = np.zeros((20, 4), np.float32)
+    np.savez(tmp_path / "a.npz", index=np.arange(20), names=NAMES, boxes=boxes, X=IMAGES, y=np.arange(20) % 2)
+    found = open_data(tmp_path / "a.npz")
+    assert found.spec.shape == (3, 32, 32) and found.spec.classes == ("0", "1")
+    assert "array 'X' is used; not used: index, names, boxes" in found.inspection.notes
+    np.savez(tmp_path / "b.npz", index=np.arange(20), X=IMAGES.astype(object))
+    with pytest.raises(UserError, match="'X' holds Python objects"):
+        open_data(tmp_path / "b.npz")

@@ -7,7 +7,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,9 @@ UNREADABLE = (  # what NumPy and zipfile raise on a damaged, hostile or encrypte
 )  # fmt: skip
 MANY_AXES = 64  # numbers in a vector from which it may be a flattened image
 WANTED = "Images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C of 1 to 4. Vectors: (N, D)."
-LABELS, CLASSES = ("labels", "label", "y"), ("classes", "class_names")
+ROWS = "Save it as numbers: np.stack(list(array)) gives one array, if all images have the same shape."
+AS_TEXT = "Save it as text or whole numbers: labels.astype(str)."
+LABELS, CLASSES = ("labels", "label", "y", "targets", "target"), ("classes", "class_names")
 BESIDE = (("x_", "y_"), ("images", "labels"))  # part of an array's name, and of its labels': x_train, train_images
 
 
@@ -108,9 +110,7 @@ def from_npz(path: Path) -> Stored:
             raise UserError(
                 f"{path} holds no array of images (it holds {held}).", "Save one: np.savez(path, images=images)."
             )
-        # of several: that called so, or the first whose name says that it is for training
-        train = [each for each in data if each in trains(data) and not _of_labels(each)]
-        name = said.get("images", (train or [each for each in data if not _of_labels(each)] or data)[0])
+        name = said.get("images", "") or _images_of(archive, members, data)
         keys = (*LABELS, *(name.lower().replace(a, b) for a, b in BESIDE if a in name.lower()))
         others = [each for each in data if each != name and each.lower() not in keys]
         where = f"{path}, array '{name}'"
@@ -126,7 +126,7 @@ def from_npz(path: Path) -> Stored:
     def rows() -> Iterator[Array]:
         with _reading(where), zipfile.ZipFile(path) as archive:
             if fortran:
-                yield from from_array(_small(archive, members[name], path), where).rows()
+                yield from from_array(_small(archive, members[name], path, "images"), where).rows()
                 return
             with _opened(archive, members[name], where) as file:
                 yield from _pieces(file, shape, dtype, where)
@@ -134,6 +134,27 @@ def from_npz(path: Path) -> Stored:
     names = () if classes is None else tuple(map(str, classes))
     notes = (f"array '{printable(name)}' is used; not used: {', '.join(map(printable, others))}",) if others else ()
     return Stored(where, shape, dtype, rows, labels, names, f"{mark}\0{name}", notes)
+
+
+def _images_of(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], names: Sequence[str]) -> str:
+    """Which of several arrays is taken: the first whose name says that it is for training, or the first that can be.
+
+    Arrays of numbers of three or four axes go before those of two, which may as well say something about the images.
+    """
+
+    def rank(name: str) -> int:
+        try:
+            with _opened(archive, members[name], name) as file:
+                shape, _, dtype = _header(file, name)
+        except UNREADABLE:
+            return 0  # damaged: better refused than passed over
+        except UserError:
+            return 2
+        return {3: 0, 4: 0, 2: 1}.get(len(shape), 3) if dtype.kind in "uifb" and all(shape) else 3
+
+    some = [name for name in names if not _of_labels(name)] or list(names)
+    some = [name for name in some if name in trains(names)] or some
+    return min(some, key=rank) if len(some) > 1 else some[0]
 
 
 def _of_labels(name: str) -> bool:
@@ -230,7 +251,7 @@ def _range(stored: Stored) -> tuple[float, float]:
     return low, high
 
 
-def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(file: Any, where: str, fix: str = ROWS) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(file)
     width = 2 if version == (1, 0) else 4
     length = file.read(width)
@@ -240,7 +261,7 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read(head)
     if dtype.hasobject:
-        raise _objects(where)
+        raise _objects(where, fix)
     if (row := _bytes(shape[1:], dtype)) > MOST_ROW:
         raise UserError(
             f"{where} has rows of {row >> 20:,} MB (shape {shape}), and the most is {MOST_ROW >> 20}.",
@@ -261,10 +282,10 @@ def _pieces(file: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str)
         yield np.frombuffer(raw, dtype).reshape(n, *shape[1:])
 
 
-def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
+def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whose: str = "labels") -> Array:
     where = f"{path}, array '{Path(member.filename).stem}'"
     with _opened(archive, member, where) as file:
-        shape, _, dtype = _header(file, where)  # refuses objects by name
+        shape, _, dtype = _header(file, where, ROWS if whose == "images" else AS_TEXT)  # refuses objects by name
         # numpy makes room for the shape that the header claims before it reads
         if (due := _bytes(shape, dtype)) > MOST_WHOLE:
             raise UserError(
@@ -293,11 +314,8 @@ def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return dtype.itemsize * math.prod(shape)
 
 
-def _objects(where: str) -> UserError:
-    return UserError(
-        f"{where} holds Python objects, whose loading could run any program.",
-        "Save it as numbers: np.stack(list(array)) gives one array, if all images have the same shape.",
-    )
+def _objects(where: str, fix: str = ROWS) -> UserError:
+    return UserError(f"{where} holds Python objects, whose loading could run any program.", fix)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from aegan.data.depth import Measure, kind_of, scaled, usual
 from aegan.data.files import ByteRange, Entry, Found, Skips, spread, stamp
 from aegan.data.inspection import printable
-from aegan.data.labels import Label, check_labels
+from aegan.data.labels import Label, checked_labels
 from aegan.data.opened import exif_orientation
 from aegan.errors import UserError
 from aegan.folders import expanded
@@ -144,8 +144,7 @@ def _labels(given: Any, count: int) -> list[Label | None]:
     """Labels as entries have them."""
     if given is None:
         return [None] * count
-    values = np.asarray(given)
-    check_labels(values, count, "The labels", "an image")
+    values = checked_labels(given, count, "The labels", "an image")
     return [str(value) if values.dtype.kind in "US" else int(value) for value in values]
 
 

@@ -134,13 +134,45 @@ def refusal(labels: Sequence[Label | None]) -> str:
     return ""
 
 
-def check_labels(values: np.ndarray, count: int, whose: str, each: str) -> None:
-    """Refuses labels given for `count` examples that are not one whole number or name each."""
+def checked_labels(given: Any, count: int, whose: str, each: str) -> np.ndarray:
+    """The labels given for `count` examples, one whole number or name each, (N,); refuses what can't be made that.
+
+    A column (N, 1) is taken as (N,), one-hot rows (N, K) as the places of their ones, Python's text and numbers as NumPy's.
+
+    >>> checked_labels([[0, 1], [1, 0]], 2, "The labels", "a row"), checked_labels([[7], [8]], 2, "The labels", "a row")
+    (array([1, 0]), array([7, 8]))
+    """
+    values = np.asarray(given)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    elif one_hot(values):
+        values = values.argmax(1)
+    if values.dtype.kind == "O" and values.ndim == 1:
+        plain_ones = [each.item() if isinstance(each, np.generic) else each for each in values]
+        if {type(each) for each in plain_ones} in ({str}, {bytes}, {int}, {bool}):
+            values = np.array(plain_ones)
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():
+        values = values.astype(np.int64)
     if values.shape != (count,) or values.dtype.kind not in "uibUS":
         raise UserError(
             f"{whose} have the shape {values.shape} and the type {values.dtype}.",
             f"They must be {count:,} whole numbers or names, one {each}.",
         )
+    return values.astype(np.int64) if values.dtype.kind in "uib" else values
+
+
+def several_each(values: np.ndarray, count: int) -> str:
+    """Why stored labels are no classes where each example has several numbers, as of diseases; "" where it has not."""
+    if values.ndim != 2 or len(values) != count or values.shape[1] < 2 or one_hot(values):
+        return ""
+    return f"{values.shape[1]} numbers for each example, not one class"
+
+
+def one_hot(values: np.ndarray) -> bool:
+    """Whether these are rows of zeros with a single one (N, K)."""
+    if values.ndim != 2 or values.shape[1] < 2 or values.dtype.kind not in "uifb":
+        return False
+    return bool(((values == 0) | (values == 1)).all() and (values.sum(1) == 1).all())
 
 
 def number_labels(

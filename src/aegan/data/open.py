@@ -26,7 +26,7 @@ from aegan.data.fit import describe_fit, fit_all, seen_through, suggest, with_ch
 from aegan.data.format import WHITE, Colour, ImageFormat, Size
 from aegan.data.given import in_files, in_python, is_path
 from aegan.data.inspection import Inspection, printable
-from aegan.data.labels import check_labels, number_labels
+from aegan.data.labels import checked_labels, number_labels, several_each
 from aegan.data.listing import Listed, walk
 from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
@@ -239,13 +239,10 @@ def _labels(
     values = given if given is not None else stored.labels
     if values is None:
         return None, (), [], "none: there are none"
-    values = np.asarray(values)
-    if values.dtype.kind == "f" and (values == np.rint(values)).all():
-        values = values.astype(np.int64)
-    check_labels(values, stored.shape[0], f"The labels of {stored.where}", "a row")
-    labels, classes, notes = number_labels(
-        values.astype(np.int64) if values.dtype.kind in "uib" else values, stored.classes
-    )
+    if given is None and (why := several_each(values, stored.shape[0])):
+        return None, (), [f"labels are left out: {why}"], f"none: {why}"
+    values = checked_labels(values, stored.shape[0], f"The labels of {stored.where}", "a row")
+    labels, classes, notes = number_labels(values, stored.classes)
     if labels is None:
         return None, classes, notes, "none: see the notes"
     return labels, classes, notes, "the labels given" if given is not None else f"the labels stored in {stored.where}"
