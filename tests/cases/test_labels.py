@@ -232,3 +232,34 @@ def test_a_comparison_without_classes_reads_no_labels(tmp_path: Path) -> None:
     assert not asked.open_data().spec.classes
     before = open_data(str(root), size=16).fingerprint
     assert asked.open_data(known=before).fingerprint == before, "one of an earlier version goes on"
+
+
+RECORD = '{{"file_name": "{i:04}.png", "label": "{v}"}}\n'
+ODD = {
+    "a line break in a cell": ("labels.csv", 'file,label,note\n{rows}', '"{i:04}.png","{v}","two\nlines"\n', ""),
+    "a line break in a cell, semicolons": ("labels.csv", 'file;label;note\n{rows}', '{i:04}.png;{v};"a;\r\n\r\nb"\r\n', ""),
+    "a remark on top": ("labels.csv", "# by hand\n#\nfile,label\n{rows}", "{i:04}.png,{v}\n", ""),
+    "a head that begins with #": ("labels.csv", "#file,label\n{rows}", "{i:04}.png,{v}\n", ""),
+    "a row too short": ("labels.csv", "file,label\n{rows}0099.png\n", "{i:04}.png,{v}\n", ""),
+    "a row too long": ("labels.csv", "file,label\n0099.png,a,b\n{rows}", "{i:04}.png,{v}\n", "(2)"),
+    "a quote that is never closed": ("labels.csv", 'file,label\n{rows}"0099.png,x\n', '{i:04}.png,"{v}"\n', ""),
+    "a quote that is closed too late": ("labels.csv", 'file,label\n"0099.png,x\n{rows}', '"{i:04}.png","{v}"\n', "(2)"),
+    "a broken line": ("metadata.jsonl", '{rows}\n{{"file_name": "0', RECORD, "(14)"),
+    "a line of something else": ("metadata.jsonl", "3\n{rows}", RECORD, "(1)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_one_odd_line_costs_no_other(tmp_path: Path, case: str) -> None:
+    name, form, line, bad = ODD[case]
+    root = tree(tmp_path / "set", {"": 12})
+    (root / name).write_text(form.format(rows=rows(line)), "utf-8", newline="")
+    data = opened(root)
+    assert labelled(data) == {f"{i:04}.png": "xy"[i % 2] for i in N}
+    assert (f"1 line of {name} that can't be read: left out {bad}" in said(data)) == bool(bad), said(data)
+
+
+def test_a_damaged_line_is_told_by_its_number(tmp_path: Path) -> None:
+    root = tree(tmp_path / "set", {"": 12})
+    (root / "metadata.jsonl").write_text('\n{"file_name": "0000.png", "label": "x"}\n' + '\n{"file_name": ' * 5)
+    assert "damaged (line 4: " in said(opened(root))

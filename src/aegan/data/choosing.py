@@ -153,6 +153,7 @@ class _Files:
         self.own = {name for name in images if out.layout.left.get(posixpath.dirname(name), STRAY) == STRAY}
         self.by_folder = out.layout.labels_from == SUB_FOLDERS
         self.lists: dict[str, list[str]] = {}  # of class names, by file
+        self.bad: dict[str, Sequence[int]] = {}  # lines that could not be read, by file
         self.unused: list[str] = []
 
     def read(self, files: Sequence[Entry]) -> None:
@@ -174,7 +175,9 @@ class _Files:
             try:
                 if found := class_names(file):
                     self.lists[file.name] = found
-                tables.append((file, read_table(file)))
+                table = read_table(file)
+                tables.append((file, table))
+                self.bad[file.name] = table.bad
             except (Unread, Skip) as why:
                 self.unused.append(f"{printable(file.name)} is not used: {why}")
         if len(files) > MOST_TABLES:
@@ -216,6 +219,12 @@ class _Files:
         out.title, out.labels_from = title, title if read.sheet.dataset else f"{title}, {printable(read.column)}"
         out.used |= set(read.sheet.names)
         out.notes.append(LABELS_FROM.format(out.labels_from))
+        for name in read.sheet.names:
+            if bad := self.bad.get(name):
+                which = ", ".join(map(str, bad[:3])) + (", …" if len(bad) > 3 else "")
+                out.notes.append(
+                    f"{plural(len(bad), 'line')} of {printable(name)} that can't be read: left out ({which})"
+                )
         labels = {image: label for image, label in read.labels.items() if label is not None}
         labels = self.beside_folders(labels) if self.by_folder else labels
         numbers = [label for label in labels.values() if isinstance(label, int)]
