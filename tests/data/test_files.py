@@ -281,3 +281,12 @@ def test_a_folder_of_other_data_says_how_to_use_it(tmp_path: Path, name: str, fi
     (tmp_path / "root" / name).write_bytes(b"x")
     with pytest.raises(UserError, match=fix):
         open_data(tmp_path / "root")
+
+
+def test_too_few_images_say_what_was_left_out(pictures: MakeFolder) -> None:
+    root = pictures(5)
+    for i in range(60):
+        (root / f"{i}.psd").write_bytes(b"8BPS" + bytes(40))
+    said = r"Too few to train on: 5 usable examples; skipped 60: PSD: export it as PNG \(0\.psd, .*57 more\)\.\nGive at"
+    with pytest.raises(UserError, match=said):
+        open_data(root)

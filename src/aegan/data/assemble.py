@@ -18,7 +18,7 @@ from aegan.data.inspection import Inspection
 from aegan.data.spec import Data, DataSpec, FileNames, Numbered, Split
 from aegan.data.split import duplicates, held_out
 from aegan.data.stream import Streamed
-from aegan.errors import UserError
+from aegan.errors import TooFew, UserError
 
 FEW = 1_000  # examples under which a generator tends to memorise
 FEW_OF_CLASS = 10
@@ -41,7 +41,11 @@ class Draft:
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Where the training examples and the held-out ones are."""
-        mask = held_out(self.hashes) if self.held is None else self.held
+        try:
+            mask = held_out(self.hashes) if self.held is None else self.held
+        except TooFew as why:
+            left = self.inspection.skipped_lines()[:4]  # which tells why there are so few
+            raise TooFew("; ".join([why.found, *left]), why.fix) from None
         return np.flatnonzero(~mask), np.flatnonzero(mask)
 
     def examples(self, places: np.ndarray) -> np.ndarray:

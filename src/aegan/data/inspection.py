@@ -121,10 +121,14 @@ class Inspection:
             out.append(f"{len(self.classes)} classes: {', '.join(shown)}{more}")
         if self.duplicates:
             out.append(f"{self.duplicates:,} exact duplicates")
-        reasons = list(self.skipped.items())
+        return out + self.skipped_lines() + list(self.notes)
+
+    def skipped_lines(self) -> list[str]:
+        """What was left out, for people, one reason a line."""
+        out, reasons = [], list(self.skipped.items())
         for why, each in reasons[:REASONS_SHOWN]:
             more = f", … {each.count - 3:,} more" if each.count > 3 else ""
             out.append(f"skipped {each.count:,}: {why} ({', '.join(each.names[:3])}{more})")
         if rest := reasons[REASONS_SHOWN:]:
             out.append(f"skipped {sum(each.count for _, each in rest):,} for {len(rest)} other reasons")
-        return out + list(self.notes)
+        return out
