@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from aegan.data.depth import Depth, Range, kind_of, scaled, usual, words
+from aegan.data.depth import DARK, Depth, Range, kind_of, scaled, usual, words
 from aegan.data.files import METHODS, check_directory, stamp
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
@@ -184,12 +184,14 @@ def plan(stored: Stored, given: Depth | None = None) -> ArrayPlan:
         return ArrayPlan(True, notes=(hint,) if flat else ())
     first = channels_first(shape, where)
     notes = ["channels come first in the array: they were moved last"] if first else []
-    if dtype == np.uint8:
+    if dtype == np.uint8 and not (_few_levels(stored) and _range(stored)[1]):
         return ArrayPlan(False, first, notes=tuple(notes))
     if dtype == np.bool_:
         return ArrayPlan(False, first, (0, 1), notes=("booleans are taken as black and white", *notes))
     (low, high), kind = _range(stored), kind_of(dtype)
     fixed = given.span(kind) if given else None
+    if dtype == np.uint8 and fixed and (high > fixed[1] or fixed[1] > DARK):  # not what such a scale is for
+        return ArrayPlan(False, first, notes=tuple(notes))
     span = fixed or usual((low, high), kind)
     whose = ", the scale that was given" if fixed else ""
     said = f"values from {low:g} to {high:g} ({dtype}) are taken as of the range {words(span)}{whose}"
@@ -226,7 +228,7 @@ def examples(chunk: Array, how: ArrayPlan, wanted: ImageFormat) -> tuple[Array, 
         return np.ascontiguousarray(chunk, np.float32), 0
     if how.first:
         chunk = chunk.transpose(0, 2, 3, 1)
-    if chunk.dtype != np.uint8:
+    if chunk.dtype != np.uint8 or how.span:
         chunk = scaled(chunk, how.span or (0, 255))
     if chunk.ndim == 3:
         chunk = chunk[..., None]
@@ -237,6 +239,11 @@ def examples(chunk: Array, how: ArrayPlan, wanted: ImageFormat) -> tuple[Array, 
     if wanted.channels == 4:
         return np.concatenate([with_channels(colour, 3), alpha], -1), clear
     return composite(colour, alpha, wanted.background), clear
+
+
+def _few_levels(stored: Stored) -> bool:
+    """Whether no value is above `DARK`; reads no further than to the first that is."""
+    return all(chunk.max() <= DARK for chunk in stored.rows())
 
 
 def _range(stored: Stored) -> tuple[float, float]:

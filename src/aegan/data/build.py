@@ -34,6 +34,7 @@ from aegan.data.stream import AT_ONCE, PACK, Places, Streamed, workers
 from aegan.errors import UserError
 from aegan.folders import cache_root
 
+AS_THEY_ARE = (0.0, 255.0)  # the scale of 8 bits
 HEADER = 2**18  # bytes that hold an image's size
 MOST_PIXELS_KEPT = 2**32  # bytes of decoded pixels above which shards are streamed
 PLACE_BYTES = 100  # of the index, an image: hash, place, label, name
@@ -200,9 +201,15 @@ class Tally:
         )
 
     def depth(self, given: Depth | None) -> Depth:
-        """The scale of all images of more than 8 bits: as given, else as measured."""
+        """The scale of all images of more than 8 bits, and of those of few levels: as given, else as measured."""
         found, given = self.measure.depth(), given or Depth()
-        return Depth(given.integers or found.integers, given.floats or found.floats)
+        bytes_ = given.bytes or found.bytes
+        return Depth(given.integers or found.integers, given.floats or found.floats, bytes_)
+
+    def settle(self) -> None:
+        """Once all are seen: where any image is bright, those of few levels are dark ones, and all are taken as they are."""
+        if self.modes or not self.measure.found.get("bytes", (0, 0, 0))[1]:
+            self.measure.found.pop("bytes", None)
 
     def inspection(self, wanted: ImageFormat, notes: Sequence[str]) -> Inspection:
         """What `Draft` needs."""
@@ -253,8 +260,10 @@ def _decode_all(
     kept = FileNames(*FileNames.pack(names()))  # packed: a list of a million names would weigh as much as their index
     if not len(kept):
         raise _nothing(found.skips, source)
+    tally.settle()
     scale = tally.depth(wanted.depth)
-    asked, wanted = wanted, replace(wanted, depth=scale)
+    # what waited in vain is not to wait again
+    asked, wanted = wanted, replace(wanted, depth=replace(scale, bytes=scale.bytes or AS_THEY_ARE))
     with open(raw, "r+b") as file:
         for row, one in _scaled(late, kept, places.streamed(wanted)):
             tally.add(one)
@@ -264,6 +273,7 @@ def _decode_all(
                 file.write(one.pixels.tobytes())
     labels, classes, origin, notes = _labels(found, marks if labelled else None)
     hashes = np.frombuffer(bytes(digests), np.uint8).reshape(-1, DIGEST)
+    scale = replace(scale, bytes=None if scale.bytes == AS_THEY_ARE else scale.bytes)
     inspection = replace(
         tally.inspection(asked, notes), depth=scale.as_dict(), labels_from=origin, skipped=found.skips.found()
     )

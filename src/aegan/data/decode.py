@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from aegan.data.colour import to_srgb
-from aegan.data.depth import Kind, scaled, usual
+from aegan.data.depth import DARK, Kind, scaled, usual
 from aegan.data.fit import fit, with_channels
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
@@ -29,6 +29,7 @@ Remark = Literal["converted", "unusable", "by rule", "exif", "missing", "bands"]
 
 MOST_BYTES = 128 * 2**20  # of one stored image: more is a mistake or an attack
 TOO_LARGE = f"more than {MOST_BYTES >> 20} MB"
+LOSSY = ("JPEG", "MPO")
 NO_MEMORY = "too large for this machine's memory"
 
 
@@ -59,7 +60,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Unscaled:
-    """The least and the greatest value of an image of more than 8 bits, whose scale depends on the whole set."""
+    """The least and the greatest value of an image whose scale depends on the whole set: deep, or of few levels."""
 
     kind: Kind
     low: float
@@ -99,11 +100,13 @@ def decode(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded:
     Raises:
         Skip: it can't be decoded.
     """
-    return _decoded(open_image(raw, name), wanted)
+    return _of(open_image(raw, name), wanted)[0]
 
 
 def survey(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded | Unscaled:
-    """What `decode` gives; of values of more than 8 bits for which `wanted` has no scale, their range alone."""
+    """What `decode` gives; of values of more than 8 bits, or of 8 and all of few levels, for which `wanted` has no scale,
+    their range alone.
+    """
     opened = open_image(raw, name)
     if opened.deep:
         with skipping():
@@ -111,7 +114,14 @@ def survey(raw: bytes, wanted: ImageFormat, name: str = "") -> Decoded | Unscale
             if wanted.depth is None or wanted.depth.span(numbers.kind) is None:
                 return Unscaled(numbers.kind, *numbers.ends)
         opened = open_image(raw, name)
-    return _decoded(opened, wanted)
+    elif wanted.depth is None or wanted.depth.bytes is None:
+        found, flat = _of(opened, wanted)
+        # the margin of a padded image is no part of it; where pixels are bright, so is what they were made of
+        dark = wanted.fit == "pad" or not (found.pixels[..., :3] > DARK).any()
+        if dark and (ends := _levels(opened, flat.image)):
+            return Unscaled("bytes", *ends)
+        return found
+    return _of(opened, wanted)[0]
 
 
 def decode_pixels(raw: bytes, wanted: ImageFormat, name: str = "") -> Array:
@@ -120,16 +130,25 @@ def decode_pixels(raw: bytes, wanted: ImageFormat, name: str = "") -> Array:
     return with_channels(plain, wanted.channels or 3, wanted.background)
 
 
-def _decoded(opened: Opened, wanted: ImageFormat) -> Decoded:
+def _of(opened: Opened, wanted: ImageFormat) -> tuple[Decoded, Flat]:
+    """An opened image as a model will see it, and what that was made of."""
     mode, animated, (width, height) = opened.mode, opened.animated, opened.size
     plain, flat = _shaped(opened, wanted)
     if flat.turned:
         width, height = height, width
     pixels = with_channels(plain, wanted.channels or 3, wanted.background)
     grey, one = plain.shape[2] == 1 or is_grey(plain), bool((plain == plain[0, 0]).all())
-    return Decoded(
-        pixels, content_hash(plain), width, height, mode, grey, flat.transparent, animated, one, flat.remarks
-    )
+    digest = content_hash(plain)
+    found = Decoded(pixels, digest, width, height, mode, grey, flat.transparent, animated, one, flat.remarks)
+    return found, flat
+
+
+def _levels(opened: Opened, image: Image.Image) -> tuple[int, int] | None:
+    """The least and the greatest value of an 8-bit image of few levels; None: it has more, or was compressed with loss."""
+    if opened.deep or (opened.image is not None and opened.image.format in LOSSY):
+        return None
+    bands = np.asarray(image.getextrema()).reshape(-1, 2)[:3]
+    return (int(bands.min()), int(bands.max())) if bands.max() <= DARK else None
 
 
 def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
@@ -141,6 +160,10 @@ def _shaped(opened: Opened, wanted: ImageFormat) -> tuple[Array, Flat]:
             image.draft(None, (2 * max(wanted.sides),) * 2)
         flat = flatten(opened, wanted)
         plain = flat.image
+        span = wanted.depth.bytes if wanted.depth else None
+        if span and span[1] <= DARK and (ends := _levels(opened, plain)) and ends[1] <= span[1]:
+            table = scaled(np.arange(256), span).tolist()
+            plain = plain.point(table * 3 + list(range(256)) if plain.mode == "RGBA" else table * len(plain.getbands()))
         if wanted.channels == 1 and plain.mode != "L":
             plain = plain.convert("L")
         if wanted.channels == 4 and plain.mode != "RGBA":  # before a margin comes, which is transparent

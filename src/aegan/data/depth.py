@@ -13,18 +13,21 @@ from PIL import Image
 from aegan.data.tiff import BITS, KIND, SENSE, nodata_of
 from aegan.hints import Array
 
-Kind = Literal["integers", "floats"]
+Kind = Literal["integers", "floats", "bytes"]
 Range = tuple[float, float]
 
 DEPTHS = (8, 10, 12, 14, 16)  # that cameras and scanners deliver, in whatever container
 COLOUR = ("RGB", "RGBA", "RGBX")  # Pillow's modes of 8 bits that files of 16 are opened as
+DARK = 31  # the greatest value of whole sets of masks and of few levels: as 8 bits they would be all but black
+WORDS: dict[Kind, str] = {"integers": "integer", "floats": "float", "bytes": "8-bit"}
 SLACK = 1 / 255  # share of a float range that may be overshot, as by resampling, and is clipped
 
 
 def usual(ends: Range, kind: Kind) -> Range:
     """The range that values are taken to be of, given the least and the greatest: a usual one, else their own.
 
-    Whole numbers from 0: the smallest of 8, 10, 12, 14 and 16 bits that holds them. Floats: [0, 1], [-1, 1], or, where the
+    Whole numbers from 0: up to the greatest if that is at most 31, as of masks, else the smallest of 8, 10, 12, 14 and 16
+    bits that holds them. Floats: [0, 1], [-1, 1], or, where the
     greatest is in the upper half of it, [0, 255].
 
     >>> usual((3, 4_000), "integers"), usual((0, 0.9), "floats"), usual((-0.7, 0.9), "floats")
@@ -39,6 +42,8 @@ def usual(ends: Range, kind: Kind) -> Range:
             if a - slack <= low and high <= b + slack and (b < 255 or high > 127.5):
                 return a, b
     elif low >= 0:
+        if 0 < high <= DARK:
+            return 0, high
         for bits in DEPTHS:
             if high < 2**bits:
                 return 0, 2**bits - 1
@@ -47,6 +52,8 @@ def usual(ends: Range, kind: Kind) -> Range:
 
 def kind_of(dtype: np.dtype[Any]) -> Kind:
     """Which scale values of a type need."""
+    if dtype == np.uint8:
+        return "bytes"
     return "floats" if dtype.kind == "f" else "integers"
 
 
@@ -78,19 +85,23 @@ def number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Depth:
-    """Of which range the deep values of a set are, (what becomes 0, what becomes 255); None: it has none of the kind."""
+    """Of which range the values of a set are, (what becomes 0, what becomes 255); None: it has none of the kind.
+
+    `bytes` are those of 8 bits where all are of few levels; it is meant for images that lie in it.
+    """
 
     integers: Range | None = None
     floats: Range | None = None
+    bytes: Range | None = None
 
     def span(self, kind: Kind) -> Range | None:
-        return self.integers if kind == "integers" else self.floats
+        return {"integers": self.integers, "floats": self.floats, "bytes": self.bytes}[kind]
 
     def as_dict(self) -> dict[str, list[float]]:
         """Ready for JSON.
 
         >>> Depth.from_dict(Depth(integers=(0, 4095)).as_dict())
-        Depth(integers=(0, 4095), floats=None)
+        Depth(integers=(0, 4095), floats=None, bytes=None)
         """
         return {kind: list(span) for kind, span in asdict(self).items() if span is not None}
 
@@ -129,7 +140,7 @@ class Measure:
             span = fixed or usual((low, high), kind)
             whose = "the scale that was given" if fixed else "one scale for all"
             subject = "1 image has" if n == 1 else f"{n:,} images have"
-            values = f"{kind.removesuffix('s')} values from {number(low)} to {number(high)}"
+            values = f"{WORDS[kind]} values from {number(low)} to {number(high)}"
             out.append(f"{subject} {values}: taken as of the range {words(span)}, {whose}")
         return out
 

@@ -44,8 +44,8 @@ class Inspection:
         fit, background: what is done to images of another shape, and the colour of margins and under transparent images.
         widths, heights: (least, median, greatest) of the source's images, pixels; empty for vectors.
         modes: how the source's images are stored (Pillow's mode names, or a dtype), with counts.
-        depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart; see
-            `aegan.data.depth`. Empty where there are none.
+        depth: of which range values of more than 8 bits are taken to be, "integers" and "floats" apart, and "bytes" of few
+            levels; see `aegan.data.depth`. Empty where there are none.
         classes: name of each class, with the count of its examples; empty where there are no labels.
         duplicates: examples that repeat an earlier one exactly, as the model sees them.
         skipped: what was left out, by reason.

@@ -16,7 +16,7 @@ import numpy as np
 
 from aegan.data import arrays, builtin
 from aegan.data.assemble import Draft, in_memory, inspection_of_images
-from aegan.data.build import Advance, Asked, Stream, cached, open_found
+from aegan.data.build import AS_THEY_ARE, Advance, Asked, Stream, cached, open_found
 from aegan.data.cache import key_of
 from aegan.data.choosing import ARCHIVES
 from aegan.data.decode import SUFFIXES
@@ -107,7 +107,13 @@ def open_like(source: Source, spec: DataSpec, *, progress: bool = False) -> Data
 
 def open_as(source: Source, wanted: ImageFormat, *, progress: bool = False) -> Data:
     """Data whose images are brought to a form that is already known; raises as `open_data`."""
-    return _opened(source, Asked(wanted, progress=progress))
+    data = _opened(source, Asked(wanted, progress=progress))
+    fixed = wanted.depth or Depth()
+    if wanted.size and fixed.bytes is None and data.spec.depth and data.spec.depth.bytes:
+        # a form that is known says of which range 8 bits are: what is dark in it stays dark
+        plain = replace(wanted, depth=replace(fixed, bytes=AS_THEY_ARE))
+        return _opened(source, Asked(plain, progress=progress))
+    return data
 
 
 def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | None = None) -> Data:
