@@ -290,3 +290,42 @@ def test_too_few_images_say_what_was_left_out(pictures: MakeFolder) -> None:
     said = r"Too few to train on: 5 usable examples; skipped 60: PSD: export it as PNG \(0\.psd, .*57 more\)\.\nGive at"
     with pytest.raises(UserError, match=said):
         open_data(root)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links: a system that is not Windows")
+@pytest.mark.parametrize("name", ["links", "links.npy", "links.zip"])
+def test_a_link_that_leads_nowhere(tmp_path: Path, name: str) -> None:
+    for leads in (name, "nothing"):
+        (tmp_path / name).symlink_to(leads)
+        with pytest.raises(UserError, match=rf"{name} is a link that leads nowhere \(to {leads}\)"):
+            open_data(tmp_path / name)
+        with pytest.raises(UserError):
+            open_data(tmp_path / name / "inside")
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".npy", ".npz", ".tar", ".parquet"])
+def test_a_git_lfs_pointer_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"set{suffix}"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 123456\n")
+    for source in (path, tmp_path) if suffix == ".parquet" else (path,):
+        with pytest.raises(UserError, match=r"Git LFS pointer(.|\n)*git lfs pull"):
+            open_data(source)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".zip", ".parquet"])
+def test_a_file_without_permission_is_named(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / f"x{suffix}").write_bytes(b"x")
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UserError, match=r"can't be read: Permission denied\.\nCheck its permissions"):
+        open_data(tmp_path / f"x{suffix}")
+
+
+def test_a_folder_of_one_array_an_image(tmp_path: Path) -> None:
+    for i in range(12):
+        np.save(tmp_path / f"{i}.npy", picture(i))
+    with pytest.raises(UserError, match=r"Make one array of the \.npy files.*np\.stack"):
+        open_data(tmp_path)

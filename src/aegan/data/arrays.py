@@ -20,6 +20,7 @@ from aegan.data.depth import DARK, Depth, Range, kind_of, scaled, usual, words
 from aegan.data.files import METHODS, check_directory, stamp
 from aegan.data.fit import with_channels
 from aegan.data.format import ImageFormat
+from aegan.data.formats import refuse_pointer
 from aegan.data.inspection import printable
 from aegan.data.splitnames import trains
 from aegan.errors import UserError
@@ -80,6 +81,7 @@ def from_array(array: Array, where: str = "the array") -> Stored:
 def from_npy(path: Path) -> Stored:
     """An .npy file."""
     mark = stamp(path)
+    refuse_pointer(path)
     with _reading(str(path)), open(path, "rb") as file:
         shape, fortran, dtype = _header(file, str(path))
         if (found := path.stat().st_size - file.tell()) < (due := _bytes(shape, dtype)):
@@ -330,6 +332,8 @@ def _reading(where: str) -> Iterator[None]:
     """Around reading a file: what is wrong with its format becomes a `UserError`."""
     try:
         yield
+    except PermissionError as why:
+        raise UserError(f"{where} can't be read: {why.strerror}.", "Check its permissions.") from why
     except UNREADABLE as why:
         reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
         raise UserError(f"{where} can't be read: {reason}.", "Fetch or save it again.") from why

@@ -370,6 +370,8 @@ def _nothing(skips: Skips, source: str) -> UserError:
     fix = "Name a folder of images."
     if inner and (suffix_of(source) in ARCHIVES or suffix_of(inner) in ARCHIVES - {".zip", ".tar"}):
         fix = f"Unpack {inner}, and name the folder that comes out."
+    elif sum(suffix_of(name) == ".npy" for name in names) > 1:
+        fix = "Make one array of the .npy files, and name that: np.save(FILE, np.stack([np.load(file) for file in files]))."
     elif inner:
         fix = f"To use {inner}, name that file itself."
     if needed := next((why.partition(": ")[2] for why in found if ": pip install" in why), ""):

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from aegan.data.choosing import ARCHIVES, NO_LABEL, Choice, choose, facts_of, suffix_of
 from aegan.data.decode import MOST_BYTES, SUFFIXES, Entry, Skip
+from aegan.data.formats import refuse_pointer
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
 from aegan.data.listing import EMPTY_FOLDER, UNREAD, Listed, changed, hidden, unfit
 from aegan.data.tables import may_tell
@@ -200,6 +201,7 @@ def _above(name: str) -> Iterator[str]:
 
 def check_directory(path: Path) -> None:
     """Refuses a zip archive whose list of members is too large to be read whole, before it is."""
+    refuse_pointer(path)
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - 2**16 - 22))  # the end record, behind which a comment may stand

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import io
 from contextlib import suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, features
 
 from aegan.data.inspection import printable
+from aegan.errors import UserError
 
+POINTER = b"version https://git-lfs"
 HEAD = 1_024  # bytes by which a format is recognised
 HEVC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"}
 STILL = {b"mif1", b"msf1"}  # of either kind
@@ -37,7 +39,7 @@ SIGNATURES: tuple[tuple[int, bytes | tuple[bytes, ...], str], ...] = (  # (at wh
     (8, b"CR\x02", DEVELOP),
     (0, (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\0\0\x01\xba"), FRAMES),
     (8, b"AVI ", FRAMES),
-    (0, b"version https://git-lfs", "a Git LFS pointer: fetch the files it stands for with git lfs pull"),
+    (0, POINTER, "a Git LFS pointer: fetch the files it stands for with git lfs pull"),
 )
 
 
@@ -67,6 +69,13 @@ def foreign(head: bytes, name: str = "") -> str:
     if PurePosixPath(printable(name)).suffix.lower() in RAW and head[:2] in (b"II", b"MM"):
         return DEVELOP
     return ""
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raises a `UserError` where a file is what Git LFS leaves in the place of one that it has not fetched."""
+    with open(path, "rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise UserError(f"{path} is a Git LFS pointer, not the file it stands for.", "Fetch that: git lfs pull.")
 
 
 def special(head: bytes) -> str:

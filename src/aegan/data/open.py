@@ -128,7 +128,7 @@ def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | Non
         return _builtin(source, asked, data_dir)
     _check_name(os.fspath(source))
     path = expanded(source)
-    name, shown = printable(path.resolve().stem), printable(str(path))
+    name, shown = printable(Path(os.path.realpath(path)).stem), printable(str(path))
     if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
         of_tars = given is None and all(match.lower().endswith(".tar") for match in matches)
         files = in_tars([Path(match) for match in matches]) if of_tars else in_files(matches, given)
@@ -307,6 +307,11 @@ def _no_labels(given: Any, shown: str) -> None:
 
 
 def _missing(path: Path, shown: str) -> UserError:
+    if path.is_symlink():
+        leads = printable(os.readlink(path))
+        return UserError(
+            f"{shown} is a link that leads nowhere (to {leads}).", "Mend it, or name what it was to lead to."
+        )
     if os.sep not in shown and not path.suffix:
         near = difflib.get_close_matches(shown, builtin.NAMES, n=1, cutoff=0.5)
         hint = f"Did you mean '{near[0]}'? " if near else ""

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from aegan.data.choosing import LABELS_FROM, suffix_of
 from aegan.data.decode import SUFFIXES, TOO_LARGE, Skip
 from aegan.data.files import RULES, ByteRange, Entry, Found, Skips, stamp
+from aegan.data.formats import refuse_pointer
 from aegan.data.inspection import printable
 from aegan.data.labels import label_of, label_rank, plain
 from aegan.data.layout import SPLIT
@@ -59,12 +60,15 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
     for file in files:
         try:
             key.update(as_bytes(f"{stamp(file)}\0"))
+            refuse_pointer(file)
             with pq.ParquetFile(file) as opened:
                 columns = _columns(opened, file, columns)
                 _check_groups(opened.metadata, file)
                 total += opened.metadata.num_rows
                 if columns.split and not everything:
                     splits.update(map(str, opened.read(columns=[columns.split]).column(0).to_pylist()))
+        except PermissionError as why:
+            raise UserError(f"{file} can't be read: {why.strerror}.", "Check its permissions.") from why
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(
                 f"{file} is not a whole parquet file ({first_line(why)[:200]}).", "Fetch it again."

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from aegan.data.files import unsafe
+from aegan.data.formats import foreign
 
 BLOCK = tarfile.BLOCKSIZE
 MOST_NAME = 2**16  # bytes of a long name or of a header of further facts
@@ -95,4 +96,4 @@ def _facts(raw: bytes) -> dict[str, str]:
 
 def _not_a_tar(block: bytes) -> str:
     packed = block.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd"))
-    return "compressed: shards are read in place, so unpack it" if packed else "not a tar"
+    return "compressed: shards are read in place, so unpack it" if packed else foreign(block) or "not a tar"
