@@ -214,3 +214,71 @@ def test_one_file_for_a_model(tmp_path: Path) -> None:
         read_image(tmp_path / "y.png", ImageFormat.of(32, 3))
     with pytest.raises(UserError, match=r"z\.png can't be read"):
         read_image(tmp_path / "z.png", ImageFormat.of(32, 3))
+
+
+def smooth(width: int = 80, height: int = 48) -> Image.Image:
+    """A picture as JPEG likes them."""
+    few = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"restart_marker_rows": 1}, {"optimize": True}])
+def test_a_jpeg_without_its_end_is_used_if_all_pixels_are_there(mode: str, options: dict[str, Any]) -> None:
+    raw = stored(smooth().convert(mode), "JPEG", quality=90, **options)
+    assert raw.endswith(b"\xff\xd9")
+    for cut in (1, 2):
+        assert (decode(raw[:-cut], 24).pixels == decode(raw, 24).pixels).all()
+    for cut in (*range(4, 30), 100, 200):
+        with pytest.raises(Skip, match="cut short"):
+            decode(raw[:-cut], 24)
+
+
+def test_a_progressive_jpeg_without_its_end_is_refused() -> None:
+    with pytest.raises(Skip, match="cut short"):  # the last scans may be missing, too
+        decode(stored(smooth(), "JPEG", progressive=True)[:-2], 24)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_image_of_another_kind_that_is_named_tga(kind: str) -> None:
+    raw = stored(smooth(), kind)
+    assert (decode_to(raw, ImageFormat((48, 80)), "x.tga").pixels == decode_to(raw, ImageFormat((48, 80))).pixels).all()
+    tga = decode_to(stored(smooth(), "TGA"), ImageFormat((48, 80)), "x.tga")
+    assert (tga.pixels == np.asarray(smooth())).all()
+
+
+def tiff(values: np.ndarray, **options: Any) -> bytes:
+    tifffile = pytest.importorskip("tifffile", reason="needs tifffile: pip install tifffile")
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, **options)
+    return file.getvalue()
+
+
+def test_bytes_with_a_sign_are_numbers() -> None:
+    values = np.arange(-128, 128).reshape(16, 16).astype(np.int8)
+    assert (decode(tiff(values, photometric="minisblack"), 16).pixels[..., 0].ravel() == np.arange(256)).all()
+
+
+@pytest.mark.parametrize("kind", ["grey", "planar", "floats", "associated"])
+def test_alpha_of_deep_tiffs_is_heeded(kind: str) -> None:
+    colours = 1 if kind == "grey" else 3
+    bands = np.full((16, 16, colours + 1), 65_535, np.uint16)
+    bands[..., :-1] = np.arange(256).reshape(16, 16, 1) * 257
+    bands[:8, :, -1] = 0  # hidden
+    bands[8, :, -1] = 32_768
+    options: dict[str, Any] = {"extrasamples": ["unassalpha"], "photometric": "minisblack" if colours == 1 else "rgb"}
+    options["planarconfig"] = "separate" if kind == "planar" else "contig"
+    stored_as: np.ndarray = bands
+    if kind == "planar":
+        stored_as = bands.transpose(2, 0, 1).copy()
+    elif kind == "floats":
+        stored_as = (bands / 65_535).astype(np.float32)
+    elif kind == "associated":
+        options["extrasamples"] = ["assocalpha"]
+        share = bands[..., -1:] / 65_535
+        stored_as = np.concatenate([np.rint(bands[..., :-1] * share), bands[..., -1:]], -1).astype(np.uint16)
+    one = decode(tiff(stored_as, **options), 16)
+    assert one.transparent and (one.pixels[:8] == 255).all()
+    assert (one.pixels[9:, :, 0].ravel() == np.arange(256).reshape(16, 16)[9:].ravel()).all()
+    half = np.arange(256).reshape(16, 16)[8] / 2 + 127.5
+    assert np.abs(one.pixels[8, :, 0] - half).max() <= 2

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import io
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+import numpy as np
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
-from aegan.data import formats, tiff
+from aegan.data import formats, jpeg, tiff
 from aegan.data.depth import COLOUR, Deep, is_deep, of_image, of_values
 from aegan.data.png import bare
 from aegan.hints import Array
@@ -26,6 +27,7 @@ SUFFIXES = frozenset(
      ".dds", ".tga", ".heic", ".heif", ".hif", ".jxl")
 )  # fmt: skip
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 2**30 // 12  # of one image: Pillow's own limit, 89 million
+TGA_KINDS = (1, 2, 3, 9, 10, 11)
 TOO_MANY = f"more than {MOST_PIXELS / 1e6:.0f} million pixels"
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -73,20 +75,26 @@ class Opened:
     @property
     def deep(self) -> bool:
         """Whether its values are more than 8 bits, and need a scale."""
-        return is_deep(self.image) if self.image is not None else self._wide.bits > 8
+        return is_deep(self.image) if self.image is not None else self._wide.bits > 8 or self._wide.signed
 
     @property
     def bands(self) -> bool:
         """Whether it has more bands than are used."""
         if self.image is None:
-            return self._wide.bands > 3
+            return self._wide.bands - bool(self._wide.alpha) > 3
         return (self.wide is not None and self.wide.bands > len(self.image.getbands())) or self.mode.startswith("RGBX")
 
     def load(self) -> Image.Image:
         """The decoded image of one that is not `deep`, as Pillow gives it; any exception where it is damaged."""
         if self.image is None:
-            return Image.fromarray(self._read())
-        _unlinked(self.image).load()
+            return Image.fromarray(self._read()[0])
+        try:
+            _unlinked(self.image).load()
+        except OSError as why:
+            mended = jpeg.mended(self.raw) if self.image.format == "JPEG" and "truncated" in str(why) else None
+            if mended is None:
+                raise
+            return mended
         return self.image
 
     def numbers(self) -> Deep:
@@ -97,7 +105,10 @@ class Opened:
         """
         image = self.image
         if image is None:
-            found = of_values(self._read(), self._wide.nodata)
+            values, alpha = self._read()
+            found = of_values(values, self._wide.nodata)
+            if found is not None and alpha is not None:
+                found = replace(found, alpha=alpha if found.alpha is None else np.minimum(alpha, found.alpha))
         else:
             kind = (image.format or "",)
             found = of_image(_unlinked(image), lambda: _unlinked(Image.open(io.BytesIO(self.raw), formats=kind)))
@@ -116,7 +127,7 @@ class Opened:
         assert self.wide is not None
         return self.wide
 
-    def _read(self) -> Array:
+    def _read(self) -> tuple[Array, Array | None]:
         try:
             return self._wide.read()
         except ImportError as why:
@@ -141,7 +152,7 @@ def open_image(raw: bytes, name: str = "") -> Opened:
         if special in formats.FURTHER:
             image = formats.opened(raw, special)
         else:
-            image = Image.open(io.BytesIO(plain), formats=("TGA",) if suffix == ".tga" else _formats())
+            image = Image.open(io.BytesIO(plain), formats=("TGA",) if _is_tga(raw, suffix) else _formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as why:
         raise Skip(TOO_MANY) from why
     except Exception as why:  # parsers raise anything on a broken header: struct.error, KeyError, SyntaxError, …
@@ -190,6 +201,11 @@ def _unlinked(image: Image.Image) -> Image.Image:
             for link in TiffTags.TAGS_V2_GROUPS:
                 exif.pop(link, None)
     return image
+
+
+def _is_tga(raw: bytes, suffix: str) -> bool:
+    """Whether a file is taken as TGA, which has no signature: by its name, unless its header can't be one."""
+    return suffix == ".tga" and len(raw) > 2 and raw[1] <= 1 and raw[2] in TGA_KINDS
 
 
 @functools.cache

@@ -14,6 +14,8 @@ from aegan.hints import Array
 
 # numbers of tags
 WIDTH, HEIGHT, BITS, SENSE, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 262, 274, 277, 284, 339, 42_113
+EXTRA = 338  # what bands beyond the colours are
+ASSOCIATED, UNASSOCIATED = 1, 2  # alpha by which the colours were multiplied, or not
 MOST_BANDS = 6  # that Pillow looks at
 RAW_VERSION = 50_706  # only camera RAW of the kind DNG has it
 KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats"}
@@ -30,13 +32,18 @@ class Wide:
     kind: str  # of the numbers, for people
     nodata: float | None  # the value that means none
     orientation: int  # 1 to 8, as in Exif
+    alpha: int = 0  # the last band of two or four is alpha: `ASSOCIATED` or `UNASSOCIATED`
+
+    @property
+    def signed(self) -> bool:
+        return self.kind == KINDS[2]
 
     @property
     def words(self) -> str:
         return f"a TIFF of {self.bands} band{'s' * (self.bands > 1)} of {self.bits}-bit {self.kind}"
 
-    def read(self) -> Array:
-        """The first one or three bands, (H, W) or (H, W, 3).
+    def read(self) -> tuple[Array, Array | None]:
+        """The first one or three bands, (H, W) or (H, W, 3); and alpha, uint8 (H, W), where something is transparent.
 
         Raises:
             ImportError: tifffile is missing, or imagecodecs, which it needs for this compression.
@@ -53,9 +60,27 @@ class Wide:
                 raise
             planar = page.planarconfig == 2
         if found.ndim == 2:
-            return found
+            return found, None
         found = np.moveaxis(found, 0, -1) if planar and found.shape[0] == self.bands else found
-        return np.ascontiguousarray(found[..., :3] if found.shape[-1] >= 3 else found[..., 0])
+        colours = np.ascontiguousarray(found[..., :3] if found.shape[-1] >= 3 else found[..., 0])
+        if not self.alpha or found.shape[-1] != self.bands:
+            return colours, None
+        share = _share(found[..., -1])
+        if (share == 1).all():
+            return colours, None
+        if self.alpha == ASSOCIATED:
+            by = np.where(share > 0, share, 1)
+            whole = colours / (by if colours.ndim == 2 else by[..., None])
+            if colours.dtype.kind in "ui":
+                whole = np.rint(np.clip(whole, np.iinfo(colours.dtype).min, np.iinfo(colours.dtype).max))
+            colours = whole.astype(colours.dtype)
+        return colours, np.rint(share * 255).astype(np.uint8)
+
+
+def _share(alpha: Array) -> Array:
+    """Alpha of any type as 0 to 1: of whole numbers by their type, of floats of [0, 1], or of what they reach."""
+    top = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else max(1.0, float(np.nanmax(alpha)))
+    return np.asarray(np.clip(np.nan_to_num(alpha.astype(np.float64)) / top, 0, 1))
 
 
 def wide(raw: bytes) -> Wide | None:
@@ -70,14 +95,26 @@ def wide(raw: bytes) -> Wide | None:
         bits, kind = tags.get(BITS, (1,)), tags.get(KIND, (1,))
         return Wide(
             raw, (int(tags[WIDTH]), int(tags[HEIGHT])), int(tags.get(SAMPLES, 1)), int(bits[0]),
-            KINDS.get(int(kind[0]), "numbers"), nodata_of(tags), int(tags.get(ORIENTATION, 1)),
+            KINDS.get(int(kind[0]), "numbers"), nodata_of(tags), int(tags.get(ORIENTATION, 1)), _alpha_of(tags),
         )  # fmt: skip
     except Exception:  # a damaged file makes Pillow's parser raise anything
         return None
 
 
+def _alpha_of(tags: Any) -> int:
+    """What alpha the last of two or four bands is; 0: none."""
+    extra = tags.get(EXTRA, ())
+    one = int(extra[0]) if len(extra) == 1 and tags.get(SAMPLES, 1) in (2, 4) else 0
+    return one if one in (ASSOCIATED, UNASSOCIATED) else 0
+
+
 def misread(tags: Any) -> bool:
-    """Whether Pillow opens a TIFF of these tags but gives wrong pixels: planes of 16 bits, which it reads as bytes."""
+    """Whether Pillow opens a TIFF of these tags but gives wrong pixels.
+
+    So it does with planes of 16 bits, which it reads as bytes, and with bytes that have a sign.
+    """
+    if tags.get(KIND, (1,))[0] == 2 and max(tags.get(BITS, (1,))) == 8:
+        return True
     return bool(tags.get(PLANES, 1) == 2 and tags.get(SAMPLES, 1) > 1 and max(tags.get(BITS, (1,))) > 8)
 
 
