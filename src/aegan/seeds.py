@@ -23,8 +23,13 @@ def check_seed(seed: int, count: int = 1) -> None:
         raise UserError(f"The seed {seed!r} is no whole number.", "Example: seed 0")
     if seed < 0:
         raise UserError(f"The seed {seed} is negative.", "Seeds are whole numbers from 0 to 2^63 - 1.")
-    if seed + max(count, 1) - 1 > LARGEST:
+    if seed > LARGEST:
         raise UserError(f"The seed {seed} is too large.", "Seeds are whole numbers from 0 to 2^63 - 1.")
+    if seed + count - 1 > LARGEST:
+        raise UserError(
+            f"The seed {seed} is too large for {count:,}: each has a seed of its own, from that one on.",
+            f"Seeds end at 2^63 - 1; the first may be {LARGEST - count + 1} at most.",
+        )
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -164,6 +164,12 @@ def test_images_that_cannot_be_measured(what: Callable[[], np.ndarray], message:
         evaluate(what(), real, **QUICK)
 
 
+def test_too_few_to_compare_with_are_counted_in_words(tmp_path: Path) -> None:
+    np.save(tmp_path / "few.npy", pictures(40, 6))
+    with pytest.raises(UserError, match="at least 64 items to compare with, there are "):
+        evaluate(pictures(100, 5), tmp_path / "few.npy", **QUICK)
+
+
 def test_a_collapsed_model_is_measured_and_said_to_be_collapsed(tmp_path: Path) -> None:
     found = evaluate(image_run(tmp_path, makes=np.full((300, 16, 16, 1), 7, np.uint8)), extractor="pixels")
     assert found["fd"].value is not None and "all equal" in " ".join(found.remarks)

@@ -28,7 +28,7 @@ SEARCHED = 100_000  # streamed images in which copies are looked for
 Side = Literal["samples", "reference", "baseline", "base", "back"]
 NAMES = {
     "samples": "samples",
-    "reference": "the reference",
+    "reference": "items to compare with",
     "baseline": "held-out items",
     "base": "reference items beside those that are kept aside",
     "back": "reconstructions",
