@@ -21,7 +21,7 @@ from aegan.data.split import content_hash
 from aegan.errors import UserError
 from aegan.evenly import evenly
 
-VERSION = 2  # of the layout and of how pixels are made: a change of either makes older caches stale
+VERSION = 3  # of the layout and of how pixels are made: a change of either makes older caches stale
 META = "meta.json"
 CHECKED = 2**25  # bytes of each array of items that are read again and compared with the hashes of their rows, about
 STALE = 7 * 24 * 3600  # seconds after which an unfinished folder is one that a killed run left
