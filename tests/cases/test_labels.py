@@ -214,24 +214,22 @@ def test_images_without_a_label_are_used_where_labels_are_not(tmp_path: Path, ki
     assert len(labelled(without)) == 24 and not without.inspection.skipped and not without.spec.classes
 
 
-def test_a_run_without_classes_reads_no_labels(tmp_path: Path) -> None:
-    root = tree(tmp_path / "pets", {"a": 12, "b": 12})
+def test_without_classes_no_image_is_left_out_for_want_of_one(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pets", {"a": 12, "b": 12, "": 3})
     config = RunConfig(data=str(root), size=16, classes=False)
     data = open_asked(config)
-    assert not data.spec.classes and data.train.labels is None
-    assert open_asked(RunConfig(data=str(root), size=16)).spec.classes == ("a", "b")
-    # of a run of an earlier version, which read them
-    before = open_data(str(root), size=16).fingerprint
-    assert open_asked(config, known=before).fingerprint == before
-    assert open_asked(config, known="another").fingerprint == data.fingerprint
-
-
-def test_a_comparison_without_classes_reads_no_labels(tmp_path: Path) -> None:
-    root = tree(tmp_path / "pets", {"a": 12, "b": 12})
+    assert len(data.train) + len(data.held_out) == 27 and not data.spec.classes
+    before = open_data(str(root), size=16)
+    assert len(before.train) + len(before.held_out) == 24 and before.spec.classes == ("a", "b")
+    assert open_asked(config, known=before.fingerprint).fingerprint == before.fingerprint, "a run of an earlier version"
     asked = Settings(str(root), ("gan",), steps=4, size=16)
-    assert not asked.open_data().spec.classes
-    before = open_data(str(root), size=16).fingerprint
-    assert asked.open_data(known=before).fingerprint == before, "one of an earlier version goes on"
+    assert asked.open_data().fingerprint == data.fingerprint
+    assert asked.open_data(known=before.fingerprint).fingerprint == before.fingerprint
+
+
+def test_without_classes_labels_stay_for_the_figures_that_need_them(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pets", {"a": 12, "b": 12})
+    assert open_asked(RunConfig(data=str(root), size=16, classes=False)).spec.classes == ("a", "b")
 
 
 RECORD = '{{"file_name": "{i:04}.png", "label": "{v}"}}\n'

@@ -99,13 +99,7 @@ class Settings:
 
     def open_data(self, progress: bool = False, known: str = "") -> Data:
         """The data of every trial; `known`: its fingerprint where a comparison is continued."""
-        config = self.config(self.strategies[0], 0, Path("unused"))
-        data = open_asked(config, progress=progress)
-        if known in ("", data.fingerprint):
-            return data
-        before = open_asked(config, progress=progress, known=known)
-        # with more images than they had, new trials would not be equal
-        return before if len(before.train) == len(data.train) else data
+        return open_asked(self.config(self.strategies[0], 0, Path("unused")), progress=progress, known=known)
 
     def chosen(self, name: str, spec: DataSpec, space: Space | None = None) -> dict[str, Any]:
         """The options of a strategy: sizes as the control has them, then what was set for all, then for it alone."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from aegan.data import cache, formats
 from aegan.data.assemble import Draft, from_disk, inspection_of_images, to_disk
-from aegan.data.choosing import ARCHIVES, LABELS_FROM, NO_LABEL, suffix_of
+from aegan.data.choosing import ARCHIVES, LABELS_FROM, suffix_of
 from aegan.data.decode import MOST_BYTES, NO_MEMORY, TOO_LARGE, Decoded, Skip, Unscaled, open_image, quiet, survey
 from aegan.data.depth import Depth, Measure
 from aegan.data.files import ByteRange, Entry, Found, Skips, closed_on_error
@@ -90,11 +90,8 @@ def open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
 
 
 def _open_found(found: Found, name: str, source: str, asked: Asked) -> Data:
-    if found.every and not asked.labelled:
-        more = len(found.every) - found.total
-        key = cache.key_of(found.key, "every")
-        found = replace(found, key=key, entries=found.every, total=found.total + more, likely=found.likely + more)
-        found.skips.forget(NO_LABEL)
+    if not asked.labelled:
+        found = found.unlabelled()
     if not found.total:
         raise _nothing(found.skips, source)
     wanted = asked.wanted

@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from aegan.data.cache import key_of
 from aegan.data.choosing import ARCHIVES, NO_LABEL, Choice, choose, facts_of, suffix_of
 from aegan.data.decode import MOST_BYTES, SUFFIXES, Entry, Skip
 from aegan.data.formats import refuse_pointer
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
+from aegan.data.layout import STRAY, WANTING
 from aegan.data.listing import EMPTY_FOLDER, UNREAD, Listed, changed, hidden, unfit
 from aegan.data.tables import may_tell
 from aegan.data.zipnames import zip_names
@@ -40,7 +42,7 @@ class Skips:
         if len(self._names[why]) < NAMES_KEPT:
             self._names[why].append(printable(name))
 
-    def forget(self, begins: str) -> None:
+    def forget(self, *begins: str) -> None:
         """What was left out for reasons that begin so is used after all."""
         for why in [why for why in self._counts if why.startswith(begins)]:
             del self._counts[why]
@@ -70,9 +72,18 @@ class Found:
     classes: tuple[str, ...] = ()  # names by number, where the source has them
     shards: bool = False  # the images lie in a few large files, whose name begins the names of the images
     archive: zipfile.ZipFile | None = None  # that the entries are read from
-    every: Sequence[
-        Entry
-    ] = ()  # as `entries`, with those too that were left out for want of a label; empty: there are none
+    every: Sequence[Entry] = ()  # with those too that were left out for want of a label; empty: there are none such
+
+    def unlabelled(self) -> Found:
+        """With the images, too, that were left out for want of a label."""
+        if not self.every:
+            return self
+        self.skips.forget(NO_LABEL, STRAY)
+        more = len(self.every) - self.total
+        return replace(
+            self, key=key_of(self.key, "every"), entries=self.every, total=self.total + more, likely=self.likely + more,
+            notes=[note for note in self.notes if not note.endswith(WANTING)], every=(),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +250,7 @@ def _found(found: list[Entry], skips: Skips, key: str, title: str, everything: b
             skips.add(entry.name, why)
         else:
             used.append(replace(entry, label=label))
-        if not why or why.startswith(NO_LABEL):
+        if not why or why.startswith((NO_LABEL, STRAY)):
             every.append(replace(entry, label=None))
     likely = [e for e in used if suffix_of(e.name) in SUFFIXES]
     # what the label files say counts, too: one that can't be read now may be readable at the next opening

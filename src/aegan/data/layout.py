@@ -23,6 +23,7 @@ IN_CLASSES = 2 / 3  # the share of the images that must lie in sub-folders for t
 MOST = 0.5  # the share of the images that must lie in folders named after splits for these to be splits
 DEEPEST = 12  # levels of wrapping folders
 TESTS = ("test", "validation")
+WANTING = "left out, for want of a class"
 SPLIT, BESIDE, STRAY = "of another split than train", "beside the folders of the splits", "outside the class folders"
 SUB_FOLDERS = "sub-folders"
 _IMAGES = {"images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "inputs", "input", "rgb", "originals"}
@@ -280,7 +281,7 @@ class _Deciding:
             else:
                 out.left[each] = STRAY
         if strays := sum(self.folders[each].count for each in self.live if each in out.left):
-            said = f"{plural(strays, 'image')} beside the class folders: left out, for want of a class"
+            said = f"{plural(strays, 'image')} beside the class folders: {WANTING}"
             out.about_classes.append(said)
         if both := [name for name, n in Counter(names.values()).items() if n > 1]:
             out.about_classes.append(f"{_listed(both)}: written in two Unicode forms, taken as one class")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,9 @@ from aegan.config import (
 from aegan.cores import asked_threads
 from aegan.data import Data, open_data
 from aegan.data.background import fill_their_frames
+from aegan.data.choosing import NO_LABEL
 from aegan.data.format import size_text
+from aegan.data.layout import STRAY
 from aegan.engine.extend import Extension
 from aegan.engine.loggers import chosen as chosen_loggers
 from aegan.engine.schedule import Plan
@@ -172,8 +173,8 @@ def open_asked(
 
     Args:
         source: in place of its name.
-        known: its fingerprint as it was recorded. Earlier versions read labels with `--no-classes`, too: where it is of
-            data with labels, these are opened.
+        known: its fingerprint as it was recorded. Earlier versions left out images for want of a label with
+            `--no-classes`, too: where it is of data without those, these are opened.
     """
 
     def opened(labels: bool) -> Data:
@@ -183,12 +184,15 @@ def open_asked(
             progress=progress, stream=config.stream,
         )  # fmt: skip
 
-    data = opened(config.classes)
-    if not config.classes and known not in ("", data.fingerprint):
-        with contextlib.suppress(UserError):  # it has none that can be used
-            before = opened(True)
-            return before if before.fingerprint == known else data
-    return data
+    if config.classes:
+        return opened(True)
+    # labels that are there are read even so, for the figures that need them, but no image is left out for their sake
+    try:
+        data = opened(True)
+    except UserError:  # of labels that cannot be used; any other comes again
+        return opened(False)
+    left_out = any(why.startswith((NO_LABEL, STRAY)) for why in data.inspection.skipped)
+    return opened(False) if left_out and data.fingerprint != known else data
 
 
 def check_numbers(config: RunConfig) -> None:
