@@ -177,9 +177,8 @@ def _filled(rows: Sequence[Sequence[Any]], places: Sequence[int], bad: Sequence[
 
 def _records_of(numbered: Sequence[tuple[int, str]], mark: str) -> tuple[list[tuple[int, list[str]]], list[int]]:
     """(number of its first line, cells) of each record, and the numbers of lines whose quotes are never closed."""
-    if not any(
-        line.count('"') % 2 for _, line in numbered
-    ):  # no cell goes on in the next line: all at once, as it is faster
+    # where no cell goes on in the next line, all at once is faster
+    if not any(line.count('"') % 2 for _, line in numbered):
         with suppress(csv.Error):
             rows = list(csv.reader((line for _, line in numbered), delimiter=mark, skipinitialspace=True))
             if len(rows) == len(numbered):
