@@ -110,6 +110,35 @@ def test_what_was_not_measured_did_not_fail(make_trial: Make) -> None:
     assert some["quality"].verdict == "undecided"
 
 
+def test_over_fitting_is_undecided_within_the_error_that_seeds_share(make_trial: Make) -> None:
+    """All seeds compare with the same held-out items, so that eight of eight of them say no more than one."""
+
+    def gaps(ours: float, error: float) -> Claim:
+        each = {"latent": ours, "gan": 0.0}
+        made = [make_trial(name, seed) for name in each for seed in range(8)]
+        for t in made:
+            t.figures["gap"] = {"value": each[t.strategy] - t.seed / 10, "standard_error": error}
+        return answers(made)["over-fitting"]
+
+    near = gaps(-10.0, 12.0)
+    assert near.verdict == "undecided" and near.p is None and near.comparisons[0].verdict == "undecided"
+    assert (
+        "share the training" in near.text
+        and "share the training" not in gaps(-100.0, 12.0).text
+        and gaps(-100.0, 12.0).verdict == "not supported"
+    )
+    assert gaps(100.0, 12.0).verdict == "supported"
+
+
+def test_each_strategy_answers_for_its_own_failures(make_trial: Make) -> None:
+    """Neither the default nor the control collapsed, so spread decides between them; of one that always did, failures do."""
+    low = {"recall": 0.01, "coverage": 0.01}
+    trials = both(make_trial, 8, 100.0, 200.0) + [make_trial("vae", seed, 100.0, shares=low) for seed in range(8)]
+    found = answers(trials)["stability"]
+    verdicts = {c.name: c.verdict for c in found.comparisons}
+    assert "spread" in found.claim and verdicts["vae"] == "not supported"
+
+
 def test_no_control_no_claims(make_trial: Make) -> None:
     assert claims([make_trial("latent", 0)], Quality()) == []
 

@@ -21,6 +21,7 @@ from aegan.strategies import strategies
 from aegan.text import plural, sentence, show
 
 LEVEL = 0.05
+SURE = 1.96  # standard errors
 Verdict = Literal["supported", "not supported", "undecided"]
 Cost = Callable[[Trial], float | None]  # of a trial, less is better; infinite for a failure; None where not measured
 
@@ -147,9 +148,6 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
     of = f" of '{FLAGSHIP}'" if FLAGSHIP in mine else ""
     bad = f"{sum(bool(t.bad) for t in ours)} of {len(ours)} trials{of} failed or collapsed, of '{CONTROL}' "
     bad += f"{sum(bool(t.bad) for t in theirs)} of {len(theirs)}."
-    if any(t.bad for t in (*ours, *theirs)):
-        claim = "fewer failed or collapsed trials"
-        return _answer("stability", claim, trials, mine, lambda t: 1.0 if t.bad else 0.0, bad)
     reached = {t.strategy: known(trials, [t.strategy], quality.cost_of) for t in trials}
 
     def wandering(trial: Trial) -> float | None:
@@ -159,7 +157,17 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
         centre = median(reached[trial.strategy])
         return None if math.isinf(at) or math.isinf(centre) else abs(at - centre)
 
-    return _answer("stability", "less spread between seeds", trials, mine, wandering, f"{bad} So spread decides.")
+    def cost_for(names: Sequence[str]) -> Cost:
+        """Failures where there are any, of these or of the control; else spread."""
+        failed = any(t.bad for t in trials if t.strategy in (*names, CONTROL))
+        return (lambda t: 1.0 if t.bad else 0.0) if failed else wandering
+
+    cost = cost_for(subject(mine))
+    claim, said = ("less spread between seeds", f"{bad} So spread decides.")
+    if cost is not wandering:
+        claim, said = "fewer failed or collapsed trials", bad
+    each = corrected([paired_comparison(trials, [n], cost_for([n])) for n in mine])
+    return replace(_answer("stability", claim, trials, mine, cost, said), comparisons=each)
 
 
 def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
@@ -225,7 +233,29 @@ def _over_fitting(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:
         "Fréchet distance to training data less that to held-out data (far below 0: the training set is repeated), in "
         f"the median trial: {centre(subject(mine))}, of '{CONTROL}' {centre([CONTROL])}."
     )
-    return _answer("over-fitting", claim, trials, mine, repeats, seen)
+    answer = _answer("over-fitting", claim, trials, mine, repeats, seen)
+    each = tuple(c if _apart(trials, [c.name]) else replace(c, p=None, verdict="undecided") for c in answer.comparisons)
+    if answer.verdict == "undecided" or _apart(trials, subject(mine)):
+        return replace(answer, comparisons=each)
+    found = (
+        f"{answer.found} All seeds share the training and the held-out items that are compared with, which a test over "
+        "seeds cannot see; the difference is within the error that this choice of items leaves."
+    )
+    return replace(answer, verdict="undecided", p=None, found=found, comparisons=each)
+
+
+def _apart(trials: Sequence[Trial], names: Sequence[str]) -> bool:
+    """Whether the gaps of some strategies and of the control differ by more than the error over items, which seeds share."""
+    sides = [[t for t in trials if t.strategy in some] for some in (names, [CONTROL])]
+    if any(t.failed for side in sides for t in side):
+        return True  # then failures decide
+    gaps = [[v for t in side if (v := t.value("gap")) is not None] for side in sides]
+    errors = [
+        [float(t.figures["gap"].get("standard_error") or 0.0) for t in side if "gap" in t.figures] for side in sides
+    ]
+    if not all(gaps):
+        return True
+    return abs(median(gaps[0]) - median(gaps[1])) > SURE * math.hypot(*map(median, errors))
 
 
 def _cost(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:

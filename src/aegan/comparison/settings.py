@@ -206,7 +206,7 @@ def keep(settings: Settings, fingerprint: str, folder: Path, space: str = "") ->
             raise UserError(f"{path} is damaged.", "Compare again in a new folder with --out.") from error
         for key, value in mine.items():
             if key == "options":
-                value = {n: v for n, v in value.items() if n in before["options"] or n in named}
+                value = {n: v for n, v in value.items() if n in before["options"] or n in named or not n}  # "": all
             if key not in GROWS and before.get(key) != value:
                 words = {
                     "fingerprint": "the data's contents",

@@ -32,7 +32,7 @@ def read_any(path: Path) -> list[Event]:
     try:
         if file.stat().st_size > MOST:
             raise UserError(f"{file} has over {MOST // 2**20} MB.", "Give a part of it.")
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         raise UserError(f"{file} cannot be read.", "Give a run's folder, or a log in JSON lines or CSV.") from None
     lines = json_objects(text)

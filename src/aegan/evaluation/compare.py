@@ -32,7 +32,7 @@ class Comparison:
         table = Table(
             title=f"{c['samples']:,} samples against {c['reference']:,} {real_items(first.data)} of "
             f"{first.data.get('name')}",
-            caption="intervals that overlap do not tell two results apart",
+            caption="intervals that do not overlap tell two results apart; those that do may or may not",
             title_justify="left",
             caption_justify="left",
         )

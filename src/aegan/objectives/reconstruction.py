@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aegan.collectives import all_reduce_mean
+from aegan.fp32 import in_fp32
 
 LEVELS = 3  # of a Laplacian pyramid
 
@@ -45,9 +46,10 @@ def opponent(x: Tensor, chroma: float) -> Tensor:
     """
     if chroma == 1 or x.ndim != 4 or x.shape[1] < 3:
         return x
-    axes = x.new_tensor(OPPONENT) * x.new_tensor((1.0, chroma, chroma)).unsqueeze(1)
-    colour = torch.einsum("oc,nchw->nohw", axes, x[:, :3])
-    return torch.cat((colour, x[:, 3:]), 1)
+    with in_fp32(x):  # else x and x̂ would be rounded before they are compared
+        axes = x.new_tensor(OPPONENT, dtype=torch.float32) * x.new_tensor((1.0, chroma, chroma)).float().unsqueeze(1)
+        colour = torch.einsum("oc,nchw->nohw", axes, x[:, :3].float())
+        return torch.cat((colour, x[:, 3:].float()), 1)
 
 
 def laplacian_l1(x: Tensor, y: Tensor) -> Tensor:
