@@ -139,7 +139,7 @@ def test_a_runs_own_data_stay_split(run: aegan.Run) -> None:
         assert found.counts["samples"] == found.counts["baseline"] == len(data.held_out), (
             "the count follows the baseline"
         )
-        assert "held-out items to compare with" in " ".join(found.remarks)
+        assert "real items lie outside the reference, to compare with" in " ".join(found.remarks)
 
 
 def test_of_a_run_too_a_count_that_is_asked_for_holds(run: aegan.Run) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from aegan.comparison import Results, Trial, compare
+from aegan.comparison import Results, Trial, compare, worker
 from aegan.comparison.settings import Settings, keep
 from aegan.comparison.trials import Job, run_jobs
 from aegan.errors import UserError
@@ -87,6 +91,31 @@ def test_unequal_conditions_are_refused(compared: Results, changes: dict[str, An
     assert files_of(compared.folder) == before
 
 
+def test_options_for_all_that_are_new_are_refused(tmp_path: Path) -> None:
+    asked = Settings("ring", ("gan",), steps=4)
+    keep(asked, "abc", tmp_path)
+    with pytest.raises(UserError, match="another --set"):
+        keep(dataclasses.replace(asked, options={"": {"width": 16}}), "abc", tmp_path)
+
+
+def test_a_model_of_nothing_has_diverged(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images are bytes: what is not a number is black in them, and has a distance like any other picture."""
+    monkeypatch.setattr(worker, "_finite", lambda run: False)
+    order = {
+        "config": {"data": str(folder), "strategy": "gan", "steps": 2, "size": 16, "device": "cpu"},
+        "options": {"width": 8, "critic_width": 8}, "folder": "run", "extractor": "pixels", "count": 30,
+    }  # fmt: skip
+    order["config"]["out"] = str(tmp_path / "run")
+    found = worker.run_trial(tmp_path / "run", order)
+    assert (found.status, found.reason) == ("diverged", "its weights are not finite")
+    broken = torch.nn.Linear(2, 2)
+    torch.nn.init.constant_(broken.weight, math.nan)
+    monkeypatch.undo()
+    for network, finite in ((torch.nn.Linear(2, 2), True), (broken, False)):
+        run: Any = SimpleNamespace(model=SimpleNamespace(networks={"G": network}))
+        assert worker._finite(run) == finite
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -99,6 +128,8 @@ def test_unequal_conditions_are_refused(compared: Results, changes: dict[str, An
         ({"strategies": ["gan"], "steps": 5, "classes": True}, "no classes"),
         ({"strategies": ["gan"], "steps": 5, "count": 30}, "at least 64"),
         ({"strategies": ["gan"], "steps": 5, "jobs": 0}, "--jobs"),
+        ({"strategies": ["gan"], "steps": 5, "options": {"gan": {"batch_size": 8}}}, "one size"),
+        ({"strategies": ["gan"], "steps": 5, "options": {"gan": {"n_critic": 0}}}, "at least 1"),
     ],
 )
 def test_bad_input_is_told_before_training(arguments: dict[str, Any], word: str, points: Path, tmp_path: Path) -> None:

@@ -115,6 +115,11 @@ class Settings:
         settings = self
         if self.steps is not None and self.batch_size is None:
             settings = dataclasses.replace(self, batch_size=_control(data.spec).batch_size)
+        if settings.batch_size is not None and any("batch_size" in options for options in self.options.values()):
+            raise UserError(
+                "Batches are of one size in a comparison by steps or with --batch-size; --set cannot change it.",
+                "Give --batch-size N, for all strategies.",
+            )
         for key in self.options.get("", {}):
             if not any(key in _names(name) for name in self.strategies):
                 raise UserError(f"None of the strategies has an option '{key}'.", "See: aegan strategies NAME")

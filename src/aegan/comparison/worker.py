@@ -88,13 +88,20 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         return ended("crashed", f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}")
     if "fd" in evaluation and evaluation["fd"].value is None and "finite" in evaluation["fd"].why:
         return ended("diverged", evaluation["fd"].why)
+    if not _finite(run):  # images of such a model are black, and so look finite
+        return ended("diverged", "its weights are not finite")
     trained = _trained(folder)
+    points = curve(run, data, trained["seconds"])  # before operations are counted, which moves a codebook
     return Trial(
         config.strategy, config.seed, order["folder"], "finished", **trained,
         parameters=cost.parameters(run.model), operations=_operations(run, data), peak_bytes=peak,
         figures=evaluation.as_dict()["figures"], seen=evaluation.extractor.get("seen", ""),
-        curve=curve(run, data, trained["seconds"]),
+        curve=points,
     )  # fmt: skip
+
+
+def _finite(run: Run) -> bool:
+    return all(bool(p.isfinite().all()) for net in run.model.networks.values() for p in net.parameters())
 
 
 def _operations(run: Run, data: Data) -> float | None:

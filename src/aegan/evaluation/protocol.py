@@ -230,7 +230,7 @@ def _count(subject: Subject, data: Data, split: bool, count: int | None, spare: 
     if not split or count is not None or outside >= asked or outside < LEAST:
         return asked
     remarks.append(
-        f"{outside:,} samples instead of {asked:,}: there are only {outside:,} held-out items to compare with."
+        f"{outside:,} samples instead of {asked:,}: only {outside:,} real items lie outside the reference, to compare with."
     )
     return outside
 
