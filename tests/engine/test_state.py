@@ -17,10 +17,11 @@ from torch import nn
 
 from aegan.data import Data
 from aegan.engine.loop import Interrupted
+from aegan.engine.stage_state import StageState
 from aegan.engine.state import Checkpoints, load_optimizer_state, optimizer_state
 from aegan.errors import UserError
 from aegan.files import whole_folder, write_atomically
-from aegan.strategies import strategy
+from aegan.strategies import Loss, Phase, Stage, strategy
 from aegan.tensor_files import FORMAT, digest, read_tensors, write_tensors
 
 SOME = {
@@ -29,6 +30,13 @@ SOME = {
     "none": torch.zeros(0, 2),
     "half": torch.ones(2).bfloat16(),
 }
+
+
+def test_two_phases_of_one_name_are_refused() -> None:
+    networks = {"E": nn.Linear(2, 2), "G": nn.Linear(2, 2)}
+    phases = tuple(Phase("same", (name,), lambda *_: Loss({}), 1e-3) for name in networks)
+    with pytest.raises(ValueError, match="two phases of one name"):
+        StageState.start(Stage("play", 1.0, phases), networks, torch.device("cpu"), "fp32")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

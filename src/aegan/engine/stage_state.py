@@ -65,7 +65,13 @@ class StageState:
 
     @classmethod
     def start(cls, stage: Stage, networks: Networks, device: torch.device, precision: str) -> StageState:
-        """A stage at its first step."""
+        """A stage at its first step.
+
+        Raises:
+            ValueError: two of its phases have one name, so that the weights of one would never move.
+        """
+        if len({phase.name for phase in stage.phases}) < len(stage.phases):
+            raise ValueError(f"stage '{stage.name}' has two phases of one name")
         optimizers = {
             phase.name: optimizer(phase, [p for name in phase.trains for p in networks[name].parameters()])
             for phase in stage.phases
