@@ -86,7 +86,8 @@ def results(source: Path, work: Path, folder: Path, steps: int) -> dict[str, str
             }
             found[f"{name}: figures"] = hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()[:16]
     files = [path for path in sorted((work / "cache").rglob("*.npy")) if "features" not in path.parts]
-    decoded = {f"{path.parent.name}/{path.name}": np.load(path) for path in files}
+    # by their content: the name of a cache has the version of its form
+    decoded = {f"{hashlib.sha256(path.read_bytes()).hexdigest()}/{path.name}": np.load(path) for path in files}
     found["decoded images"] = digest(decoded)
     return found
 
