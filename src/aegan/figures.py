@@ -127,15 +127,15 @@ class Evaluation:
         figures = tuple(Figure.from_dict(name, f) for name, f in rest.pop("figures").items())
         return cls(figures=figures, version=rest.pop("aegan"), remarks=tuple(rest.pop("remarks")), **rest)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """As JSON, whole or not at all."""
-        write_json(path, self.as_dict(), ensure_ascii=False)
+        write_json(Path(path), self.as_dict(), ensure_ascii=False)
 
     @classmethod
-    def read(cls, path: Path) -> Evaluation:
+    def read(cls, path: str | Path) -> Evaluation:
         """From JSON."""
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError:
             raise UserError(f"There is no {path}.", "Evaluate first: aegan evaluate") from None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

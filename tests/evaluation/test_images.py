@@ -19,7 +19,7 @@ HONESTY = ["copies", "copies_features", "authenticity", "data_copying", "gap"]
 
 def test_everything_is_written_and_read_back(tmp_path: Path) -> None:
     found = evaluate_run(image_run(tmp_path), extractor="pixels", count=100, reference=200)
-    assert Evaluation.read(tmp_path / "evaluation.json") == found
+    assert Evaluation.read(str(tmp_path / "evaluation.json")) == found
     content = json.loads((tmp_path / "evaluation.json").read_text())
     assert content["format"] == 3 and content["aegan"] and content["seed"] == 0 and "weights" in content
     assert content["counts"] == {"samples": 100, "reference": 200, "baseline": 100, "held_out": 100}
