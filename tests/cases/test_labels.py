@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aegan.comparison.settings import Settings
+from aegan.comparison.settings import Settings, keep
 from aegan.config import RunConfig
 from aegan.data import open_data
+from aegan.errors import UserError
 from aegan.runs.settings import open_asked
 
 from .making import labelled, opened, packed, said, tree
@@ -212,6 +213,7 @@ def test_images_without_a_label_are_used_where_labels_are_not(tmp_path: Path, ki
     assert len(labelled(with_labels)) == 22 and "2 no label in metadata.csv" in said(with_labels)
     without = open_data(str(path), size=16, labels=False)
     assert len(labelled(without)) == 24 and not without.inspection.skipped and not without.spec.classes
+    assert "left out" in said(with_labels) and "without a label" not in " ".join(without.inspection.notes)
 
 
 def test_without_classes_no_image_is_left_out_for_want_of_one(tmp_path: Path) -> None:
@@ -224,7 +226,11 @@ def test_without_classes_no_image_is_left_out_for_want_of_one(tmp_path: Path) ->
     assert open_asked(config, known=before.fingerprint).fingerprint == before.fingerprint, "a run of an earlier version"
     asked = Settings(str(root), ("gan",), steps=4, size=16)
     assert asked.open_data().fingerprint == data.fingerprint
-    assert asked.open_data(known=before.fingerprint).fingerprint == before.fingerprint
+    folder = tmp_path / "out"
+    folder.mkdir()
+    keep(asked, before.fingerprint, folder)
+    with pytest.raises(UserError, match="unequal conditions"):  # trials of an earlier version have fewer images
+        keep(asked, asked.open_data().fingerprint, folder)
 
 
 def test_without_classes_labels_stay_for_the_figures_that_need_them(tmp_path: Path) -> None:

@@ -132,9 +132,18 @@ def named(mine: Sequence[str]) -> str:
     return f"'{FLAGSHIP}'" if FLAGSHIP in mine else "the median autoencoder-based strategy"
 
 
-def _answer(name: str, claim: str, trials: Sequence[Trial], mine: Sequence[str], cost: Cost, seen: str) -> Claim:
+def _answer(
+    name: str,
+    claim: str,
+    trials: Sequence[Trial],
+    mine: Sequence[str],
+    cost: Cost,
+    seen: str,
+    cost_for: Callable[[Sequence[str]], Cost] | None = None,
+) -> Claim:
+    """The claim's verdict; `cost_for`: by what each strategy is compared alone, if not by `cost`."""
     d = paired_comparison(trials, subject(mine), cost)
-    each = corrected([paired_comparison(trials, [n], cost) for n in mine])
+    each = corrected([paired_comparison(trials, [n], cost_for([n]) if cost_for else cost) for n in mine])
     if not d.pairs:
         return Claim(name, claim, "undecided", None, seen, each)
     chance = f" (p = {d.p:.2g}; {plural(d.pairs, 'seed')} cannot give less than {least_p(d.pairs):.2g})"
@@ -163,11 +172,10 @@ def _stability(trials: Sequence[Trial], mine: Sequence[str], quality: Quality) -
         return (lambda t: 1.0 if t.bad else 0.0) if failed else wandering
 
     cost = cost_for(subject(mine))
-    claim, said = ("less spread between seeds", f"{bad} So spread decides.")
-    if cost is not wandering:
-        claim, said = "fewer failed or collapsed trials", bad
-    each = corrected([paired_comparison(trials, [n], cost_for([n])) for n in mine])
-    return replace(_answer("stability", claim, trials, mine, cost, said), comparisons=each)
+    claim, seen = "fewer failed or collapsed trials", bad
+    if cost is wandering:
+        claim, seen = "less spread between seeds", f"{bad} So spread decides."
+    return _answer("stability", claim, trials, mine, cost, seen, cost_for)
 
 
 def _speed(trials: Sequence[Trial], mine: Sequence[str]) -> Claim:

@@ -13,7 +13,7 @@ from rich.console import Console
 from aegan.comparison.page import page
 from aegan.comparison.results import Results
 from aegan.comparison.search import search
-from aegan.comparison.settings import Settings, keep, order, recorded
+from aegan.comparison.settings import Settings, keep, order
 from aegan.comparison.trials import Trial, run_jobs
 from aegan.config import as_plain
 from aegan.cores import usable
@@ -93,7 +93,7 @@ def compare(
 
 def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str], progress: bool) -> Results:
     """Runs the trials that have not been run, `at_once` on `devices`, and writes what they found after each."""
-    opened = asked.open_data(progress, recorded(folder))
+    opened = asked.open_data(progress)
     machine = pick_device(asked.device)
     if opened.spec.is_image:
         # one that is missing is reported before hours of training

@@ -52,11 +52,8 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     data = settings.open_data()
     start = searched(name, resolve(settings.config(name, SEED, folder), data, options).options)
-    start = {
-        k: v
-        for k, v in start.items()
-        if k not in settings.options.get(name, {}) and k not in settings.options.get("", {})
-    }
+    given = {**settings.options.get("", {}), **settings.options.get(name, {})}
+    start = {k: v for k, v in start.items() if k not in given}
     # a search that is continued asks the same questions, since the sampler is seeded and finished trials are kept
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=0))
     if start:

@@ -97,9 +97,9 @@ class Settings:
             guard="warn", early_stop="off",
         )  # fmt: skip
 
-    def open_data(self, progress: bool = False, known: str = "") -> Data:
-        """The data of every trial; `known`: its fingerprint where a comparison is continued."""
-        return open_asked(self.config(self.strategies[0], 0, Path("unused")), progress=progress, known=known)
+    def open_data(self, progress: bool = False) -> Data:
+        """The data of every trial."""
+        return open_asked(self.config(self.strategies[0], 0, Path("unused")), progress=progress)
 
     def chosen(self, name: str, spec: DataSpec, space: Space | None = None) -> dict[str, Any]:
         """The options of a strategy: sizes as the control has them, then what was set for all, then for it alone."""
@@ -179,14 +179,6 @@ def parse_options(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
             raise UserError(f"--set {pair!r} is not strategy.key=value.", "Example: --set latent.code_dim=32")
         out.setdefault(name, {})[option] = value.strip()
     return out
-
-
-def recorded(folder: Path) -> str:
-    """The fingerprint of the data in DIR/comparison.json; empty where there is none, or it is damaged."""
-    try:
-        return str(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
 
 
 def keep(settings: Settings, fingerprint: str, folder: Path, space: str = "") -> Settings:

@@ -128,7 +128,7 @@ def from_npz(path: Path) -> Stored:
     def rows() -> Iterator[Array]:
         with _reading(where), zipfile.ZipFile(path) as archive:
             if fortran:
-                yield from from_array(_small(archive, members[name], path, "images"), where).rows()
+                yield from from_array(_small(archive, members[name], path, ROWS), where).rows()
                 return
             with _opened(archive, members[name], where) as file:
                 yield from _pieces(file, shape, dtype, where)
@@ -186,13 +186,14 @@ def plan(stored: Stored, given: Depth | None = None) -> ArrayPlan:
         return ArrayPlan(True, notes=(hint,) if flat else ())
     first = channels_first(shape, where)
     notes = ["channels come first in the array: they were moved last"] if first else []
-    if dtype == np.uint8 and not (_few_levels(stored) and _range(stored)[1]):
+    if dtype == np.uint8 and not _few_levels(stored):
         return ArrayPlan(False, first, notes=tuple(notes))
     if dtype == np.bool_:
         return ArrayPlan(False, first, (0, 1), notes=("booleans are taken as black and white", *notes))
     (low, high), kind = _range(stored), kind_of(dtype)
     fixed = given.span(kind) if given else None
-    if dtype == np.uint8 and fixed and (high > fixed[1] or fixed[1] > DARK):  # not what such a scale is for
+    # all black, or not what the given scale is for
+    if dtype == np.uint8 and (not high or (fixed and (high > fixed[1] or fixed[1] > DARK))):
         return ArrayPlan(False, first, notes=tuple(notes))
     span = fixed or usual((low, high), kind)
     whose = ", the scale that was given" if fixed else ""
@@ -291,10 +292,10 @@ def _pieces(file: Any, shape: tuple[int, ...], dtype: np.dtype[Any], where: str)
         yield np.frombuffer(raw, dtype).reshape(n, *shape[1:])
 
 
-def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whose: str = "labels") -> Array:
+def _small(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, fix: str = AS_TEXT) -> Array:
     where = f"{path}, array '{Path(member.filename).stem}'"
     with _opened(archive, member, where) as file:
-        shape, _, dtype = _header(file, where, ROWS if whose == "images" else AS_TEXT)  # refuses objects by name
+        shape, _, dtype = _header(file, where, fix)  # refuses objects by name
         # numpy makes room for the shape that the header claims before it reads
         if (due := _bytes(shape, dtype)) > MOST_WHOLE:
             raise UserError(

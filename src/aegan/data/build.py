@@ -284,14 +284,14 @@ def _decode_all(
 def _labels(found: Found, marks: list[Any] | None) -> tuple[np.ndarray | None, tuple[str, ...], str, list[str]]:
     """Numbers of classes, names of these, where they are from, and notes; of what each image has for a label."""
     notes, origin = list(found.notes), found.labels_from
+    unused = [note for note in notes if note != LABELS_FROM.format(origin)]
     if marks is None:
-        return None, (), "none: left out as asked", notes
+        return None, (), "none: left out as asked", unused
     if all(mark is None for mark in marks):
         return None, (), origin, notes
     labels, classes, said = number_labels(marks, found.classes)
     if labels is None:
-        notes = [note for note in notes if note != LABELS_FROM.format(origin)]
-        origin = f"none: {said[0]}"
+        notes, origin = unused, f"none: {said[0]}"
     return labels, classes, origin, notes + list(said)
 
 

@@ -21,6 +21,7 @@ COVERED = 0.9  # the share of the images that a label file must name to be the o
 OTHERS = 1_000  # files other than images whose names are remembered, a folder
 SHOWN = 6  # label files that are named one by one
 NO_LABEL = "no label in"  # a label file; begins the reason to leave an image out
+WITHOUT = "without a label in"  # the same in a note
 LABELS_FROM = "the labels are those of {}"
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
@@ -238,7 +239,7 @@ class _Files:
                 break
         self.lists = {name: words for name, words in self.lists.items() if name not in out.used}
         if without := sum(image not in labels for image in self.own):
-            out.notes.append(f"{plural(without, 'image')} without a label in {title}: left out")
+            out.notes.append(f"{plural(without, 'image')} {WITHOUT} {title}: left out")
         if absent := len(read.absent):
             shown = ", ".join(printable(name) for name in read.absent[:3]) + (", …" if absent > 3 else "")
             out.notes.append(f"{plural(absent, 'row')} of {title} for images that are not there ({shown})")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from aegan.data.cache import key_of
-from aegan.data.choosing import ARCHIVES, NO_LABEL, Choice, choose, facts_of, suffix_of
+from aegan.data.choosing import ARCHIVES, NO_LABEL, WITHOUT, Choice, choose, facts_of, suffix_of
 from aegan.data.decode import MOST_BYTES, SUFFIXES, Entry, Skip
 from aegan.data.formats import refuse_pointer
 from aegan.data.inspection import NAMES_KEPT, Skipped, printable
@@ -82,7 +82,7 @@ class Found:
         more = len(self.every) - self.total
         return replace(
             self, key=key_of(self.key, "every"), entries=self.every, total=self.total + more, likely=self.likely + more,
-            notes=[note for note in self.notes if not note.endswith(WANTING)], every=(),
+            notes=[note for note in self.notes if WANTING not in note and WITHOUT not in note], every=(),
         )  # fmt: skip
 
 
