@@ -7,6 +7,7 @@
     units      wesnoth-1.16-data         sprites of 72×72 with transparency, the middle 64×64; no other size
     textures   openarena-081-textures    tiles of 64×64, at most 16 a texture, evenly spread (larger ones: at most 4)
     stamps     tuxpaint-stamps-default   photographs and drawings cut out, with transparency, reduced to 64×64
+    icons      (several, below)          emoji, and icons of two desktops, with transparency, reduced to 64×64
     photos     (several, below)          wallpapers, photographs and patterns: 20 crops of each at each of three scales
 
 The packages say under which licences their pictures are (GPL and others); see /usr/share/doc/PACKAGE/copyright.
@@ -19,16 +20,21 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 64  # unless asked otherwise
 TILES = 16  # of this side of one texture, lest a few large ones be most of the set
 UNITS = Path("/usr/share/games/wesnoth/1.16")
 TEXTURES = Path("/usr/share/games/openarena/baseoa/pak4-textures.pk3")
 STAMPS = Path("/usr/share/tuxpaint/stamps")
+EMOJI = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+EMOJI_SIZE, EMOJI_BOX = 109, (136, 128)  # the one size that the font holds, and a picture of it
+SYMBOLS = [range(0x2190, 0x2C00), range(0x1F000, 0x1FB00)]  # the blocks of Unicode that have emoji
+ICONS = [Path("/usr/share/icons") / name for name in ("oxygen", "Faenza")]
 WALLPAPERS = Path("/usr/share/wallpapers")  # a folder for each, with the same picture in several sizes
 BACKGROUNDS = Path("/usr/share/backgrounds")
 SCALES, CROPS = (2.5, 4.0, 6.0), 20  # shorter sides, in sides of a crop; crops at each
@@ -70,11 +76,35 @@ def stamps(side: int) -> Named:
     """The stamps, on a transparent square."""
     for path in sorted(STAMPS.rglob("*.png")):
         with Image.open(path) as image:
-            small = image.convert("RGBA")
-            small.thumbnail((side, side), Image.Resampling.LANCZOS)
-            square = Image.new("RGBA", (side, side), (255, 255, 255, 0))
-            square.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
-            yield path.stem, square
+            yield path.stem, squared(image, side)
+
+
+def squared(image: Image.Image, side: int) -> Image.Image:
+    """The whole of it in the middle of a transparent square."""
+    small = image.convert("RGBA")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    square = Image.new("RGBA", (side, side), (255, 255, 255, 0))
+    square.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
+    return square
+
+
+def icons(side: int) -> Named:
+    """Emoji in colour, then the icons of each desktop, of every size from `side` on: each by its largest."""
+    font = ImageFont.truetype(EMOJI, EMOJI_SIZE)
+    for code in chain(*SYMBOLS):
+        image = Image.new("RGBA", EMOJI_BOX, (255, 255, 255, 0))
+        ImageDraw.Draw(image).text((0, 0), chr(code), font=font, embedded_color=True)
+        if len(image.getcolors(maxcolors=image.width * image.height) or []) > 2:  # else a character that it lacks
+            yield f"{code:x}", squared(image, side)
+    for folder in ICONS:
+        largest: dict[str, tuple[int, Path]] = {}
+        for path in sorted(folder.rglob("*.png")):
+            with Image.open(path) as image:
+                if not path.is_symlink() and image.width >= max(side, largest.get(path.stem, (0,))[0] + 1):
+                    largest[path.stem] = (image.width, path)
+        for name, (_, path) in sorted(largest.items()):
+            with Image.open(path) as image:
+                yield name, squared(image, side)
 
 
 def wallpapers() -> Iterator[tuple[str, Path]]:
@@ -109,13 +139,15 @@ def photos(side: int) -> Named:
                     yield f"{name}-{scale}-{i}", crop
 
 
-SETS = {"units": units, "textures": textures, "stamps": stamps, "photos": photos}
+SETS = {"units": units, "textures": textures, "stamps": stamps, "icons": icons, "photos": photos}
 PACKAGES = [
     "plasma-workspace-wallpapers", "lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04", "ukui-wallpapers",
     "mate-backgrounds", "gnome-backgrounds",
 ]  # fmt: skip
 SOURCES = {"units": (UNITS, "wesnoth-1.16-data"), "textures": (TEXTURES, "openarena-081-textures"),
-           "stamps": (STAMPS, "tuxpaint-stamps-default"), "photos": (WALLPAPERS, " ".join(PACKAGES))}  # fmt: skip
+           "stamps": (STAMPS, "tuxpaint-stamps-default"),
+           "icons": (EMOJI, "fonts-noto-color-emoji oxygen-icon-theme faenza-icon-theme"),
+           "photos": (WALLPAPERS, " ".join(PACKAGES))}  # fmt: skip
 
 
 def make(name: str, side: int, folder: Path) -> int:
