@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import aegan
 from aegan import UserError
@@ -207,3 +209,56 @@ def test_unknown_names(points: Path, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="Did you mean"):
             aegan.fit(points, out=tmp_path / "run", steps=2, progress=False, **wrong)  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
+
+
+def test_random_numbers_of_the_caller_stay_as_they_are(
+    points: Path, vector_run: Path, trained: Path, tmp_path: Path
+) -> None:
+    def states() -> list[Any]:
+        numpy = np.random.get_state()[1].tolist()  # noqa: NPY002  the one that all programs share
+        return [torch.get_rng_state().tolist(), random.getstate(), numpy]
+
+    before = states()
+
+    def same() -> bool:
+        return states() == before
+
+    options = {"width": 8, "components": "1,2"}
+    aegan.fit(
+        points, strategy="autoencoder", out=tmp_path / "run", steps=2, device="cpu", progress=False, options=options
+    )
+    assert same(), "fit"
+    with pytest.raises(UserError):
+        aegan.fit(points, out=tmp_path / "run", progress=False)
+    assert same(), "a fit that is refused"
+    model = aegan.load(trained, device="cpu")
+    assert same(), "load"
+    model.sample(2)
+    model.reconstruct(model.sample(2))
+    assert same(), "what a model does"
+    aegan.evaluate(vector_run, metrics="fd", count=64, device="cpu")
+    assert same(), "evaluate"
+
+
+def test_a_process_trains_one_at_a_time(points: Path, tmp_path: Path) -> None:
+    found: list[str] = []
+
+    def network(spec: Any) -> torch.nn.Module:  # called by the first training, while it runs
+        def second() -> None:
+            try:
+                aegan.fit(points, out=tmp_path / "second", steps=2, progress=False)
+            except UserError as error:
+                found.append(str(error))
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        return torch.nn.Linear(2, 2)
+
+    options = {"width": 8, "code_dim": 2, "components": "1"}
+    aegan.fit(
+        points, strategy="autoencoder", out=tmp_path / "first", steps=2, device="cpu", progress=False, options=options,
+        networks={"E": network},
+    )  # fmt: skip
+    assert len(found) == 1 and "trains already" in found[0]
+    assert not (tmp_path / "second").exists()

@@ -56,6 +56,9 @@ def fit(
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
+    torch's own random generators are afterwards where they were. A process trains one run at a time: while one trains in
+    a thread, another is refused, and whoever loads a model or builds networks beside it changes what it draws.
+
     Args:
         data: a folder of images, a .zip, .npy, .npz or parquet file, a built-in name; or, in Python, a NumPy array or torch
             tensor: images (N, H, W), (N, H, W, C) or (N, C, H, W), or vectors (N, D); or a list of arrays, of PIL images or

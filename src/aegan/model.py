@@ -31,6 +31,7 @@ from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
 from aegan.seeds import Seeded, check_seed
 from aegan.strategies import Networks, Strategy, strategy
+from aegan.torch_state import kept_random
 from aegan.version import __version__
 
 
@@ -223,6 +224,7 @@ class Model:
         return Path(folder)
 
     @classmethod
+    @kept_random()  # building networks draws weights, which those of the file replace
     def read(cls, folder: Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
         """A model from its two files; `networks` are copies of those that were the user's own, which no file can hold."""
         tensors, config = read_bundle(folder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import socket
-from collections.abc import Collection, Mapping, Sequence
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from aegan.data import DataSpec
 from aegan.data.record import NAME as DATA_JSON
 from aegan.data.record import as_dict
 from aegan.engine import Engine
+from aegan.engine.device import pick_device
 from aegan.engine.log import Display
 from aegan.engine.ranks import Ranks, start
 from aegan.engine.stage_state import Counters
@@ -35,6 +37,9 @@ from aegan.runs.places import find_data
 from aegan.runs.resuming import given_settings
 from aegan.runs.settings import IN_PYTHON, RunSettings
 from aegan.strategies import Networks
+from aegan.torch_state import kept_random
+
+_training = threading.Lock()  # held while this process trains
 
 
 def train(
@@ -63,7 +68,7 @@ def train(
         given: names of the settings in `config` that were asked for; default: those that are not at their defaults.
 
     Raises:
-        UserError: a setting cannot be used, or another process trains in this folder.
+        UserError: a setting cannot be used, another process trains in this folder, or this process trains already.
     """
     given = given_settings(config) if given is None else given
     if networks:
@@ -74,13 +79,29 @@ def train(
     progress = not display.console.quiet
     asked = TrainingRequest(config, options, source, resume, repeat, networks, init, given, progress)
     with contextlib.ExitStack() as held:
+        held.enter_context(_alone())
         held.enter_context(at_most(asked_threads(config.threads)))
         return _train(asked, evaluate, display, held)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Refuses a second training in this process, as from another thread."""
+    if not _training.acquire(blocking=False):
+        raise UserError(
+            "This process trains already, and both trainings would draw from torch's one random generator.",
+            "Train one after the other, or each in a process of its own.",
+        )
+    try:
+        yield
+    finally:
+        _training.release()
 
 
 def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: contextlib.ExitStack) -> Run:
     """`train`, while `held` holds the run's lock."""
     ranks = start(asked.config.device)
+    held.enter_context(kept_random(ranks.device or pick_device(asked.config.device)))
     begun = _decide_together(asked, ranks, display, held)
     settings, data, go_on = begun.settings, begun.data, begun.go_on
     folder = Path(settings.run.out or "")

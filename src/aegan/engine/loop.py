@@ -42,6 +42,7 @@ from aegan.jsonl import read_log
 from aegan.networks import use_networks
 from aegan.signals import Interrupted, Stop
 from aegan.strategies import Clock, Fit, Loss, Networks, Phase, Stage, Strategy
+from aegan.torch_state import seed_random
 
 
 class Engine:
@@ -119,7 +120,7 @@ class Engine:
 
     def _build(self, own: Networks | None, initial: Callable[[Networks, DataSpec], dict[str, Any]] | None) -> None:
         """The networks before the first step."""
-        torch.manual_seed(self.config.seed)
+        seed_random(self.config.seed, self.device)
         built = self.strategy.build(self.spec)
         if own:
             s = self.strategy

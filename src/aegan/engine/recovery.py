@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from aegan import events
 from aegan.doctor.care import Change, diagnose_tick
 from aegan.engine.finite import FiniteCheck
@@ -14,6 +12,7 @@ from aegan.engine.schedule import Plan
 from aegan.engine.stage_state import StageState, State
 from aegan.errors import Diverged
 from aegan.jsonl import read_log
+from aegan.torch_state import seed_random
 
 if TYPE_CHECKING:
     from aegan.engine.loop import Engine
@@ -91,7 +90,7 @@ def _roll_back(engine: Engine, run: StageState, state: State, change: Change) ->
     c.rollbacks, c.parts = at.rollbacks + 1, at.parts
     c.rate_scale = at.rate_scale / (2 if change.what == "rates" else 1)
     c.critic_scale = at.critic_scale / (2 if change.what == "critic" else 1)
-    torch.manual_seed(engine.config.seed + 1000 * c.rollbacks)
+    seed_random(engine.config.seed + 1000 * c.rollbacks, engine.device)
     engine.log.write(events.Guard(name, c.step, "rollback", change.why, at.step, c.rate_scale, c.critic_scale))
     rates = f"rates × {c.rate_scale:g}" if change.what == "rates" else f"the critic's rates × {c.critic_scale:g}"
     engine.display.say(f"{name}: {change.why} at step {at.step}; back to step {c.step} with {rates}")

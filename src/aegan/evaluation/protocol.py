@@ -38,6 +38,7 @@ from aegan.metrics import MissingExtractor
 from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
 from aegan.seeds import check_seed
+from aegan.torch_state import kept_random
 from aegan.version import __version__
 
 COUNT, REFERENCE = 2000, 10_000
@@ -103,9 +104,10 @@ def evaluate(
         raise UserError("An evaluation needs a count and a reference of at least 1.")
     check_seed(seed)
     check_seed(seed * SPAN, SPAN)
-    device = str(pick_device(device))
+    computes = pick_device(device)
+    device = str(computes)
     subject, data, split, remarks = open_sides(images, against, size, checkpoint, device, progress)
-    with _steps(progress) as step:
+    with kept_random(computes), _steps(progress) as step:
         task = _prepare(subject, data, split, count, reference, seed, device, step)
         task.remarks[:0] = remarks
         if data.spec.is_image:

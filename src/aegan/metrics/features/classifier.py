@@ -29,6 +29,7 @@ from aegan.metrics.features._base import (
     register,
 )
 from aegan.metrics.features._kept import fit, hash_of, kept
+from aegan.torch_state import kept_random, seed_random
 
 if TYPE_CHECKING:
     from aegan.data import Data
@@ -146,8 +147,8 @@ def _network(channels: int, classes: int) -> nn.Sequential:
     def block(a: int, b: int, size: int, stride: int) -> list[nn.Module]:
         return [nn.Conv2d(a, b, size, stride=stride, padding=size // 2, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+    with kept_random():
+        seed_random(SEED)
         return nn.Sequential(
             *block(channels, 32, 5, 1),
             nn.MaxPool2d(2, ceil_mode=True),

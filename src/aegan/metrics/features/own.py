@@ -30,6 +30,7 @@ from aegan.metrics.features._base import (
 from aegan.metrics.features._kept import fit, hash_of, kept
 from aegan.networks.eyes import EMBEDDED, ContrastEyes
 from aegan.objectives.views import nt_xent, view
+from aegan.torch_state import kept_random, seed_random
 
 if TYPE_CHECKING:
     from aegan.data import Data
@@ -87,8 +88,9 @@ def own(data: Data, *, device: str = "cpu", progress: Progress | None = None) ->
     def shown(index: np.ndarray | slice) -> Tensor:
         return on_device(with_channels(images[index], shape[0], background), device)
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
+    where = torch.device(device)
+    with kept_random(where):
+        seed_random(SEED, where)
         net = Standardised(shape)
         kept(
             "own",
