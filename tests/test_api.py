@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -262,3 +264,41 @@ def test_a_process_trains_one_at_a_time(points: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert len(found) == 1 and "trains already" in found[0]
     assert not (tmp_path / "second").exists()
+
+
+@contextlib.contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [torch.no_grad, torch.inference_mode, lambda: _default_dtype(torch.float64), lambda: torch.device("meta")],
+    ids=["no_grad", "inference_mode", "float64", "default_device"],
+)
+def test_what_the_caller_has_set_in_torch_changes_nothing(
+    around: Any, points: Path, vector_run: Path, tmp_path: Path, seed: int
+) -> None:
+    x, options = np.load(points), {"width": 8, "components": "1,2"}
+    usual = aegan.load(vector_run, device="cpu").reconstruct(x)
+    with around():
+        dtype = torch.get_default_dtype()
+        again = aegan.fit(
+            points,
+            strategy="autoencoder",
+            out=tmp_path / "run",
+            steps=20,
+            device="cpu",
+            progress=False,
+            options=options,
+            seed=seed,
+        ).model
+        assert np.array_equal(again.reconstruct(x), usual)
+        assert again.sample(3).dtype == np.float32 and again.interpolate(1, 2).shape == (2, 2)
+        assert len(again.score(x)["reconstruction"]) == len(x)
+        assert aegan.evaluate(again, x, metrics="fd", count=64, device="cpu").figures
+        assert torch.get_default_dtype() == dtype

@@ -31,7 +31,7 @@ from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
 from aegan.seeds import Seeded, check_seed
 from aegan.strategies import Networks, Strategy, strategy
-from aegan.torch_state import kept_random
+from aegan.torch_state import kept_random, usual_torch
 from aegan.version import __version__
 
 
@@ -68,6 +68,7 @@ class Model:
         """What the strategy can do, of: sample, encode, decode, score."""
         return frozenset(self.strategy.capabilities)
 
+    @usual_torch()
     def sample(
         self,
         n: int | None = None,
@@ -112,6 +113,7 @@ class Model:
         with autocast(self.device, "fp32" if self.spec.is_vector else pick_precision("auto", self.device)):
             return self._items(self._batched(len(chosen), make, batch_size))
 
+    @usual_torch()
     def encode(self, items: Array, *, batch_size: int | None = None) -> Array:
         """Codes, float32 (N, d) or (N, c, h, w), of examples as `sample` returns them."""
         self._can("encode")
@@ -124,6 +126,7 @@ class Model:
 
         return np.concatenate([t.float().numpy() for t in self._batched(len(items), make, batch_size)])
 
+    @usual_torch()
     def decode(self, codes: Array, *, batch_size: int | None = None) -> Array:
         """Examples of codes as `encode` returns them."""
         self._can("decode")
@@ -134,6 +137,7 @@ class Model:
 
         return self._items(self._batched(len(codes), make, batch_size))
 
+    @usual_torch()
     def reconstruct(self, items: Array, *, batch_size: int | None = None) -> Array:
         """Examples through their codes and back."""
         self._can("encode", "decode")
@@ -142,6 +146,7 @@ class Model:
         ]
         return np.concatenate(parts) if parts else self.decode(self.encode(items))
 
+    @usual_torch()
     def score(self, items: Array, *, batch_size: int | None = None) -> dict[str, Array]:
         """How unusual examples are to the model, float32 (N,) by name; larger is more unusual.
 
@@ -161,6 +166,7 @@ class Model:
                 parts.append({k: v.float().cpu().numpy() for k, v in found.items()})
         return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
 
+    @usual_torch()
     def interpolate(
         self,
         rows: int = 8,
@@ -224,6 +230,7 @@ class Model:
         return Path(folder)
 
     @classmethod
+    @usual_torch()
     @kept_random()  # building networks draws weights, which those of the file replace
     def read(cls, folder: Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
         """A model from its two files; `networks` are copies of those that were the user's own, which no file can hold."""

@@ -1,13 +1,34 @@
-"""What torch keeps for the whole process: afterwards as the caller had it."""
+"""What torch keeps for the whole process: inside as this package needs it, afterwards as the caller had it."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 CPU = torch.device("cpu")
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """Tensors are float32, on the CPU and with gradients where nothing else is said, whatever the caller has set.
+
+    >>> with torch.inference_mode(), usual_torch():
+    ...     torch.ones(1, requires_grad=True).square().requires_grad
+    True
+    """
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    with contextlib.ExitStack() as held:
+        held.enter_context(torch.inference_mode(False))
+        held.enter_context(torch.enable_grad())
+        if dtype != torch.float32:
+            held.callback(torch.set_default_dtype, dtype)
+            torch.set_default_dtype(torch.float32)
+        if device != CPU:  # the context costs a little at each call of torch
+            held.enter_context(CPU)
+        yield
 
 
 @contextmanager

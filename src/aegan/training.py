@@ -37,7 +37,7 @@ from aegan.runs.places import find_data
 from aegan.runs.resuming import given_settings
 from aegan.runs.settings import IN_PYTHON, RunSettings
 from aegan.strategies import Networks
-from aegan.torch_state import kept_random
+from aegan.torch_state import kept_random, usual_torch
 
 _training = threading.Lock()  # held while this process trains
 
@@ -80,6 +80,7 @@ def train(
     asked = TrainingRequest(config, options, source, resume, repeat, networks, init, given, progress)
     with contextlib.ExitStack() as held:
         held.enter_context(_alone())
+        held.enter_context(usual_torch())
         held.enter_context(at_most(asked_threads(config.threads)))
         return _train(asked, evaluate, display, held)
 

@@ -38,7 +38,7 @@ from aegan.metrics import MissingExtractor
 from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
 from aegan.seeds import check_seed
-from aegan.torch_state import kept_random
+from aegan.torch_state import kept_random, usual_torch
 from aegan.version import __version__
 
 COUNT, REFERENCE = 2000, 10_000
@@ -58,6 +58,7 @@ RENAMED = {"honesty": "memorisation"}  # names of earlier releases
 USUAL = ("modes", "fd", "reconstruction", "kd", "prdc", "memorisation")  # the others train something first
 
 
+@usual_torch()
 def evaluate(
     images: Source,
     against: Source | None = None,
