@@ -21,6 +21,7 @@ from aegan.networks import Own
 from aegan.notebook import NotebookDisplay, in_notebook
 from aegan.runs.folder import Run
 from aegan.runs.resuming import given_settings
+from aegan.seeds import check_seed
 from aegan.training import train
 
 
@@ -101,7 +102,7 @@ def fit(
     source = str(data) if isinstance(data, str | os.PathLike) else data
     config = RunConfig(
         data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
-        minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=seed,
+        minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=check_seed(seed),
         preset=preset, batch_size=batch_size, device=device, fit=fit,
         background=written_colour(background), transparent=transparent, grey=grey, mirror=mirror,
         precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ Everything goes in and comes out as numpy arrays: images uint8 (N, H, W, C), vec
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,13 @@ from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.engine.state import prefixed, under
-from aegan.errors import UserError, unknown
+from aegan.errors import UserError
 from aegan.hints import Array
 from aegan.migrate import migrated_options
-from aegan.names import printable
+from aegan.model_inputs import Examples, as_classes, as_codes, as_examples
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
-from aegan.seeds import Seeded, check_seed
+from aegan.seeds import Seeded, check_seed, whole_number
 from aegan.strategies import Networks, Strategy, strategy
 from aegan.torch_state import kept_random, usual_torch
 from aegan.version import __version__
@@ -75,7 +75,7 @@ class Model:
         *,
         seed: int = 0,
         seeds: Sequence[int] | None = None,
-        label: str | int | Sequence[int] | None = None,
+        label: str | int | Sequence[str | int] | Array | None = None,
         truncation: float = 1.0,
         batch_size: int | None = None,
     ) -> Array:
@@ -88,7 +88,7 @@ class Model:
             n: how many; with `seeds`, as many as those.
             seed: the first one's.
             seeds: one for each example, in place of `n` and `seed`; any whole numbers from 0 to 2^63 - 1, in any order.
-            label: a class name or index for all, or one index for each; None draws classes as often as the data has them.
+            label: a class name or index for all, or one of them for each; None draws classes as often as the data has them.
             truncation: in (0, 1]; less than 1 trades diversity for typicality.
             batch_size: how many are computed at once; None: 500, of images above 64×64 fewer.
 
@@ -114,10 +114,17 @@ class Model:
             return self._items(self._batched(len(chosen), make, batch_size))
 
     @usual_torch()
-    def encode(self, items: Array, *, batch_size: int | None = None) -> Array:
-        """Codes, float32 (N, d) or (N, c, h, w), of examples as `sample` returns them."""
+    def encode(self, items: Examples, *, batch_size: int | None = None) -> Array:
+        """Codes, float32 (N, d) or (N, c, h, w), of examples as `sample` returns them.
+
+        PIL images, one or a list, of any size and mode are brought to that form as training images are; so in `score`,
+        `reconstruct` and `interpolate`.
+
+        Raises:
+            UserError: examples of another form, or vectors that are not finite.
+        """
         self._can("encode")
-        self._fits(items)
+        items = as_examples(items, self.spec)
         if not len(items):
             return self.encode(np.zeros((1, *items.shape[1:]), items.dtype))[:0]
 
@@ -130,24 +137,26 @@ class Model:
     def decode(self, codes: Array, *, batch_size: int | None = None) -> Array:
         """Examples of codes as `encode` returns them."""
         self._can("decode")
+        return self._decoded(as_codes(codes), batch_size)
+
+    def _decoded(self, codes: Array, batch_size: int | None = None) -> Array:
+        """`decode` of codes of this model's own, which need not be checked."""
 
         def make(part: slice) -> Tensor:
-            z = torch.as_tensor(np.asarray(codes[part], np.float32), device=self.device)
-            return self.strategy.decode(self.networks, z)
+            return self.strategy.decode(self.networks, torch.as_tensor(codes[part], device=self.device))
 
         return self._items(self._batched(len(codes), make, batch_size))
 
     @usual_torch()
-    def reconstruct(self, items: Array, *, batch_size: int | None = None) -> Array:
+    def reconstruct(self, items: Examples, *, batch_size: int | None = None) -> Array:
         """Examples through their codes and back."""
         self._can("encode", "decode")
-        parts = [
-            self.decode(self.encode(items[part]), batch_size=batch_size) for part in self._parts(len(items), batch_size)
-        ]
-        return np.concatenate(parts) if parts else self.decode(self.encode(items))
+        items = as_examples(items, self.spec)
+        parts = [self._decoded(self.encode(items[part]), batch_size) for part in self._parts(len(items), batch_size)]
+        return np.concatenate(parts) if parts else self._decoded(self.encode(items))
 
     @usual_torch()
-    def score(self, items: Array, *, batch_size: int | None = None) -> dict[str, Array]:
+    def score(self, items: Examples, *, batch_size: int | None = None) -> dict[str, Array]:
         """How unusual examples are to the model, float32 (N,) by name; larger is more unusual.
 
         Returns:
@@ -156,7 +165,7 @@ class Model:
             density: −log p of the code, in nats a number of it; only where the strategy has a density of codes.
         """
         self._can("score")
-        self._fits(items)
+        items = as_examples(items, self.spec)
         if not len(items):
             return {k: v[:0] for k, v in self.score(np.zeros((1, *items.shape[1:]), items.dtype)).items()}
         parts = []
@@ -174,8 +183,8 @@ class Model:
         *,
         seed: int = 0,
         seeds: Sequence[int] | None = None,
-        start: Array | None = None,
-        end: Array | None = None,
+        start: Examples | None = None,
+        end: Examples | None = None,
     ) -> Array:
         """Straight walks between codes.
 
@@ -190,10 +199,11 @@ class Model:
             rows * steps examples, row by row.
         """
         self._can("encode", "decode")
+        rows, steps = whole_number(rows, "The number of walks"), whole_number(steps, "The number of steps")
         if seeds is not None:
-            if len(seeds) < 2:
-                raise UserError("A walk needs at least two seeds.", "Example: 1,5,9")
             ends = self.sample(seeds=seeds)
+            if len(ends) < 2:
+                raise UserError("A walk needs at least two seeds.", "Example: 1,5,9")
             start, end = ends[:-1], ends[1:]
         elif (start is None) != (end is None):
             raise UserError("A walk between examples needs both ends.", "Give start and end.")
@@ -201,9 +211,11 @@ class Model:
             ends = self.sample(2 * rows, seed=seed)
             start, end = ends[:rows], ends[rows:]
         a, b = self.encode(start), self.encode(end)
+        if len(a) != len(b):
+            raise UserError(f"A walk needs both ends: there are {len(a)} starts and {len(b)} ends.")
         t = np.linspace(0, 1, steps, dtype=np.float32).reshape(1, steps, *(1,) * (a.ndim - 1))
         codes = a[:, None] * (1 - t) + b[:, None] * t
-        return self.decode(codes.reshape(-1, *a.shape[1:]))
+        return self._decoded(codes.reshape(-1, *a.shape[1:]))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -285,40 +297,18 @@ class Model:
                     "Strategies with an encoder can; see `aegan strategies`.",
                 )
 
-    def _fits(self, items: Array) -> None:
-        spec = self.spec
-        wanted = (*spec.shape[1:], spec.shape[0]) if spec.is_image else spec.shape
-        if tuple(items.shape[1:]) != wanted or (spec.is_image and items.dtype != np.uint8):
-            raise UserError(
-                f"This model takes {'uint8 ' if spec.is_image else ''}{('N', *wanted)}, got {items.dtype} {items.shape}.",
-                "aegan.data.open_like(images, model.spec) converts.",
-            )
-
-    def _labels(self, n: int, label: str | int | Sequence[int] | None) -> Tensor | None:
-        if label is None:
-            return None
-        if not self.spec.classes:
-            raise UserError("This model was trained without classes, so it cannot sample one.", "Leave the class out.")
-        if isinstance(label, str):
-            # as stray bytes of folders' names are kept
-            label = label if label in self.spec.classes else printable(label)
-            if label not in self.spec.classes:
-                raise unknown("class", label, self.spec.classes)
-            label = self.spec.classes.index(label)
-        y = torch.as_tensor(label)
-        if y.ndim == 0:
-            y = y.expand(n)
-        if y.shape != (n,) or bool(((y < 0) | (y >= len(self.spec.classes))).any()):
-            known = ", ".join(f"{i} {name}" for i, name in enumerate(self.spec.classes[:20]))
-            raise UserError(
-                f"Classes are numbered from 0 to {len(self.spec.classes) - 1}: one for all, or one each.",
-                f"Known: {known}.",
-            )
-        return y.long().to(self.device)
+    def _labels(self, n: int, label: Any) -> Tensor | None:
+        return (
+            None
+            if label is None
+            else torch.tensor(as_classes(label, n, self.spec.classes), dtype=torch.long, device=self.device)
+        )
 
     def _parts(self, n: int, batch_size: int | None) -> Iterator[slice]:
         """The places of n examples, so many at once; None: as the memory of their pixels allows."""
-        size = self.spec.at_once if batch_size is None else batch_size
+        size = self.spec.at_once if batch_size is None else whole_number(batch_size, "The batch size")
+        if size < 1:
+            raise UserError(f"A batch size of {size} computes nothing.", "Leave it out, or give 1 or more.")
         return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
     def _batched(self, n: int, make: Callable[[slice], Tensor], batch_size: int | None) -> Iterator[Tensor]:
@@ -339,16 +329,19 @@ class Model:
 def _chosen(n: int | None, seed: int, seeds: Sequence[int] | None) -> Sequence[int]:
     """The seed of each example."""
     if seeds is None:
-        if n is None or n < 0:
-            what = "How many examples to draw was not said." if n is None else f"{n} examples cannot be drawn."
-            raise UserError(what)
-        check_seed(seed, n)
+        if n is None:
+            raise UserError("How many examples to draw was not said.")
+        n = whole_number(n, "The count")
+        if n < 0:
+            raise UserError(f"{n} examples cannot be drawn.")
+        seed = check_seed(seed, n)
         return range(seed, seed + n)
-    if n is not None and n != len(seeds):
-        raise UserError(f"There are {len(seeds)} seeds for {n} examples.", "Leave n out: each seed gives one.")
-    for one in seeds:
-        check_seed(one)
-    return [int(one) for one in seeds]
+    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+        raise UserError("`seeds` is a list of whole numbers, one for each example.", "The first of n: seed=0")
+    chosen = [check_seed(one) for one in seeds]
+    if n is not None and n != len(chosen):
+        raise UserError(f"There are {len(chosen)} seeds for {n} examples.", "Leave n out: each seed gives one.")
+    return chosen
 
 
 def write_model(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -17,10 +19,30 @@ LARGEST = 2**63 - 1
 MOST = 1_000_000  # seeds in one list
 
 
-def check_seed(seed: int, count: int = 1) -> None:
-    """Refuses a first seed of `count` that is no whole number from 0 to 2^63 - 1, or whose last would be larger."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise UserError(f"The seed {seed!r} is no whole number.", "Example: seed 0")
+def whole_number(value: Any, what: str, fix: str = "") -> int:
+    """Python's own integer of one of any library.
+
+    >>> whole_number(np.uint8(200), "n") + 100
+    300
+
+    Raises:
+        UserError: it is none; `what` is its name in the message, `fix` what to do.
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        # an array of several numbers raises
+        with contextlib.suppress(TypeError, ValueError):
+            return operator.index(value)
+    shown = repr(value) if isinstance(value, bool | float | str | None) else f"of type {type(value).__name__}"
+    raise UserError(f"{what} {shown} is no whole number.", fix)
+
+
+def check_seed(seed: int, count: int = 1) -> int:
+    """A first seed of `count`, as Python's own integer.
+
+    Raises:
+        UserError: it is no whole number from 0 to 2^63 - 1, or the last would be larger.
+    """
+    seed = whole_number(seed, "The seed", "Example: seed=0; of several: seeds=[5, 9, 2]")
     if seed < 0:
         raise UserError(f"The seed {seed} is negative.", "Seeds are whole numbers from 0 to 2^63 - 1.")
     if seed > LARGEST:
@@ -30,6 +52,7 @@ def check_seed(seed: int, count: int = 1) -> None:
             f"The seed {seed} is too large for {count:,}: each has a seed of its own, from that one on.",
             f"Seeds end at 2^63 - 1; the first may be {LARGEST - count + 1} at most.",
         )
+    return seed
 
 
 def parse_seeds(text: str) -> list[int]:

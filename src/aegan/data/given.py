@@ -180,7 +180,7 @@ def _images(images: Sequence[Image.Image], labels: Sequence[Label | None], notes
             digest.update(image.info.get("icc_profile") or b"")
         except Exception as why:  # an image that was opened from a file is read only now: anything may be raised
             raise UserError(f"Place {i} of the list is an image that can't be read: {why}.", "Leave it out.") from why
-        entries.append(Entry(str(i), partial(_as_file, image), label))
+        entries.append(Entry(str(i), partial(as_file, image), label))
     return _found(entries, f"images-{digest.hexdigest()}", notes)
 
 
@@ -190,7 +190,7 @@ def _found(entries: list[Entry], key: str, notes: list[str]) -> Found:
     return Found(key, entries, spread(entries), len(entries), len(entries), Skips(), notes, origin)
 
 
-def _as_file(image: Image.Image, most: int) -> bytes:
+def as_file(image: Image.Image, most: int) -> bytes:
     """What a file would hold of an image of Python's, without loss: so it goes the way of all files."""
     exif = Image.Exif()
     if (orientation := exif_orientation(image)) > 1:

@@ -103,7 +103,7 @@ def evaluate(
     wanted, asked = _metrics(metrics)
     if (count is not None and count < 1) or (reference is not None and reference < 1):
         raise UserError("An evaluation needs a count and a reference of at least 1.")
-    check_seed(seed)
+    seed = check_seed(seed)
     check_seed(seed * SPAN, SPAN)
     computes = pick_device(device)
     device = str(computes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from aegan.errors import UserError
 from aegan.hints import Array
 from aegan.model import Model
 
@@ -24,10 +25,16 @@ def combined(scores: Mapping[str, Array], reference: Mapping[str, Array] | None 
         reference: the scores of usual examples (M,), by the same names; None: `scores` themselves, which then should hold
             few unusual ones.
 
+    Raises:
+        UserError: a score is not finite.
+
     >>> [f"{v:.2f}" for v in combined({"density": np.array([1.0, 2.0, 3.0, 2.0, 12.0])})]
     ['-0.67', '0.00', '0.67', '0.00', '6.74']
     """
     parts = []
+    for name, values in [*scores.items(), *(reference or {}).items()]:
+        if not np.isfinite(values).all():
+            raise UserError(f"The scores '{name}' hold NaN or infinity.", "Leave such examples out.")
     for name, values in scores.items():
         usual = _level(name, values if reference is None else reference[name])
         median = np.median(usual)
