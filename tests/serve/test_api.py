@@ -273,14 +273,21 @@ class Slow:
         self.go = threading.Event()
 
     def about(self) -> dict[str, Any]:
+        shape = {"shape": [3, 16, 16], "code_shape": [4], "classes": [], "capabilities": ["sample"]}
+        return {"strategy": "gan", "data": None, "trained_on": 1, "device": "cpu", **shape}
+
+    def code(self, _: Any) -> Any:
         self.go.wait(20)
         raise ValueError("secret")
 
 
-def asked(app: Any, count: int, then: Any) -> list[tuple[int, dict[str, Any], dict[str, str]]]:
-    """GET /api/model so many times at once, straight through ASGI; `then` is called while they wait."""
+Answer = tuple[int, dict[str, Any], dict[str, str]]
 
-    async def one() -> tuple[int, dict[str, Any], dict[str, str]]:
+
+def asked(app: Any, count: int, then: Any, last: str = "/api/directions") -> list[Answer]:
+    """GET /api/directions so many times at once, straight through ASGI, the last time `last`; `then` is called meanwhile."""
+
+    async def one(path: str = "/api/directions") -> Answer:
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -291,7 +298,7 @@ def asked(app: Any, count: int, then: Any) -> list[tuple[int, dict[str, Any], di
 
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-            "path": "/api/model", "raw_path": b"/api/model", "query_string": b"", "root_path": "",
+            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
             "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
         }  # fmt: skip
         with contextlib.suppress(ValueError):  # answered with 500, then raised for the server's log
@@ -300,7 +307,9 @@ def asked(app: Any, count: int, then: Any) -> list[tuple[int, dict[str, Any], di
         return sent[0]["status"], json.loads(b"".join(m.get("body", b"") for m in sent[1:])), heads
 
     async def all_of_them() -> Any:
-        tasks = [asyncio.create_task(one()) for _ in range(count)]
+        tasks = [asyncio.create_task(one()) for _ in range(count - 1)]
+        await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(one(last)))
         await asyncio.sleep(0.2)
         then()
         return await asyncio.gather(*tasks)
@@ -320,6 +329,24 @@ def test_a_crowd_is_sent_away_and_told_when_to_come_back() -> None:
     assert len(failed) == 2 and all(
         "secret" not in a[1]["reason"] and "content-security-policy" in a[2] for a in failed
     )
+
+
+def test_a_busy_model_tells_what_it_is() -> None:
+    from aegan.serve.app import build_app
+
+    slow = Slow()
+    app = build_app(slow, None, name="x", limits=Limits(computing=2))  # type: ignore[arg-type]
+    answers = asked(app, 5, slow.go.set, last="/api/model")
+    assert [a[0] for a in answers].count(503) == 2
+    assert answers[-1][0] == 200 and answers[-1][1]["strategy"] == "gan"
+
+
+def test_pages_answer_to_head_and_nothing_is_redirected(client: Any) -> None:
+    for path in ("/", "/static/page.js"):
+        answer = client.head(path)
+        assert answer.status_code == 200 and not answer.content
+        assert answer.headers["content-length"] == client.get(path).headers["content-length"]
+    assert client.get("/api/model/", follow_redirects=False).status_code == 404
 
 
 def test_what_takes_too_long_is_given_up() -> None:
@@ -400,3 +427,5 @@ def test_vectors_are_drawn_and_their_other_uses_refused(vector_run: Path) -> Non
         made = client.post("/api/samples", json={"count": 50}).json()
         assert len(made["images"]) == 1 and decoded(made["images"][0]).shape == (480, 480, 3)
         refused(client.post("/api/encode", content=image_bytes()), 400, "vectors")
+        code = client.post("/api/samples", json={"count": 1}).json()["codes"][0]
+        refused(client.post("/api/neighbours", json={"code": code}), 400, "vectors")

@@ -68,17 +68,19 @@ def build_api(play: Play | None, following: Following | None, *, name: str, limi
         # the documentation pages of FastAPI load scripts from another server
         docs_url=None,
         redoc_url=None,
+        # a redirect would name this server, without the proxy's scheme and path
+        redirect_slashes=False,
         lifespan=lifespan,
         responses={"default": {"model": Problem, "description": "The reason why not."}},
     )
 
     _answer_errors(api)
 
-    @api.get("/", include_in_schema=False)
+    @api.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", media_type="text/html")
 
-    @api.get("/static/{file}", include_in_schema=False)
+    @api.api_route("/static/{file}", methods=["GET", "HEAD"], include_in_schema=False)
     async def static(file: str) -> FileResponse:
         if file not in FILES:
             raise HTTPException(404, "There is no such file.")

@@ -51,14 +51,14 @@ class Play:
     def __init__(self, model: Model, run: Run | None) -> None:
         self.model, self.run = model, run
         self._kept = lru_cache(KEPT)(self._drawn)
+        self.code_shape = self._code_shape()
 
     @property
     def has_codes(self) -> bool:
         """Whether images can be taken to codes and back."""
         return {"encode", "decode"} <= self.model.capabilities
 
-    @cached_property
-    def code_shape(self) -> tuple[int, ...]:
+    def _code_shape(self) -> tuple[int, ...]:
         """Shape of a code; empty where there are none."""
         if not self.has_codes:
             return ()
@@ -68,7 +68,7 @@ class Play:
         return tuple(self.model.encode(blank).shape[1:])
 
     def about(self) -> dict[str, Any]:
-        """What the model is, in plain values."""
+        """What the model is, in plain values. It computes nothing, so any thread may ask."""
         spec = self.model.spec
         data = None if self.run is None else printable(Path(str(self.run.config.run.data)).name)
         return {
@@ -192,7 +192,13 @@ class Play:
         )
 
     def neighbours(self, code: Array, count: int) -> list[dict[str, Any]]:
-        """The nearest of `searched` by Euclidean distance of codes, nearest first: item, distance, name, label."""
+        """The nearest of `searched` by Euclidean distance of codes, nearest first: item, distance, name, label.
+
+        Raises:
+            UserError: the model makes vectors.
+        """
+        if not self.model.spec.is_image:
+            raise UserError("This model makes vectors, and neighbours are shown as images.")
         among, classes = self.searched, self.model.spec.classes
         distance = np.sqrt(((among.codes - code.reshape(1, -1)) ** 2).sum(1, dtype=np.float64))
         out = []

@@ -60,8 +60,7 @@ def play_routes(api: FastAPI, play: Play, compute: Worker) -> None:
 
 
 def _making(api: FastAPI, play: Play, compute: Worker) -> None:
-    @api.get("/api/model")
-    @compute.answers
+    @api.get("/api/model")  # without `compute`: it is told while the model is busy
     def model() -> schema.ModelAbout:
         return schema.ModelAbout(**play.about())
 
