@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from aegan.draws import Recording, Replaying, UnknownDraw, by_weight
+from aegan.errors import UserError
 from aegan.hub.pieces import GivenClasses, Piece, labels_known, pieces, takes_labels
+from aegan.networks.custom import OwnNetwork
 from aegan.strategies import strategies
 
 VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -161,4 +163,20 @@ def test_a_strategy_with_nothing_to_export(make_model: Any) -> None:
 
     model.strategy = Mute()
     with pytest.raises(UserError, match="no encoder, decoder or generator"):
+        pieces(model)
+
+
+def test_a_network_that_cannot_be_copied_is_named(make_model: Any) -> None:
+    class Alone(torch.nn.Module):
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise NotImplementedError("\nObject Alone must override\n`get_config()`.\n")
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    model = make_model("autoencoder", "vectors")
+    model.networks["E"] = OwnNetwork(Alone(), (2,))
+    with pytest.raises(
+        UserError, match=r"E \(Alone\) cannot be copied.*: Object Alone must override `get_config\(\)`\."
+    ):
         pieces(model)

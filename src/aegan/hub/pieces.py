@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from aegan.density.prior import Frequencies, Prior
 from aegan.draws import Recording, Replaying, UnknownDraw, by_weight
 from aegan.errors import UserError
 from aegan.model import Model
+from aegan.networks.custom import copied
 from aegan.strategies import Networks, Strategy
 from aegan.strategies._space import RecordedNetworks
 
@@ -73,7 +73,9 @@ class Used(RecordedNetworks):
 
     def taken(self) -> Networks:
         """Copies of those that were asked for, whose tensors lie in memory as files have them: whole and in order."""
-        found = {name: copy.deepcopy(net) for name, net in self.items() if name in self.asked}
+        fix = "Its class must be one that copy.deepcopy takes; of Keras it needs get_config()."
+        asked = {name: net for name, net in self.items() if name in self.asked}
+        found = {name: copied(name, net, "what is exported are copies", fix) for name, net in asked.items()}
         for net in found.values():
             for tensor in (*net.parameters(), *net.buffers()):
                 tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)

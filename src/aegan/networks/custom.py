@@ -10,6 +10,7 @@ import copy
 import importlib.util
 import inspect
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class OwnCritic(nn.Module):
 
 def unwrapped(module: nn.Module) -> nn.Module:
     """The user's module itself."""
-    if isinstance(module, ChannelsLast):
+    if isinstance(module, ChannelsLast | OwnNetwork | OwnCritic):
         return unwrapped(module.module)
     return module.keep[0] if isinstance(module, KerasModule) else module
 
@@ -159,14 +160,19 @@ def made(given: Mapping[str, Own], spec: DataSpec, *, anew: bool = False) -> dic
                 f"The network {name} is a {type(net).__name__}, not a torch.nn.Module.",
                 "For Keras 3, set the environment variable KERAS_BACKEND=torch before importing it.",
             )
-        try:
-            out[name] = copy.deepcopy(net) if anew and net is own else net
-        except Exception as error:  # a module may refuse in any way: Keras asks for get_config
-            raise UserError(
-                f"The network {name} ({type(net).__name__}) cannot be copied, and the trained model needs its own: {error}",
-                "Give a function that makes it instead: networks={...: lambda spec: Mine()}.",
-            ) from error
+        fix = "Give a function that makes it instead: networks={...: lambda spec: Mine()}."
+        out[name] = copied(name, net, "the trained model needs its own", fix) if anew and net is own else net
     return out
+
+
+def copied(name: str, net: nn.Module, why: str, fix: str) -> nn.Module:
+    """A copy of a network; a `UserError` with its reason, `why` it is needed and what to do, where it refuses."""
+    try:
+        return copy.deepcopy(net)
+    except Exception as error:  # a module may refuse in any way: Keras asks for get_config, in many lines
+        reason = textwrap.shorten(str(error), 240, placeholder=" …")
+        kind = type(unwrapped(net)).__name__
+        raise UserError(f"The network {name} ({kind}) cannot be copied, and {why}: {reason}", fix) from error
 
 
 def use_networks(
