@@ -214,7 +214,10 @@ class Strategy(ABC):
         raise NotImplementedError(f"{self.name} cannot decode")
 
     def code_density(self, nets: Networks, z: Tensor) -> Tensor | None:
-        """log p(z) in nats a number of the code, (N,), by the density that new codes are drawn from; None: it has none."""
+        """log p(z) in nats a number of the code, (N,), by the density that new codes are drawn from; None: it has none.
+
+        Of a prior `parzen`, which has no density in the whole space, it is that of the mixture that is fitted beside it.
+        """
         return None
 
     def score(self, nets: Networks, x: Tensor) -> dict[str, Tensor]:
