@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from aegan.config import Fit, RunConfig
@@ -14,7 +13,7 @@ from aegan.engine.log import Display
 from aegan.errors import UserError
 from aegan.evaluation import Evaluation, evaluate
 from aegan.folders import expanded
-from aegan.hints import Array
+from aegan.hints import AnyPath, Array
 from aegan.hugging_face import fetch, hub_name
 from aegan.model import Model
 from aegan.networks import Own
@@ -26,10 +25,10 @@ from aegan.training import train
 
 
 def fit(
-    data: str | Path | Array | Sequence[Any],
+    data: AnyPath | Array | Sequence[Any],
     *,
     strategy: str = "latent",
-    out: str | Path | None = None,
+    out: AnyPath | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     size: int | str | tuple[int, int] | None = None,
@@ -52,8 +51,8 @@ def fit(
     guard: Literal["auto", "warn", "off"] = "warn",
     early_stop: Literal["auto", "on", "off"] = "auto",
     threads: int | Literal["auto"] | None = None,
-    init: str | Path | Model | None = None,
-    space: str | Path | None = None,
+    init: AnyPath | Model | None = None,
+    space: AnyPath | None = None,
 ) -> Run:
     """Trains a strategy on some data, and returns the run.
 
@@ -99,15 +98,16 @@ def fit(
     """
     if data is None:
         raise UserError("No data was given: it is None.", WANTED)
-    source = str(data) if isinstance(data, str | os.PathLike) else data
+    source = os.fspath(data) if isinstance(data, str | os.PathLike) else data
     config = RunConfig(
-        data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else str(out),
+        data=source if isinstance(source, str) else "array", strategy=strategy, out=None if out is None else os.fspath(out),
         minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), seed=check_seed(seed),
         preset=preset, batch_size=batch_size, device=device, fit=fit,
         background=written_colour(background), transparent=transparent, grey=grey, mirror=mirror,
         precision=precision, logger=logger, guard=guard, early_stop=early_stop,  # type: ignore[arg-type]
-        threads=None if threads is None else str(threads), init=str(init) if isinstance(init, (str, Path)) else None,
-        space=None if space is None else str(space),
+        threads=None if threads is None else str(threads),
+        init=os.fspath(init) if isinstance(init, str | os.PathLike) else None,
+        space=None if space is None else os.fspath(space),
     )  # fmt: skip
     display = NotebookDisplay() if progress and in_notebook() else Display(quiet=not progress)
     if resume and out is None:
@@ -118,7 +118,7 @@ def fit(
     )  # fmt: skip
 
 
-def load(path: str | Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
+def load(path: AnyPath, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
     """The model of a run folder, of a model folder, or of the Hugging Face Hub.
 
     Args:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from aegan.errors import UserError
 from aegan.files import write_text
+from aegan.folders import expanded
+from aegan.hints import AnyPath
 from aegan.jsonl import finite
 from aegan.migrate import migrated
 from aegan.tensor_files import read_tensors, write_tensors
@@ -24,12 +26,13 @@ def write_bundle(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
 
 
-def read_bundle(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_bundle(folder: AnyPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and configuration of a model folder, checked, and brought to the present format.
 
     Raises:
         UserError: a file is missing or damaged, or is from a newer version.
     """
+    folder = expanded(folder)
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise UserError(f"{folder} holds no model: {name} is missing.", "Give the folder of a finished run.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ def is_name(text: str) -> bool:
     return bool(_name.fullmatch(text))
 
 
-def hub_name(path: str | Path) -> HubName | None:
+def hub_name(path: str | os.PathLike[str]) -> HubName | None:
     """The model on the Hub that is meant, or None if it is a folder that is meant.
 
     `hf://owner/name` always is one; `owner/name` is one if there is neither such a folder nor a folder `owner`, in which
@@ -41,7 +42,7 @@ def hub_name(path: str | Path) -> HubName | None:
     >>> hub_name("hf://me/garments@v1"), hub_name("/no/such/folder")
     (HubName(repo='me/garments', revision='v1'), None)
     """
-    text = path if isinstance(path, str) else path.as_posix()
+    text = path if isinstance(path, str) else Path(path).as_posix()
     marked = _marked.fullmatch(text)
     repo, _, revision = (marked.group(1) if marked else text).partition("@")
     if marked or (is_name(repo) and not Path(text).exists() and not Path(repo).parent.is_dir()):

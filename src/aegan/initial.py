@@ -13,12 +13,14 @@ from aegan.data.spec import DataSpec, shape_text
 from aegan.density.prior import Prior
 from aegan.engine.state import prefixed, under
 from aegan.errors import UserError
+from aegan.folders import expanded
+from aegan.hints import AnyPath
 from aegan.hugging_face import hub_name
 from aegan.model import Model
 from aegan.strategies import Networks, Stage, Strategy
 from aegan.tensor_files import digest
 
-Init: TypeAlias = "str | Path | Model"
+Init: TypeAlias = "AnyPath | Model"
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,13 @@ def open_init(init: Init, name: str | None = None) -> InitSource:
         raise UserError(f"--init {init}: its config.json is not one of aegan's.", "Give a run or a model.") from error
 
 
-def _folder(init: str | Path) -> Path:
+def _folder(init: AnyPath) -> Path:
     named = hub_name(init)
     if named is not None:
         from aegan.hugging_face import fetch
 
         return fetch(named)
-    path = Path(init).expanduser()
+    path = expanded(init)
     if not path.exists():
         raise UserError(
             f"--init {init}: there is no such run or model.", "Give a run, a model's folder, or owner/name on the Hub."

@@ -24,7 +24,8 @@ from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.engine.state import prefixed, under
 from aegan.errors import UserError
-from aegan.hints import Array
+from aegan.folders import expanded
+from aegan.hints import AnyPath, Array
 from aegan.migrate import migrated_options
 from aegan.model_inputs import Examples, as_classes, as_codes, as_examples
 from aegan.networks import Own, use_networks
@@ -236,16 +237,18 @@ class Model:
 
     # --- storing --------------------------------------------------------------------------------------------------
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: AnyPath) -> Path:
         """Writes the model's two files; `load` reads them back."""
-        write_model(Path(folder), self.strategy, self.spec, self.networks, self.mean, self.scale, self.notes)
-        return Path(folder)
+        folder = expanded(folder)
+        write_model(folder, self.strategy, self.spec, self.networks, self.mean, self.scale, self.notes)
+        return folder
 
     @classmethod
     @usual_torch()
     @kept_random()  # building networks draws weights, which those of the file replace
-    def read(cls, folder: Path, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
+    def read(cls, folder: AnyPath, device: str = "auto", networks: Mapping[str, Own] | None = None) -> Model:
         """A model from its two files; `networks` are copies of those that were the user's own, which no file can hold."""
+        folder = expanded(folder)
         tensors, config = read_bundle(folder)
         own, given = config.get("own", []), networks or {}
         if set(own) != set(given):

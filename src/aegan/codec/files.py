@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -17,10 +18,13 @@ from aegan.codec.coding import Damaged
 from aegan.codec.container import BLOCK, NAMES, FileHead, Writer, records, scan
 from aegan.codec.fixed import UNIT
 from aegan.codec.images import FILE, ImageSource, Picture
+from aegan.data.given import is_path
 from aegan.data.spec import Numbered
 from aegan.engine.state import prefixed
 from aegan.errors import UserError
 from aegan.files import explained, need_empty, whole_file
+from aegan.folders import expanded
+from aegan.hints import AnyPath
 from aegan.model import Model
 from aegan.names import FreshNames, printable, safe
 from aegan.tensor_files import digest
@@ -72,13 +76,13 @@ def step_of(model: Model, quality: int) -> int:
 
 
 def compress(
-    model: Model, source: str, out: Path, *, quality: int = 50, lossless: bool = False, run: str = ""
+    model: Model, source: AnyPath, out: AnyPath, *, quality: int = 50, lossless: bool = False, run: str = ""
 ) -> Compressed:
     """Writes the images of any DATA as one file, block by block; memory holds one block.
 
     Args:
         model: trained by the strategy `codec`.
-        source: as for `aegan.open_data`; images of any size, which is kept.
+        source: a path or a built-in name, as for `aegan.open_data`; images of any size, which is kept.
         quality: 1 to 100.
         lossless: every pixel comes back as it was; quality says nothing then.
         run: where the model is, for whoever decompresses.
@@ -86,6 +90,13 @@ def compress(
     Raises:
         UserError: the model is no codec, nothing usable is in `source`, `out` can't be written.
     """
+    if not is_path(source):
+        kind = type(source).__name__
+        raise UserError(
+            f"compress takes the path of images or a built-in name, not what is of type {kind}.",
+            "Save arrays first: numpy.save(path, images).",
+        )
+    source, out = os.fspath(source), expanded(out)
     step = 0 if lossless else step_of(model, quality)
     blocks = Blocks(model, step)
     images = ImageSource(source, lossless, model.spec.format)
@@ -122,7 +133,7 @@ def _groups(images: ImageSource, blocks: Blocks) -> Iterator[list[tuple[int, Pic
         yield group
 
 
-def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[str, Picture]]]:
+def decompress(path: AnyPath, model: Model) -> tuple[Decompressed, Iterator[tuple[str, Picture]]]:
     """Reads a file block by block, whatever of it is whole, with the model that wrote it; see `head_of`.
 
     Returns:
@@ -131,6 +142,7 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
     Raises:
         UserError: the file is none of ours, or of another model.
     """
+    path = expanded(path)
     found = scan(path)
     if fingerprint(model) != found.head.model:
         raise UserError(
@@ -168,9 +180,9 @@ def decompress(path: Path, model: Model) -> tuple[Decompressed, Iterator[tuple[s
     return result, images()
 
 
-def head_of(path: Path) -> FileHead:
+def head_of(path: AnyPath) -> FileHead:
     """What a file says of itself; a UserError where it is none of ours."""
-    return scan(path).head
+    return scan(expanded(path)).head
 
 
 def _names(path: Path) -> Iterator[tuple[int, str]]:
@@ -186,7 +198,8 @@ def _names(path: Path) -> Iterator[tuple[int, str]]:
 class Folder:
     """Writes images as files under a folder, which is new or empty, by names that lead nowhere else."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: AnyPath) -> None:
+        root = expanded(root)
         need_empty(root, "Choose a new folder with --out.")
         self.root = root
         self.names = FreshNames()

@@ -34,6 +34,7 @@ from aegan.evaluation.sources import Checkpoint, RunLike, Source, Subject, open_
 from aegan.evaluation.task import LEAST, SPAN, Steps, Task
 from aegan.figures import Evaluation
 from aegan.files import explained
+from aegan.hints import AnyPath
 from aegan.metrics import MissingExtractor
 from aegan.metrics import extractor as load_extractor
 from aegan.metrics.features import Progress as Step
@@ -71,7 +72,7 @@ def evaluate(
     seed: int = 0,
     checkpoint: Checkpoint = "last",
     device: str = "auto",
-    out: str | Path | None = None,
+    out: AnyPath | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Scores a run, a model, or images made by any program.
@@ -136,7 +137,7 @@ def evaluate_run(
     seed: int = 0,
     checkpoint: Checkpoint = "last",
     device: str = "auto",
-    out: str | Path | None = None,
+    out: AnyPath | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """`evaluate` with a run; writes RUN/evaluation.json and the pictures in RUN/evaluation/.

@@ -79,13 +79,13 @@ def open_sides(
             said.append("Training images were mirrored (--mirror); the reference and the held-out images are not.")
         folder = Path(what) if isinstance(what, str | os.PathLike) else None
         if run is None:
-            name = str(getattr(what, "name", "model") if folder is None else what)
+            name = str(getattr(what, "name", "model") if folder is None else folder)
             return Subject(name, "model", weights_of(model, folder), model), data, split, said
-        name = run.path.name if folder is None else str(what)
+        name = run.path.name if folder is None else str(folder)
         weights = weights_of(model, run.path / ("model" if checkpoint == "last" else "model-best"))
         return Subject(name, "run", weights, model, None, checkpoint), data, split, said
     if against is None:
-        if isinstance(what, str | os.PathLike) and str(what) not in NAMES and not Path(what).exists():
+        if isinstance(what, str | os.PathLike) and os.fspath(what) not in NAMES and not Path(what).exists():
             raise UserError(f"There is no {what}.", "Give a run, a model's folder, or images.")
         raise UserError(
             f"{_name(what)} is not a run (it holds no config.yaml), so it needs something to be compared with.",
@@ -128,7 +128,7 @@ def _run_or_model(what: Source, checkpoint: Checkpoint, device: str) -> tuple[An
     run: Any = what
     if isinstance(what, str | os.PathLike):
         path = Path(what)
-        if str(what) in NAMES:
+        if os.fspath(what) in NAMES:
             return None, None
         if (path / "model.safetensors").is_file():
             return None, Trained.read(path, device)
@@ -184,7 +184,7 @@ def whole(data: Data) -> Rows:
 def _name(what: Any) -> str:
     if isinstance(what, Data):
         return what.name
-    return str(what) if isinstance(what, str | os.PathLike) else "the array"
+    return os.fspath(what) if isinstance(what, str | os.PathLike) else "the array"
 
 
 # --- what it is compared with -----------------------------------------------------------------------------------------

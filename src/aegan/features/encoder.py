@@ -18,7 +18,7 @@ from aegan.data.fit import fit_all
 from aegan.data.format import ImageFormat
 from aegan.data.given import in_python
 from aegan.errors import UserError, required
-from aegan.hints import Array
+from aegan.hints import AnyPath, Array
 
 with required("aegan.Encoder needs scikit-learn 1.6 or later", '"aegan[features]"'):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -71,7 +71,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         batch_size: int | None = None,
         options: Mapping[str, Any] | None = None,
         device: str = "auto",
-        run: str | Path | None = None,
+        run: AnyPath | None = None,
     ) -> None:
         self.strategy = strategy
         self.code_dim = code_dim
@@ -86,7 +86,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.run = run
 
     @classmethod
-    def from_run(cls, run: str | Path, *, device: str = "auto") -> Encoder:
+    def from_run(cls, run: AnyPath, *, device: str = "auto") -> Encoder:
         """The encoder of a trained run, or of a model's folder, already fitted.
 
         Raises:

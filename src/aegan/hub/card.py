@@ -13,6 +13,8 @@ import yaml
 from aegan.errors import UserError
 from aegan.figures import Evaluation, Figure
 from aegan.files import need_empty, write_text
+from aegan.folders import expanded
+from aegan.hints import AnyPath
 from aegan.hugging_face import FILES, hub_package, is_name, why_not
 from aegan.model import Model
 from aegan.names import printable
@@ -25,7 +27,7 @@ SHOWN = 64  # samples in the picture
 
 
 def write_hub_folder(
-    source: str | Path, folder: Path, *, title: str | None = None, model: Model | None = None
+    source: AnyPath, folder: AnyPath, *, title: str | None = None, model: Model | None = None
 ) -> list[Path]:
     """Writes model.safetensors, config.json, README.md, and where there are any samples.png and evaluation.json.
 
@@ -43,7 +45,7 @@ def write_hub_folder(
     Raises:
         UserError: the folder is not empty, or networks of the user's own are in the model, which no file can hold.
     """
-    source = Path(source)
+    source, folder = expanded(source), expanded(folder)
     run = Run(source, "cpu") if (source / "config.yaml").is_file() else None
     model = model or (run.model if run is not None else Model.read(source, "cpu"))
     own = own_names(model.networks)
@@ -122,7 +124,7 @@ def _front(model: Model, title: str, data: str, measured: list[Figure]) -> dict[
     return front
 
 
-def push(source: str | Path, repo: str, *, private: bool = False) -> str:
+def push(source: AnyPath, repo: str, *, private: bool = False) -> str:
     """Uploads what `write_hub_folder` writes; creates the repository if there is none.
 
     Args:

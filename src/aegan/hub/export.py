@@ -24,6 +24,8 @@ from torch import Tensor
 
 from aegan.errors import UserError, first_line
 from aegan.files import need_empty, whole_folder, write_json, write_text
+from aegan.folders import expanded
+from aegan.hints import AnyPath
 from aegan.hub.pieces import Piece, labels_known, pieces
 from aegan.model import Model
 from aegan.names import is_utf8
@@ -49,7 +51,7 @@ MEANING = {
 Runner = Callable[[dict[str, Tensor]], "Tensor | np.ndarray[Any, Any]"]
 
 
-def export_onnx(model: Model, folder: Path) -> dict[str, Any]:
+def export_onnx(model: Model, folder: AnyPath) -> dict[str, Any]:
     """Writes encoder.onnx, decoder.onnx and generator.onnx, those that the model has, with model.json and README.md.
 
     Args:
@@ -98,7 +100,7 @@ def export_onnx(model: Model, folder: Path) -> dict[str, Any]:
     return _export(model, folder, "onnx", write)
 
 
-def export_program(model: Model, folder: Path) -> dict[str, Any]:
+def export_program(model: Model, folder: AnyPath) -> dict[str, Any]:
     """Writes encoder.pt2, decoder.pt2 and generator.pt2, those that the model has, with model.json and README.md.
 
     Each is a `torch.export` program: a zip of the graph as JSON and of the weights as plain bytes. `torch.export.load`
@@ -116,7 +118,7 @@ def export_program(model: Model, folder: Path) -> dict[str, Any]:
     return _export(model, folder, "pt2", write)
 
 
-def load_program(path: Path) -> ExportedProgram:
+def load_program(path: AnyPath) -> ExportedProgram:
     """A `torch.export` program that holds nothing pickled.
 
     That does not make a file from a stranger safe: torch's reader evaluates the expressions that its graph holds. Files
@@ -125,6 +127,7 @@ def load_program(path: Path) -> ExportedProgram:
     Raises:
         UserError: it is no such program, is damaged, or holds something that reading would unpickle.
     """
+    path = expanded(path)
     try:
         with zipfile.ZipFile(path) as archive:
             unsafe = _pickled(archive)
@@ -190,7 +193,8 @@ def _calm() -> Iterator[None]:
         registration.setLevel(level)
 
 
-def _export(model: Model, folder: Path, kind: str, write: Callable[[Piece, Path], Runner]) -> dict[str, Any]:
+def _export(model: Model, folder: AnyPath, kind: str, write: Callable[[Piece, Path], Runner]) -> dict[str, Any]:
+    folder = expanded(folder)
     need_empty(folder, "Choose a new folder.")
     if model.device.type != "cpu":
         raise UserError("A model is exported on the CPU.", "Load it with device='cpu'.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from aegan.engine.lock import locked
 from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
 from aegan.folders import expanded
-from aegan.hints import Array
+from aegan.hints import AnyPath, Array
 from aegan.model import Model
 from aegan.names import quoted, stem_of
 from aegan.networks import Own
@@ -101,7 +102,7 @@ class Run(RunFolder):
             )
         return Model.read(self.path / "model-best", self.device, self.networks)
 
-    def data(self, source: str | Path | Array | None = None) -> Data:
+    def data(self, source: AnyPath | Array | None = None) -> Data:
         """The data it was trained on, opened again and checked to be the same.
 
         Args:
@@ -113,7 +114,7 @@ class Run(RunFolder):
         """
         if source is None and self._data is not None:
             return self._data
-        given = str(source) if isinstance(source, Path) else source
+        given = os.fspath(source) if isinstance(source, os.PathLike) else source
         data, _ = find_data(with_fingerprint(self.config, self.path), self.path, source=given)
         if source is not None:
             self._data = data
