@@ -75,7 +75,7 @@ def test_all_of_them_at_once(copy: Path) -> None:
     np.save(copy / "made.npy", images[:150] // 2)
     found = copy / "found.json"
     train = ("train", "digits", "--strategy", "denoising", "--steps", 3, "--out", "run", "--no-evaluate")
-    judge = ("evaluate", "made.npy", "--against", "real.npy", "--metrics", "brightness,fd", "--extractor", "edges")
+    judge = ("evaluate", "made.npy", "--against", "real.npy", "--extractor", "edges")
     points, bad, trained, weights, judged = typed(
         copy, ("check", "plane.points"), ("check", "bad.points"), (*train, "--device", "cpu"), ("weights", "run", "--json"),
         (*judge, "--json", found),

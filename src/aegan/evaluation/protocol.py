@@ -56,7 +56,8 @@ METRICS: dict[str, Callable[[Task], None]] = {
     "representation": labelled.representation,
 }
 RENAMED = {"honesty": "memorisation"}  # names of earlier releases
-USUAL = ("modes", "fd", "reconstruction", "kd", "prdc", "memorisation")  # the others train something first
+ASKED = ("is", "representation")  # only measured if asked for: they train something first
+USUAL = tuple(name for name in METRICS if name not in ASKED)
 
 
 @usual_torch()
