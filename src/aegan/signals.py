@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 # What terminals, schedulers and service managers send before they kill; Windows has the first two only
@@ -29,11 +30,11 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 
 
 class Interrupted(Exception):
-    """The run was stopped by a signal, after writing a checkpoint at this step."""
+    """The run in `folder` was stopped by a signal, after writing a checkpoint at this step."""
 
-    def __init__(self, signum: int, step: int) -> None:
+    def __init__(self, signum: int, step: int, folder: Path) -> None:
         super().__init__(f"stopped at step {step}")
-        self.signum, self.step = signum, step
+        self.signum, self.step, self.folder = signum, step, folder
 
 
 class Stop:

@@ -23,12 +23,13 @@ from aegan.engine.device import pick_device
 from aegan.engine.log import Display
 from aegan.engine.ranks import Ranks, start
 from aegan.engine.stage_state import Counters
-from aegan.errors import UserError
+from aegan.errors import LostRank, UserError
 from aegan.expected import expected
 from aegan.files import write_json
 from aegan.hints import Array
 from aegan.initial import Init, take
 from aegan.model import write_model
+from aegan.names import quoted
 from aegan.networks import Own
 from aegan.networks.custom import made
 from aegan.runs.begin import Begun, TrainingRequest, hold_folder, own_networks, settle
@@ -135,6 +136,7 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
         settings.write(folder / "config.yaml")
         write_json(folder / DATA_JSON, as_dict(data))
         if not go_on:
+            (folder / "log.jsonl").unlink(missing_ok=True)  # of a run that was stopped before its first checkpoint
             first, *rest = data.inspection.lines()
             display.say("\n  ".join([f"{data.name}: {first}", *rest]))
             if settings.run.space is None:  # what was measured before had its own autoencoder
@@ -149,7 +151,10 @@ def _train(asked: TrainingRequest, evaluate: bool, display: Display, held: conte
         initial=begin_with if (settings.run.init or settings.run.space) and not go_on else None,
         begin=begin,
     )  # fmt: skip
-    outcome = engine.run(go_on)
+    try:
+        outcome = engine.run(go_on)
+    except LostRank as lost:
+        raise LostRank(lost.what, f"Go on with: aegan train --resume --out {quoted(folder)}") from lost
     if begun.said:
         display.say(begun.said)
     if not ranks.first:
@@ -170,8 +175,11 @@ def _decide_together(asked: TrainingRequest, ranks: Ranks, display: Display, hel
     begun: list[Begun] = []  # of the first process
 
     def decide() -> tuple[dict[str, Any], bool]:
-        hold_folder(run_folder(asked.config), asked.resume, held)
-        begun.append(settle(asked, ranks.size, display.say))
+        folder = run_folder(asked.config)
+        if asked.config.out is None:
+            held.callback(_remove_empty, folder)  # before the lock, so that it is let go first
+        hold_folder(folder, asked.resume, held)
+        begun.append(settle(asked, folder, ranks.size, display.say))
         return begun[0].settings.to_dict(), begun[0].go_on
 
     plain, go_on = ranks.broadcast_object(decide)
@@ -187,3 +195,9 @@ def _decide_together(asked: TrainingRequest, ranks: Ranks, display: Display, hel
             "Give every machine the same files under the same path.",
         )
     return dataclasses.replace(begun[0], settings=settings) if begun else Begun(settings, data, go_on)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Removes a folder that was made for a run which then wrote nothing."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import aegan
+from aegan.config import RunConfig
 from aegan.data.loader import Loader
+from aegan.errors import UserError
 from aegan.jsonl import read_log
+from aegan.runs.folder import Run, run_folder
 from aegan.runs.settings import RunSettings
 from aegan.training import train
 
@@ -488,3 +492,42 @@ def test_dry_run_tells_what_would_be_taken(compressed: Path, folder: Path, aegan
     said = aegan_cli("train", folder, *PICTURES, "--init", compressed, "--dry-run", "--out", tmp_path / "new")
     assert said.code == 0 and "taken: E (12 tensors), G (14 tensors)" in " ".join(said.out.split())  # lines may wrap
     assert not (tmp_path / "new").exists()
+
+
+# --- runs without --out, and runs that an error ended at once ---------------------------------------------------------
+
+
+def test_runs_without_a_name_that_begin_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig(data="photos", strategy="gan")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: run_folder(config), range(8)))
+    assert sorted(map(str, found)) == sorted(["runs/photos-gan", *(f"runs/photos-gan-{i}" for i in range(2, 9))])
+
+
+def test_a_run_without_a_name_that_is_refused_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aegan_cli: Cli
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    aegan_cli("train", "photos", "--steps", 2).refused("photos")
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_an_error_before_the_first_checkpoint_does_not_hinder_a_second_try(
+    points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("unexpected")
+
+    out = tmp_path / "run"
+    how: dict[str, Any] = {"strategy": "gan", "device": "cpu", "evaluate": False, "progress": False}
+    with monkeypatch.context() as patch:
+        patch.setattr("aegan.engine.saving.Saving.save", broken)
+        with pytest.raises(KeyError):
+            aegan.fit(points, out=out, steps=2, **how)
+    aegan.fit(points, out=out, steps=3, **how)
+    assert Run(out).config.run.steps == 3
+    lines = [line for line in read_log(out / "log.jsonl") if line.get("event") == "start"]
+    assert len(lines) == 1, "the log is of the second try alone"
+    with pytest.raises(UserError, match="already holds a run"):
+        aegan.fit(points, out=out, steps=3, **how)

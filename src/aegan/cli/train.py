@@ -15,7 +15,7 @@ import typer
 from aegan.cli._names import offer_preset, offer_set, offer_strategy
 from aegan.cli._output import AsJson, answer, say
 from aegan.config import RunConfig, coerce, parse_settings, used_options
-from aegan.errors import LostRank, UserError
+from aegan.errors import UserError
 from aegan.events import Done
 from aegan.launch import is_first, is_rank, launch
 from aegan.names import printable, quoted
@@ -87,7 +87,6 @@ def command(
     """Train a generator, an encoder and a decoder on some images."""
     from aegan.engine.log import Display
     from aegan.engine.loop import Interrupted
-    from aegan.runs.folder import run_folder
     from aegan.runs.settings import check_numbers
     from aegan.training import train
 
@@ -100,20 +99,17 @@ def command(
         return
     if config.devices > 1 and not is_rank():
         raise typer.Exit(launch(config.devices))
-    config = dataclasses.replace(config, out=str(run_folder(config)))
     display = Display(quiet=not is_first())
-    again = f"aegan train --resume --out {quoted(str(config.out))}"
     try:
         run = train(
             config, options, source=source, resume=resume, repeat=repeat, evaluate=evaluate, display=display, given=given,
         )  # fmt: skip
     except Interrupted as stop:
+        again = f"aegan train --resume --out {quoted(stop.folder)}"
         display.say(f"Stopped at step {stop.step}. Go on with: {again}")
         if as_json and is_first():
-            answer({"run": config.out, "finished": False, "step": stop.step, "resume": again}, "", True)
+            answer({"run": stop.folder, "finished": False, "step": stop.step, "resume": again}, "", True)
         raise typer.Exit(128 + stop.signum) from None
-    except LostRank as lost:
-        raise LostRank(lost.what, f"Go on with: {again}") from lost
     display.say(f"model   {printable(str(run.path / 'model'))}")
     if evaluate:
         display.say(f"report  {printable(str(run.path / 'report.html'))}")

@@ -366,7 +366,7 @@ class Engine:
                 self.counters.stage += 1
                 self.counters.stage_step = 0
             self.saving.save(run)
-        raise Interrupted(self.stop.signum, self.counters.step)
+        raise Interrupted(self.stop.signum, self.counters.step, self.folder)
 
     def seconds(self) -> float:
         return time.monotonic() - self._began

@@ -22,7 +22,7 @@ from aegan.jsonl import read_log
 from aegan.names import quoted
 from aegan.networks import Own
 from aegan.networks.custom import from_file, giving
-from aegan.runs.folder import Run, run_folder, with_fingerprint
+from aegan.runs.folder import Run, with_fingerprint
 from aegan.runs.places import find_data, where
 from aegan.runs.resuming import FREE, more_training, same_settings
 from aegan.runs.settings import IN_PYTHON, MINUTES, RunSettings, check_numbers, open_asked, resolve
@@ -64,6 +64,7 @@ WRITTEN = (
     DATA_JSON, "log.jsonl", "model", "model-best", "samples", "evaluation", "evaluation.json", "evaluation-best",
     "evaluation-best.json", "report.html", "tensorboard", "wandb",
 )  # fmt: skip
+AT_ONCE = (DATA_JSON, "log.jsonl", "tensorboard", "wandb")  # what of it is there before the first checkpoint
 
 
 def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
@@ -84,13 +85,17 @@ def hold_folder(folder: Path, resume: bool, held: contextlib.ExitStack) -> None:
 
 
 def _need_free(folder: Path) -> None:
-    """Refuses a folder in which a new run would write over something. Other files in it stay as they are."""
-    if (folder / "config.yaml").exists() or (folder / "checkpoints").exists():
+    """Refuses a folder in which a new run would write over something. Other files in it stay as they are.
+
+    A run that an error ended before its first checkpoint has trained nothing: another begins in its place.
+    """
+    failed = _stopped_at_once(folder)
+    if not failed and ((folder / "config.yaml").exists() or (folder / "checkpoints").exists()):
         raise UserError(
             f"{folder} already holds a run; nothing was changed.",
             f"Go on with it (aegan train --resume --out {quoted(folder)}), or choose another --out.",
         )
-    for path in (folder / name for name in WRITTEN):
+    for path in (folder / name for name in WRITTEN if not (failed and name in AT_ONCE)):
         if path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir())):
             raise UserError(
                 f"{folder} holds {path.name}, which a run would write over; nothing was changed.",
@@ -98,13 +103,27 @@ def _need_free(folder: Path) -> None:
             )
 
 
-def settle(asked: TrainingRequest, processes: int, say: Callable[[str], None]) -> Begun:
+def _stopped_at_once(folder: Path) -> bool:
+    """Whether a run began here and has no checkpoint and no step in its log."""
+    try:
+        RunSettings.read(folder / "config.yaml")
+    except UserError:
+        return False
+    checkpoints = folder / "checkpoints"
+    return not (checkpoints.exists() and any(checkpoints.iterdir())) and not _logged(folder)
+
+
+def _logged(folder: Path) -> bool:
+    """Whether the log of the run has a step."""
+    return any(line.get("step") for line in read_log(folder / "log.jsonl"))
+
+
+def settle(asked: TrainingRequest, folder: Path, processes: int, say: Callable[[str], None]) -> Begun:
     """Settles what was left open, and opens the data and the weights that the run begins with."""
     config, initial = asked.config, None
     if config.init is not None and not asked.resume and asked.repeat is None:  # before the data, which takes longer
         initial = open_init(config.init if asked.init is None else asked.init, config.init)
     check_numbers(config)
-    folder = run_folder(config)
     begun = _resumed(asked, folder) if asked.resume else _new(asked, folder, processes, say)
     if begun.go_on:
         return begun
@@ -190,8 +209,7 @@ def _resumed(asked: TrainingRequest, folder: Path) -> Begun:
             f"To train it for longer: aegan train --resume --minutes {MINUTES:g} --out {quoted(folder)}"
         )
     # stopped before its first checkpoint (a full disk, say): nothing to go on from, nothing to lose
-    logged = (line.get("step") for line in read_log(folder / "log.jsonl"))
-    return Begun(settings, data, any((folder / "checkpoints").glob("step-*")) or any(logged), said=said)
+    return Begun(settings, data, any((folder / "checkpoints").glob("step-*")) or _logged(folder), said=said)
 
 
 def own_networks(

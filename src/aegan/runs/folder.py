@@ -7,6 +7,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 from aegan.config import RunConfig
@@ -14,6 +15,7 @@ from aegan.data import Data
 from aegan.engine.lock import locked
 from aegan.engine.state import Checkpoints
 from aegan.errors import UserError
+from aegan.files import explained
 from aegan.folders import expanded
 from aegan.hints import AnyPath, Array
 from aegan.model import Model
@@ -135,17 +137,29 @@ def with_fingerprint(settings: RunSettings, folder: Path) -> RunSettings:
 
 
 def run_folder(config: RunConfig) -> Path:
-    """`--out`, or runs/DATA-STRATEGY, numbered if that is taken.
+    """`--out`, or a new folder runs/DATA-STRATEGY, numbered if that is taken.
+
+    A new folder is made here, so that runs that begin at once get one each.
 
     Raises:
-        UserError: `--out` is empty: as a path it would be the working folder.
+        UserError: `--out` is empty, which as a path would be the working folder; or the new folder can't be made.
     """
     if config.out is not None:
         if not config.out.strip():
             raise UserError("--out is empty.", "Name a folder for the run.")
         return expanded(config.out)
     stem = f"{stem_of(config.data)}-{config.strategy}"
-    folder, i = Path("runs") / stem, 2
-    while (folder / "config.yaml").exists():
-        folder, i = Path("runs") / f"{stem}-{i}", i + 1
-    return folder
+    runs = Path("runs")
+    names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+    with explained(runs):
+        runs.mkdir(exist_ok=True)
+        return next(runs / name for name in names if _made(runs / name))
+
+
+def _made(folder: Path) -> bool:
+    """Makes a folder; false where there is something of that name."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
