@@ -244,6 +244,9 @@ def as_plain(value: Any) -> Any:
 # --- presets: numbers only, one YAML file each, named STRATEGY-NAME.yaml ---------------------------------------------
 
 
+DEFAULTS = "defaults"  # the preset of a strategy that comes without files, such as one of your own
+
+
 def preset_files() -> dict[tuple[str, str], Path]:
     """All shipped presets by (strategy, preset name)."""
     found = {}
@@ -274,6 +277,8 @@ def _preset(strategy: str, name: str) -> dict[str, Any]:
     from aegan.plain_yaml import read_yaml
 
     files = preset_files()
+    if name == DEFAULTS and not any(s == strategy for s, _ in files):
+        return {}
     if (strategy, name) not in files:
         raise unknown(f"preset of '{strategy}':", name, [n for s, n in files if s == strategy])
     return dict(read_yaml(files[strategy, name].read_text(encoding="utf-8")) or {})

@@ -19,10 +19,16 @@ import numpy as np
 import pytest
 import torch
 
-from aegan.comparison import Results, Trial, compare, worker
-from aegan.comparison.settings import Settings, keep
-from aegan.comparison.trials import Job, run_jobs
+from aegan.comparison import Results, Trial, compare, comparing, worker
+from aegan.comparison.settings import Settings, keep, order, sampling
+from aegan.comparison.trials import Job, check_conditions, run_jobs
+from aegan.config import RunConfig
+from aegan.data import open_data
 from aegan.errors import UserError
+from aegan.runs.settings import resolve
+from aegan.strategies import strategy
+from aegan.strategies._registry import _known
+from aegan.version import __version__
 
 Files = Callable[[Path], dict[str, bytes]]
 
@@ -96,6 +102,70 @@ def test_options_for_all_that_are_new_are_refused(tmp_path: Path) -> None:
     keep(asked, "abc", tmp_path)
     with pytest.raises(UserError, match="another --set"):
         keep(dataclasses.replace(asked, options={"": {"width": 16}}), "abc", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "word"),
+    [
+        ("aegan", "0.0.1", "another version of aegan (0.0.1"),
+        ("threads", 64, "another number of threads a trial (--jobs) (64"),
+        ("options", {"lr": 1.0, "width": 8}, "another preset (lr: 1.0 → 0.5)"),
+    ],
+)
+def test_trials_are_not_added_under_other_conditions(key: str, before: Any, word: str, tmp_path: Path) -> None:
+    now = {"aegan": __version__, "threads": 1, "options": {"lr": 0.5, "width": 8}}
+    asked = Settings("ring", ("gan",), seeds=2, steps=4)
+    jobs = [order(asked, "gan", seed, {}, tmp_path, f"runs/{seed}", now) for seed in range(2)]
+    check_conditions(jobs)  # nothing has been run
+    jobs[0].folder.mkdir(parents=True)
+    (jobs[0].folder / "order.json").write_text(json.dumps({"conditions": {**now, key: before}}))
+    with pytest.raises(UserError, match="unequal conditions") as refused:
+        check_conditions(jobs)
+    assert word in refused.value.what
+    for job in jobs:
+        job.folder.mkdir(exist_ok=True)
+        Trial("gan", 0, "", "finished").write(job.folder / "trial.json")
+    check_conditions(jobs)  # nothing is left to run
+
+
+def test_conditions_are_in_the_order_of_a_trial(
+    points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Job] = []
+    monkeypatch.setattr(comparing, "run_jobs", lambda jobs, **_: seen.extend(jobs))
+    compare(points, ["gan"], out=tmp_path / "out", seeds=1, steps=4, options={"": {"width": 8}}, progress=False)
+    made = seen[0].order["conditions"]
+    assert made["aegan"] == __version__ and made["threads"] >= 1 and made["options"]["width"] == 8
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_all_strategies_are_those_that_take_the_data(
+    points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(comparing, "run_jobs", lambda jobs, **_: None)
+    images_only = next(n for n in sampling() if not strategy(n).vectors)
+    monkeypatch.setattr(comparing, "sampling", lambda: ("gan", images_only))
+    found = compare(points, "all", out=tmp_path / "out", seeds=1, steps=4)
+    assert found.settings.strategies == ("gan",)
+    assert f"{images_only} is left out: it works on images, and this data is vectors" in capsys.readouterr().err
+    labelled = Settings("digits", ("gan",), steps=4, classes=True)
+    images: Any = SimpleNamespace(spec=SimpleNamespace(is_vector=False))
+    unlabelled = next(n for n in sampling() if not strategy(n)().uses_labels)
+    assert labelled.unfit(unlabelled, images) == "cannot use class labels" and not labelled.unfit("gan", images)
+
+
+def test_a_strategy_without_presets_has_its_defaults(points: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one in a file of the user's."""
+    monkeypatch.setitem(_known, "mine", type("Mine", (strategy("gan"),), {"name": "mine"}))
+    data = open_data(points)
+    made = resolve(RunConfig(data=str(points), strategy="mine", steps=2), data, {})
+    assert made.run.preset == "defaults" and made.strategy().lr_generator == strategy("mine")().lr_generator
+    again = resolve(made.run, data, made.options)  # as a repeated run has it
+    assert again.options == made.options
+    with pytest.raises(UserError, match="Unknown preset"):
+        resolve(dataclasses.replace(made.run, preset="toy"), data, {})
+    with pytest.raises(UserError, match="Unknown preset"):
+        resolve(RunConfig(data=str(points), strategy="gan", steps=2, preset="defaults"), data, {})
 
 
 def test_a_model_of_nothing_has_diverged(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

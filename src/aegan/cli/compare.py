@@ -18,7 +18,7 @@ EXAMPLE = "Example: aegan compare fashion --strategies latent,vae,gan --seeds 3 
 Strategies = Annotated[
     str,
     typer.Option(
-        help="Names, comma-separated; with gan among them the claims are answered. Or all.",
+        help="Names, comma-separated; with gan among them the claims are answered. Or all that can.",
         autocompletion=offer_strategies,
     ),
 ]
@@ -79,13 +79,11 @@ def command(
 
     Writes results.json and index.html. Stopped, the same command goes on; trials that fail are recorded, not dropped.
     """
-    import aegan.strategies
     from aegan.comparison import compare
     from aegan.comparison.settings import parse_options
     from aegan.names import stem_of
 
-    every = [n for n, s in aegan.strategies.strategies().items() if "sample" in s.capabilities]
-    names = every if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
+    names = strategies if strategies == "all" else [n.strip() for n in strategies.split(",") if n.strip()]
     folder = out or Path("comparisons") / stem_of(data)
 
     def run() -> Any:

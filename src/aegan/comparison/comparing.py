@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from rich.console import Console
 from aegan.comparison.page import page
 from aegan.comparison.results import Results
 from aegan.comparison.search import search
-from aegan.comparison.settings import Settings, keep, order
-from aegan.comparison.trials import Trial, run_jobs
+from aegan.comparison.settings import Settings, keep, order, sampling
+from aegan.comparison.trials import Trial, check_conditions, run_jobs, threads_each
 from aegan.config import as_plain
 from aegan.cores import usable
 from aegan.data.format import Colour, Fit, read_size, size_text, written_colour
@@ -22,12 +23,14 @@ from aegan.engine.device import describe_machine, pick_device
 from aegan.errors import UserError
 from aegan.files import write_text
 from aegan.metrics import extractor as load_extractor
+from aegan.runs.settings import resolve
 from aegan.space import open_space
+from aegan.version import __version__
 
 
 def compare(
     data: str | Path | np.ndarray,
-    strategies: Sequence[str],
+    strategies: Sequence[str] | Literal["all"],
     *,
     out: str | Path,
     seeds: int = 3,
@@ -56,7 +59,8 @@ def compare(
 
     Args:
         data: as `fit` takes it.
-        strategies: names; with `gan`, the control, among them the project's claims are answered.
+        strategies: names; with `gan`, the control, among them the project's claims are answered. "all": every one that
+            makes samples and takes this data.
         out: DIR, for the runs and the results. A comparison that was stopped there goes on: trials that ended, in whatever
             way, are kept.
         seeds: trials of each strategy.
@@ -80,41 +84,61 @@ def compare(
     folder = Path(out)
     if folder.is_file():
         raise UserError(f"{folder} is a file.", "Choose a folder with --out.")
+    names = sampling() if strategies == "all" else tuple(strategies)
     asked = Settings(
-        data=str(_saved(data, folder) if isinstance(data, np.ndarray) else data), strategies=tuple(strategies),
+        data=str(_saved(data, folder) if isinstance(data, np.ndarray) else data), strategies=names,
         seeds=seeds, minutes=minutes, steps=steps, size=None if size is None else size_text(read_size(size)), fit=fit,
         background=written_colour(background), transparent=transparent, grey=grey, mirror=mirror,
         space=None if space is None else str(space), classes=classes,
         batch_size=batch_size, options=as_plain(options or {}), tune=tune, extractor=extractor,
         count=count, device=device, precision=precision, data_dir=data_dir,
     )  # fmt: skip
-    return _compared(asked, folder, *_slots(jobs, device), progress)
+    return _compared(asked, folder, *_slots(jobs, device), progress, able=strategies == "all")
 
 
-def _compared(asked: Settings, folder: Path, at_once: int, devices: Sequence[str], progress: bool) -> Results:
-    """Runs the trials that have not been run, `at_once` on `devices`, and writes what they found after each."""
+def _compared(
+    asked: Settings, folder: Path, at_once: int, devices: Sequence[str], progress: bool, *, able: bool
+) -> Results:
+    """Runs the trials that have not been run, `at_once` on `devices`, and writes what they found after each; `able`:
+    only of strategies that take the data."""
+    console = Console(stderr=True, quiet=not progress, emoji=False)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     opened = asked.open_data(progress)
+    if able:
+        reasons = {name: asked.unfit(name, opened) for name in asked.strategies}
+        for name, why in reasons.items():
+            if why:
+                say(f"{name} is left out: it {why}")
+        asked = dataclasses.replace(asked, strategies=tuple(name for name, why in reasons.items() if not why))
     machine = pick_device(asked.device)
     if opened.spec.is_image:
         # one that is missing is reported before hours of training
         load_extractor(asked.extractor, str(machine), data=opened)
     space = open_space(asked.space).space if asked.space is not None else None
     settings = keep(asked.checked(opened, space), opened.fingerprint, folder, space.weights if space else "")
-    console = Console(stderr=True, quiet=not progress, emoji=False)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     chosen = {name: settings.chosen(name, opened.spec, space) for name in settings.strategies}
     if settings.tune:
         for name in settings.strategies:
             found = search(settings, name, chosen[name], folder, at_once=at_once, devices=devices, say=say)
             chosen[name] = {**chosen[name], **found}
+    conditions = {
+        name: {
+            "aegan": __version__,
+            "threads": threads_each(at_once),
+            "options": resolve(settings.config(name, 0, folder), opened, chosen[name]).options,
+        }
+        for name in settings.strategies
+    }
     orders = [
-        order(settings, name, seed, chosen[name], folder, f"runs/{name}-seed{seed}")
+        order(settings, name, seed, chosen[name], folder, f"runs/{name}-seed{seed}", conditions[name])
         for seed in range(settings.seeds)  # seed by seed, so that what there is when it is stopped can be compared
         for name in settings.strategies
     ]
+
+    check_conditions(orders)
 
     about = {
         "name": opened.name,

@@ -143,9 +143,20 @@ class Settings:
             made.stages(spec)
         return settings
 
+    def unfit(self, name: str, data: Data) -> str:
+        """Why a strategy cannot take part, as the rest of a sentence; empty: it can."""
+        if data.spec.is_vector and not strategy(name).vectors:
+            return "works on images, and this data is vectors"
+        return "cannot use class labels" if self.classes and not strategy(name)().uses_labels else ""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return dict(as_plain(dataclasses.asdict(self)))
+
+
+def sampling() -> tuple[str, ...]:
+    """All strategies that make samples."""
+    return tuple(name for name, kind in strategies().items() if "sample" in kind.capabilities)
 
 
 def _names(name: str) -> set[str]:
@@ -230,8 +241,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
-def order(settings: Settings, name: str, seed: int, options: Mapping[str, Any], folder: Path, place: str) -> Job:
-    """The job of one trial in DIR/place."""
+def order(
+    settings: Settings,
+    name: str,
+    seed: int,
+    options: Mapping[str, Any],
+    folder: Path,
+    place: str,
+    conditions: Mapping[str, Any] | None = None,
+) -> Job:
+    """The job of one trial in DIR/place; `conditions`: what else the trials of a comparison must have in common, see
+    `check_conditions`."""
     config = settings.config(name, seed, folder / place)
     given = {
         "config": dataclasses.asdict(config),
@@ -239,5 +259,6 @@ def order(settings: Settings, name: str, seed: int, options: Mapping[str, Any], 
         "folder": place,
         "extractor": settings.extractor,
         "count": settings.count,
+        **({"conditions": as_plain(conditions)} if conditions else {}),
     }
     return Job(folder / place, given, f"{name}, seed {seed}")

@@ -168,11 +168,45 @@ def run_jobs(
     return [trial for job in jobs if (trial := job.done) is not None]
 
 
+def check_conditions(jobs: Sequence[Job]) -> None:
+    """Refuses to run more trials under other conditions than those that were run before.
+
+    Of trials of older versions only what they recorded is known.
+
+    Raises:
+        UserError: the version of aegan, the threads of a trial or the options that presets give are others.
+    """
+    words = {"aegan": "version of aegan", "threads": "number of threads a trial (--jobs)", "options": "preset"}
+    if all(job.done for job in jobs):
+        return
+    for job in jobs:
+        try:
+            before = json.loads((job.folder / "order.json").read_text(encoding="utf-8")).get("conditions", {})
+        except (OSError, ValueError):  # it was not run
+            continue
+        for key, now in job.order["conditions"].items():
+            then = before.get(key, now)
+            if then == now:
+                continue
+            what = f"{words[key]} ({then}, now {now})"
+            if key == "options":
+                changed = {k: f"{then.get(k)} → {now.get(k)}" for k in {**then, **now} if then.get(k) != now.get(k)}
+                what = f"{words[key]} ({', '.join(f'{k}: {v}' for k, v in changed.items())})"
+            raise UserError(
+                f"{job.name} was run with another {what}: trials under unequal conditions are not compared.",
+                "Go on under the same conditions, or compare again in a new folder with --out.",
+            )
+
+
+def threads_each(at_once: int) -> int:
+    """The threads of a trial: the cores are divided among those that run at once."""
+    limit, share = os.environ.get("OMP_NUM_THREADS", ""), max(1, usable() // at_once)
+    return min(share, int(limit)) if limit.isdigit() else share
+
+
 def _start(job: Job, at_once: int, device: str | None) -> subprocess.Popen[bytes]:
     """A process of its own session: Ctrl-C reaches this process alone, which then stops the trials one by one."""
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    share = max(1, usable() // at_once)
-    threads = str(min(share, int(limit)) if limit.isdigit() else share)
+    threads = str(threads_each(at_once))
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "AEGAN_TENSORBOARD": "0"}
     order = job.order if device is None else {**job.order, "config": {**job.order["config"], "device": device}}
     job.folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from aegan.config import (
+    DEFAULTS,
     RunConfig,
     as_plain,
     channels_of,
@@ -281,6 +282,8 @@ def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     """
     name = chosen.preset(data.spec)
     variants = {preset for strategy, preset in preset_files() if strategy == chosen.name}
+    if not variants:
+        return DEFAULTS
     short = f"{name}_short"
     if minutes is not None and short in variants and minutes <= up_to_minutes(chosen.name, short):
         return short
