@@ -115,6 +115,27 @@ def test_a_run_keeps_its_best_model(trained: Path) -> None:
     assert run.best_model.sample(2).shape == run.model.sample(2).shape
 
 
+def test_the_best_model_of_a_batch_normalised_network_has_its_own_statistics(
+    vectors: Data, make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegan.engine.monitor.LOOK_IMAGES", 0)
+    kind = strategy("gan")(networks="pacgan", gamma=0, loss="nonsaturating", width=8, critic_width=8, batch_size=8)
+    engine = make_engine(kind, vectors, early_stop="off")
+    kept: list[list[torch.Tensor]] = []
+
+    def statistics() -> list[torch.Tensor]:
+        return [b.clone() for name, b in engine.networks["G"].named_buffers() if "running" in name]
+
+    def keep(networks: Any, counters: Any, notes: Any) -> None:
+        kept.append(statistics())
+        kind.settle(networks, engine.view)  # of these weights
+        assert all(torch.allclose(a, b) for a, b in zip(kept[-1], statistics(), strict=True))
+
+    engine.save_best = keep
+    engine.run()
+    assert kept and kept[0]
+
+
 @pytest.mark.parametrize("name", ["autoencoder"])
 def test_where_no_samples_are_made_none_is_kept(name: str, pictures: Data, make_engine: Callable[..., Engine]) -> None:
     engine = make_engine(strategy(name)(width=8), pictures)

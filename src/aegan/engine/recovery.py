@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +35,9 @@ def _diagnose(engine: Engine, run: StageState, plan: Plan) -> dict[str, Any] | N
     with run.ema.applied():
         found, better = engine.monitor.look(engine.networks, c.step, samples=run.stage.preview == "sample")
         if better and engine.save_best is not None:
-            engine.save_best(engine.networks, c, engine.notes)
+            with _buffers_kept(engine):
+                engine.strategy.settle(engine.networks, engine.view)
+                engine.save_best(engine.networks, c, engine.notes)
     figures = found.found()
     if not figures:
         return None
@@ -51,6 +55,17 @@ def _diagnose(engine: Engine, run: StageState, plan: Plan) -> dict[str, Any] | N
     if seen.good and run.check.healthy:
         engine.saving.keep(run)
     return None if seen.change is None else asdict(seen.change)
+
+
+@contextmanager
+def _buffers_kept(engine: Engine) -> Iterator[None]:
+    """Puts the networks' buffers back at the end."""
+    kept = [(buffer, buffer.clone()) for net in engine.networks.values() for buffer in net.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, value in kept:
+            buffer.copy_(value)
 
 
 def apply(engine: Engine, run: StageState, plan: Plan, change: Change) -> None:

@@ -195,6 +195,14 @@ class Strategy(ABC):
         """The preset's name when none is asked for: by the kind and size of the data."""
         return "toy" if spec.is_vector else ("32" if max(spec.shape[1:]) <= 32 else "64")
 
+    def settle(self, nets: Networks, view: View) -> dict[str, Any]:
+        """Fits buffers that training leaves behind, such as batch normalisation's statistics, to the averaged weights.
+
+        Called whenever networks are stored as the best so far. Changes nothing that training goes on with but buffers,
+        which are put back afterwards; returns notes.
+        """
+        return {}
+
     def sample(self, nets: Networks, n: int, y: Tensor | None, truncation: float, rng: torch.Generator) -> Tensor:
         """`n` new examples, in the networks' range ([-1, 1] for images).
 

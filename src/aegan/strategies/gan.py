@@ -107,8 +107,12 @@ class GAN(Played):
         G = self.generator_phase(self.generator, trains=("G", "HG") if self.history else ("G",))
         phases = (replace(D, final=self.final), replace(G, final=self.final))
         play = Stage("play", 1.0, phases, ema=("G",), ema_decay=self.ema_decay)
-        batch_norm = self.networks in ("dcgan", "pacgan") and not self.vbn
-        return (self.count_stage(), play, *([Fit("settle", 0.001, self.settle)] if batch_norm else []))
+        return (self.count_stage(), play, *([Fit("settle", 0.001, self.settle)] if self.batch_norm else []))
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether G has batch normalisation."""
+        return self.networks in ("dcgan", "pacgan") and not self.vbn
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_D of `loss`; + γ/2 (|∇D(x)|² + |∇D(G(z))|²) with rpgan, γ/2 |∇D(x)|² with the others but wgan's; + history."""
@@ -131,6 +135,8 @@ class GAN(Played):
 
     def settle(self, nets: Networks, view: View) -> dict[str, Any]:
         """Batch normalisation's means and variances for the averaged weights, which training has not seen."""
+        if not self.batch_norm:
+            return {}
         rng = torch.Generator(next(nets["G"].parameters()).device).manual_seed(0)
         size = self.batch_size
         Y = typed(nets, "Y", Frequencies)
