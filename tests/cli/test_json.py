@@ -72,6 +72,9 @@ def test_strategies_and_presets(aegan_cli: Cli) -> None:
     one = told(aegan_cli("strategies", "latent", "--json"))
     assert one == listed["latent"]
     assert {o["name"]: o["default"] for o in one["options"]}["walkback_steps"] == 2
+    bounds = {o["name"]: (o["least"], o["most"]) for o in told(aegan_cli("strategies", "gan", "--json"))["options"]}
+    assert bounds["label_smoothing"] == (0, 1) and bounds["pack"] == (1, None), "bounds of numbers"
+    assert bounds["networks"] == (None, None), "a word has none"
     rows = told(aegan_cli("presets", "--json"))["presets"]
     assert any(r["strategy"] == "gan" and r["preset"] == "toy" and r["numbers"] for r in rows)
 

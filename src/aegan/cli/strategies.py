@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import Field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -76,9 +77,16 @@ def _facts(kind: type[Strategy]) -> dict[str, Any]:
     options = []
     for f in used_options(kind):
         meaning, source = (f.metadata.get(key, "") for key in ("help", "source"))
-        options.append({"name": f.name, "default": f.default, "meaning": meaning, "source": source})
+        about = {"name": f.name, "default": f.default, "meaning": meaning, "source": source}
+        options.append({**about, **{key: f.metadata.get(key) if _is_number(f) else None for key in ("least", "most")}})
     facts = {key: getattr(kind, key) for key in ("name", "where", "summary", "paper")}
     return {**facts, "can": _can(kind), "formulas": (kind.__doc__ or "").strip(), "options": options}
+
+
+def _is_number(option: Field[Any]) -> bool:
+    """Whether an option is a number, or several, so that its bounds mean something."""
+    values = option.default if isinstance(option.default, tuple) else (option.default,)
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def _rank(kind: type[Strategy]) -> tuple[int, str]:
