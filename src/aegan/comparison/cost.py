@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from aegan.data import Data
 from aegan.data.loader import batches
+from aegan.engine.muon import orthogonal
 from aegan.engine.view import take, to_device
 from aegan.model import Model
 from aegan.runs.settings import RunSettings
@@ -29,10 +32,12 @@ def parameters(model: Model) -> dict[str, int]:
 
 def operations(model: Model, data: Data, settings: RunSettings) -> float | None:
     """Floating-point operations (matrix products and convolutions, a multiply-add counts as two) of a training example:
-    forward, backward, penalties, averaged over the stages' steps. Changes the model's networks; None if it cannot.
+    forward, backward, penalties, and Muon's share of a step, averaged over the stages' steps. Changes the model's
+    networks; None if it cannot.
     """
     strategy, spec = model.strategy, model.spec
     total, steps = 0.0, 0
+    size = strategy.batch_size
     rows = take(data.train, np.arange(min(EXAMPLES, len(data.train))))
     batch = to_device(next(iter(batches(rows, len(rows)))), model.device)
     for stage in strategy.stages(spec):
@@ -44,10 +49,11 @@ def operations(model: Model, data: Data, settings: RunSettings) -> float | None:
             return None
         every = [getattr(strategy, "penalty_every", 1), *(p.every for p in stage.phases)]
         period = min(PERIOD, math.lcm(*every))
+        muon = 0
         with _Counter() as counter:
             for step in range(period):
-                _step(model, stage, batch, step)
-        total += count * counter.total / period / len(batch.x)
+                muon += _step(model, stage, batch, step)
+        total += count / period * (counter.total / len(batch.x) + muon / size)
         steps += count
     return total / steps if steps else None
 
@@ -68,7 +74,9 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def _step(model: Model, stage: Stage, batch: object, step: int) -> None:
+def _step(model: Model, stage: Stage, batch: object, step: int) -> int:
+    """Forward and backward of a step's phases; the operations of Muon, which do not depend on the batch."""
+    muon = 0
     for phase in stage.phases:
         if step % phase.every:
             continue
@@ -76,3 +84,14 @@ def _step(model: Model, stage: Stage, batch: object, step: int) -> None:
             net.requires_grad_(name in phase.trains).zero_grad(set_to_none=True)
         with torch.enable_grad():
             phase.loss(model.networks, batch, Clock(step, 0.5)).total().backward()  # type: ignore[arg-type]
+        if phase.matrix_lr:
+            muon += orthogonalising([p for name in phase.trains for p in model.networks[name].parameters()])
+    return muon
+
+
+def orthogonalising(parameters: Iterable[nn.Parameter]) -> int:
+    """Operations of Muon's Newton–Schulz iteration in one step, for those that have a gradient; nothing is computed."""
+    shapes = [p.shape for p in parameters if p.ndim >= 2 and p.grad is not None]
+    with _Counter() as counter:
+        orthogonal([torch.empty(shape, device="meta").flatten(1) for shape in shapes])
+    return counter.total
