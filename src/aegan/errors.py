@@ -29,7 +29,7 @@ class LostRank(UserError):
 
 
 class Diverged(UserError):
-    """A loss or its gradient is not finite, again and again."""
+    """A loss or its gradient is not finite, again and again; or a model's weights are not."""
 
 
 class TooLittleMemory(UserError):

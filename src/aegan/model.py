@@ -23,7 +23,7 @@ from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.engine.state import prefixed, under
-from aegan.errors import UserError
+from aegan.errors import Diverged, UserError
 from aegan.folders import expanded
 from aegan.hints import AnyPath, Array
 from aegan.migrate import migrated_options
@@ -318,8 +318,29 @@ class Model:
         """One part after the other, so that floats of all examples are never held."""
         for part in self._parts(n, batch_size):
             with torch.inference_mode():
-                made = make(part).cpu()
+                try:
+                    made = make(part).cpu()
+                except RuntimeError:  # some draw by probabilities, which these cannot be
+                    self.check_weights()
+                    raise
+            if not bool(made.isfinite().all()):
+                self.check_weights()
             yield made
+
+    def check_weights(self) -> None:
+        """Refuses a model whose weights are not finite: as bytes its images would look like any other black ones.
+
+        Raises:
+            Diverged: some are not.
+        """
+        ill = [
+            name for name, net in self.networks.items() if not all(bool(p.isfinite().all()) for p in net.parameters())
+        ]
+        if ill:
+            raise Diverged(
+                f"The model's weights are not finite ({', '.join(ill)}): its training has diverged.",
+                "Train again with lower rates; a run may have kept a better model (aegan evaluate RUN --checkpoint best).",
+            )
 
     def _tensor(self, items: Array) -> Tensor:
         return to_tensor(np.asarray(items), self.mean, self.scale).to(self.device)

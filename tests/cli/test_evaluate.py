@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import aegan
+
 Cli = Callable[..., Any]
 QUICK = ["--extractor", "pixels", "--metrics", "fd,kd"]
 
@@ -68,3 +70,15 @@ def test_mistakes(folder: Path, real: Path, trained: Path, tmp_path: Path, aegan
     aegan_cli("report", tmp_path / "broken.json", tmp_path / "none.json").refused("broken.json is damaged")
     aegan_cli("report", trained, tmp_path / "broken.json").refused("evaluation.json")
     assert not out.exists() and not list(tmp_path.rglob("*.part"))
+
+
+def test_a_model_whose_weights_are_not_finite(trained_copy: Path, tmp_path: Path, aegan_cli: Cli) -> None:
+    model = aegan.load(trained_copy, "cpu")
+    for p in model.networks["G"].parameters():
+        p.fill_(float("nan"))
+    model.save(trained_copy / "model")
+    said = aegan_cli("evaluate", trained_copy, *QUICK)
+    assert said.code == 2 and "Error: The model's weights are not finite (G)" in said.err, said.err
+    assert "Traceback" not in said.err and "--checkpoint best" in said.err
+    aegan_cli("sample", trained_copy, "--n", 2, "--out", tmp_path / "a.png").refused("weights are not finite (G)")
+    assert not (tmp_path / "a.png").exists()

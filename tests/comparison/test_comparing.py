@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from aegan.comparison import Results, Trial, compare, comparing, worker
 from aegan.comparison.settings import Settings, keep, order, sampling
@@ -128,9 +127,7 @@ def test_trials_are_not_added_under_other_conditions(key: str, before: Any, word
     check_conditions(jobs)  # nothing is left to run
 
 
-def test_conditions_are_in_the_order_of_a_trial(
-    points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_conditions_are_in_the_order_of_a_trial(points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Job] = []
     monkeypatch.setattr(comparing, "run_jobs", lambda jobs, **_: seen.extend(jobs))
     compare(points, ["gan"], out=tmp_path / "out", seeds=1, steps=4, options={"": {"width": 8}}, progress=False)
@@ -170,20 +167,21 @@ def test_a_strategy_without_presets_has_its_defaults(points: Path, monkeypatch: 
 
 def test_a_model_of_nothing_has_diverged(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images are bytes: what is not a number is black in them, and has a distance like any other picture."""
-    monkeypatch.setattr(worker, "_finite", lambda run: False)
+    real = worker.train
+
+    def broken(*asked: Any, **how: Any) -> Any:
+        run = real(*asked, **how)
+        next(run.model.networks["G"].parameters()).data.fill_(math.nan)
+        return run
+
+    monkeypatch.setattr(worker, "train", broken)
     order = {
         "config": {"data": str(folder), "strategy": "gan", "steps": 2, "size": 16, "device": "cpu"},
         "options": {"width": 8, "critic_width": 8}, "folder": "run", "extractor": "pixels", "count": 30,
     }  # fmt: skip
     order["config"]["out"] = str(tmp_path / "run")
     found = worker.run_trial(tmp_path / "run", order)
-    assert (found.status, found.reason) == ("diverged", "its weights are not finite")
-    broken = torch.nn.Linear(2, 2)
-    torch.nn.init.constant_(broken.weight, math.nan)
-    monkeypatch.undo()
-    for network, finite in ((torch.nn.Linear(2, 2), True), (broken, False)):
-        run: Any = SimpleNamespace(model=SimpleNamespace(networks={"G": network}))
-        assert worker._finite(run) == finite
+    assert found.status == "diverged" and found.reason.startswith("The model's weights are not finite (G)")
 
 
 @pytest.mark.parametrize(

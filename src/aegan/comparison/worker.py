@@ -76,6 +76,7 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         run = train(config, order["options"], resume=resume, evaluate=False, display=Display())
         peak = _peak(config.device)
         data = run.data()
+        run.model.check_weights()
         evaluation = evaluate_run(
             run, data=data, extractor=order["extractor"], count=order["count"], device=config.device
         )
@@ -88,8 +89,6 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         return ended("crashed", f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}")
     if "fd" in evaluation and evaluation["fd"].value is None and "finite" in evaluation["fd"].why:
         return ended("diverged", evaluation["fd"].why)
-    if not _finite(run):  # images of such a model are black, and so look finite
-        return ended("diverged", "its weights are not finite")
     trained = _trained(folder)
     points = curve(run, data, trained["seconds"])  # before operations are counted, which moves a codebook
     return Trial(
@@ -98,10 +97,6 @@ def run_trial(folder: Path, order: dict[str, Any]) -> Trial:
         figures=evaluation.as_dict()["figures"], seen=evaluation.extractor.get("seen", ""),
         curve=points,
     )  # fmt: skip
-
-
-def _finite(run: Run) -> bool:
-    return all(bool(p.isfinite().all()) for net in run.model.networks.values() for p in net.parameters())
 
 
 def _operations(run: Run, data: Data) -> float | None:
