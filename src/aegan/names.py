@@ -112,21 +112,35 @@ def safe(name: str) -> str:
 
 
 class FreshNames:
-    """Gives out names that no file has yet, also where capital letters do not count (Windows, macOS)."""
+    """Gives out paths that no file has yet, also where capital letters do not count (Windows, macOS)."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
 
-    def of(self, stem: str) -> str:
-        """`stem`, or with -2, -3, … behind it.
+    def of(self, stem: str, suffix: str) -> str:
+        """`stem` and suffix, with -2, -3, … behind the stem, and behind a folder of it whose name a file has.
 
         >>> fresh = FreshNames()
-        >>> fresh.of("twin"), fresh.of("Twin"), fresh.of("twin-2")
-        ('twin', 'Twin-2', 'twin-2-2')
+        >>> fresh.of("twin", ".png"), fresh.of("Twin", ".png"), fresh.of("twin-2", ".png")
+        ('twin.png', 'Twin-2.png', 'twin-2-2.png')
+        >>> fresh.of("twin.png/a", ".png"), fresh.of("dir.png/a", ".png"), fresh.of("dir", ".png")
+        ('twin.png-2/a.png', 'dir.png/a.png', 'dir-2.png')
         """
-        chosen, n = stem, 1
-        while chosen.casefold() in self._taken:
-            n += 1
-            chosen = f"{stem}-{n}"
-        self._taken.add(chosen.casefold())
-        return chosen
+        *folders, name = stem.split("/")
+        root = ""
+        for folder in folders:
+            path = _free(root + folder, "", self._files)
+            self._folders.add(path.casefold())
+            root = f"{path}/"
+        path = _free(root + name, suffix, self._files, self._folders)
+        self._files.add(path.casefold())
+        return path
+
+
+def _free(stem: str, suffix: str, *taken: set[str]) -> str:
+    path, n = stem + suffix, 1
+    while any(path.casefold() in names for names in taken):
+        n += 1
+        path = f"{stem}-{n}{suffix}"
+    return path

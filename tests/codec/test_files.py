@@ -354,6 +354,14 @@ def test_names_that_meet(tmp_path: Path) -> None:
     assert suffix == ".bin"
 
 
+@pytest.mark.parametrize("names", [("a.jpg", "a.png/b.jpg", "a.png/c.jpg"), ("A.png/b.jpg", "a.jpg")], ids=str)
+def test_a_file_and_a_folder_that_meet(names: tuple[str, ...], tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "out")
+    made = [folder.add(name, Picture("L", np.zeros((4, 4, 1), np.uint8))) for name in names]
+    assert all(path.is_file() for path in made) and len(set(made)) == len(names)
+    assert len({path.parent for path in made}) == 2, "images of one folder stay together"
+
+
 # --- tiles ------------------------------------------------------------------------------------------------------------
 
 

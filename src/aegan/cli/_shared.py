@@ -199,8 +199,8 @@ def write_items(
         fresh, width = FreshNames(), len(str(len(items) - 1))
         with explained(out), whole_folder(out) as folder:
             for i, item in enumerate(items):
-                stem = fresh.of(safe(names[i]).rpartition("/")[2]) if names else f"{i:0{width}d}"
-                as_image(item).save(folder / f"{stem}.png")
+                stem = safe(names[i]).rpartition("/")[2] if names else f"{i:0{width}d}"
+                as_image(item).save(folder / fresh.of(stem, ".png"))
     return {"wrote": str(out), "count": len(items), "composited_on": colour_text(background) if opaque else None}
 
 

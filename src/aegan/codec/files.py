@@ -210,7 +210,7 @@ class Folder:
         suffix = ".png" if picture.mode != "CMYK" else ".tif"
         if picture.mode == FILE:
             suffix = picture.extra if re.fullmatch(r"\.[a-z0-9]{1,6}", picture.extra) else ".bin"
-        path = self.root / f"{self.names.of(safe(name))}{suffix}"
+        path = self.root / self.names.of(safe(name), suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         if picture.mode == FILE:
             path.write_bytes(picture.pixels.tobytes())
