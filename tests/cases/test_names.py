@@ -142,8 +142,10 @@ def test_a_folder_of_pictures_is_named_after_the_files(
     out = tmp_path / os.fsdecode(b"out \xe9")
     said = aegan_cli("reconstruct", run, odd, "--out", out)
     assert said.code == 0, said.err
-    made = {p.name for p in out.iterdir()}
-    assert len(made) == len(names_of(odd)) == len({name.casefold() for name in made})
+    files = list(out.rglob("*.png"))
+    assert len(files) == len(names_of(odd)) == len({str(path).casefold() for path in files})
+    assert {p.name for p in out.iterdir()} == {CLASS, "plain"}
+    made = {path.name for path in files}
     assert {os.fsdecode(b"\xe9t\xe9.png"), "=1+1.png", "line_break.png", "[red]_dog_[_].png"} - made <= {
         "[red]_dog_[_].png"
     }

@@ -80,7 +80,7 @@ def answer_trials(run: Callable[[], Any], as_json: bool, **places: Path) -> None
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
-    """All examples of some data, of both splits: to a trained model, its split is a thing of the past."""
+    """All examples of some data, of both splits, in the order of the source: a trained model needs no split."""
 
     items: Array
     labels: Array | None
@@ -119,17 +119,25 @@ def data_for(model: Model, source: str) -> Data:
 
 
 def open_for(model: Model, source: str) -> Examples:
-    """All examples of some data in the shape that a model takes."""
+    """All examples of some data in the shape that a model takes, in the order of the source."""
     import numpy as np
 
     data = data_for(model, source)
     if left := data.inspection.skipped_count:
         why = ", ".join(data.inspection.skipped)
         say(f"{left:,} {'file was' if left == 1 else 'files were'} left out ({why}): see `aegan check`", aside=True)
-    splits = [s for s in (data.train, data.held_out) if len(s)]
-    items = np.concatenate([s.items for s in splits])
-    labels = None if splits[0].labels is None else np.concatenate([s.labels for s in splits if s.labels is not None])
-    return Examples(items, labels, [name for s in splits for name in s.names], data.spec.classes)
+    count = len(data.train) + len(data.held_out)
+    items = np.empty((count, *data.train.items.shape[1:]), data.train.items.dtype)
+    labels = None if data.train.labels is None else np.empty(count, np.int64)
+    names = [""] * count
+    for split in (data.train, data.held_out):
+        assert split.places is not None
+        items[split.places] = split.items
+        if labels is not None and split.labels is not None:
+            labels[split.places] = split.labels
+        for place, name in zip(split.places, split.names, strict=True):
+            names[place] = name
+    return Examples(items, labels, names, data.spec.classes)
 
 
 def write_picture(path: Path, picture: Any, **how: Any) -> None:
@@ -170,13 +178,14 @@ def write_items(
     names: list[str] | None = None,
     background: tuple[int, int, int] = (255, 255, 255),
 ) -> dict[str, Any]:
-    """Items to a grid (.png, .jpg, .webp), an array (.npz with `images` or `vectors`), or a new folder of PNGs; all or none.
+    """Items to a grid (.png, .jpg, .webp), an array (.npz: `images` or `vectors`, `names`), or a new folder; all or none.
 
     Args:
         out: where to, as `check_out` lets pass.
         items: images uint8 (N, H, W, C) or vectors (N, D).
         columns: images in a row of a picture; None: as suits.
-        names: of files in a folder, without their own folders and suffixes; None: numbers.
+        names: where the items are from, kept in an .npz; files in a folder are called so, in sub-folders and without
+            their suffixes; None: numbers.
         background: what alpha is composited on in .jpg, which has none; elsewhere it is kept.
 
     Returns:
@@ -189,7 +198,7 @@ def write_items(
     images, suffix = items.ndim == 4, out.suffix.lower()
     opaque = suffix in PICTURES and PICTURES[suffix] == "JPEG" and images and items.shape[3] == 4
     if suffix == ".npz":
-        write_arrays(out, **{"images" if images else "vectors": items})
+        write_arrays(out, **{"images" if images else "vectors": items}, names=names)
     elif suffix in PICTURES and images:
         layout = fitted(len(items), items.shape[1:3], suffix, columns)
         write_picture(out, grid(items, layout.columns, scale=layout.scale, alpha=background if opaque else "kept"))
@@ -199,8 +208,9 @@ def write_items(
         fresh, width = FreshNames(), len(str(len(items) - 1))
         with explained(out), whole_folder(out) as folder:
             for i, item in enumerate(items):
-                stem = safe(names[i]).rpartition("/")[2] if names else f"{i:0{width}d}"
-                as_image(item).save(folder / fresh.of(stem, ".png"))
+                path = folder / fresh.of(safe(names[i]) if names else f"{i:0{width}d}", ".png")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                as_image(item).save(path)
     return {"wrote": str(out), "count": len(items), "composited_on": colour_text(background) if opaque else None}
 
 

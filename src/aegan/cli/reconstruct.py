@@ -16,7 +16,9 @@ EXAMPLE = "Example: aegan reconstruct runs/photos photos/ --out before-after.png
 def command(
     run: RunPath,
     data: DataPath,
-    out: Annotated[Path, typer.Option(help="A picture of pairs (.png), an array (.npz), or a folder of PNGs.")],
+    out: Annotated[
+        Path, typer.Option(help="A picture of pairs (.png), an array with names (.npz), or a folder of PNGs.")
+    ],
     limit: Annotated[int | None, typer.Option("--n", min=1, help="At most so many; a picture shows 32.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -40,5 +42,5 @@ def command(
         pairs = [np.concatenate([items[i : i + row], back[i : i + row]]) for i in range(0, len(items), row)]
         facts = write_items(out, np.concatenate(pairs), columns=row, background=model.spec.background)
     else:
-        facts = write_items(out, back, names=opened.names, background=model.spec.background)
+        facts = write_items(out, back, names=opened.names[: len(items)], background=model.spec.background)
     answer(facts, wrote(facts), as_json)

@@ -100,7 +100,7 @@ def in_memory(draft: Draft, name: str, source: str) -> Data:
     for here in places:
         names = Numbered(here) if isinstance(draft.names, Numbered) else [draft.names[int(i)] for i in here]
         labels = None if draft.labels is None else draft.labels[here]
-        splits.append(Split(draft.examples(here), labels, names))
+        splits.append(Split(draft.examples(here), labels, names, places=here))
     hashes = [draft.hashes[here] for here in places]
     return _data(name, source, splits, hashes, draft.classes, draft.finished(len(places[1])))
 
@@ -116,7 +116,8 @@ def to_disk(draft: Draft, folder: Path) -> None:
         rows.write_files(folder)
     for part, here in zip(PARTS, places, strict=True):
         labels = None if draft.labels is None else draft.labels[here]
-        cache.write_split(folder, part, draft.hashes[here], labels, (draft.names[int(i)] for i in here))
+        names = (draft.names[int(i)] for i in here)
+        cache.write_split(folder, part, here, draft.hashes[here], labels, names)
         if isinstance(rows, Streamed) and part == "train":  # the others are few, and looked at often
             rows.write_places(folder, part, here)
         else:
@@ -147,7 +148,8 @@ def from_disk(final: Path, name: str, source: str) -> Data | None:
         else:
             items = np.asarray(arrays[f"{part}-items"])  # np.memmap's own class makes each small gather slower
         labels = np.array(arrays[f"{part}-labels"]) if f"{part}-labels" in arrays else None
-        splits.append(Split(items, labels, FileNames(arrays[f"{part}-names"], arrays[f"{part}-ends"])))
+        names = FileNames(arrays[f"{part}-names"], arrays[f"{part}-ends"])
+        splits.append(Split(items, labels, names, places=arrays[f"{part}-places"]))
     standard = (np.array(arrays["mean"]), np.array(arrays["scale"])) if "mean" in arrays else None
     found = Inspection.from_dict(meta["inspection"])
     return _data(name, source, splits, hashes, tuple(meta["classes"]), found, standard)

@@ -21,7 +21,7 @@ from aegan.data.split import content_hash
 from aegan.errors import UserError
 from aegan.evenly import evenly
 
-VERSION = 3  # of the layout and of how pixels are made: a change of either makes older caches stale
+VERSION = 4  # of the layout and of how pixels are made: a change of either makes older caches stale
 META = "meta.json"
 CHECKED = 2**25  # bytes of each array of items that are read again and compared with the hashes of their rows, about
 STALE = 7 * 24 * 3600  # seconds after which an unfinished folder is one that a killed run left
@@ -88,8 +88,11 @@ def write_rows(path: Path, shape: tuple[int, ...], dtype: Any, pieces: Iterable[
             file.write(np.ascontiguousarray(piece).data)
 
 
-def write_split(folder: Path, part: str, hashes: np.ndarray, labels: np.ndarray | None, names: Iterable[str]) -> None:
-    """Everything of a split but its items: hashes uint8 (N, 16), labels int64 (N,), names."""
+def write_split(
+    folder: Path, part: str, places: np.ndarray, hashes: np.ndarray, labels: np.ndarray | None, names: Iterable[str]
+) -> None:
+    """Everything of a split but its items: places int64 (N,), hashes uint8 (N, 16), labels int64 (N,), names."""
+    np.save(folder / f"{part}-places.npy", places)
     np.save(folder / f"{part}-hashes.npy", hashes)
     if labels is not None:
         np.save(folder / f"{part}-labels.npy", labels)

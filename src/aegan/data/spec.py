@@ -158,6 +158,7 @@ class Split:
         names: a file's path inside the source, or the place in it, of each item.
         mean, scale: vectors only: a loader gives (x - mean) / scale. Both splits carry those of the training split.
         codes: of an encoder that is not trained, float32 (1 or 2, N, ...): of the items, and of their mirror images.
+        places: where each item lies among all that the source gave, int64 (N,); None: not known.
     """
 
     items: np.ndarray
@@ -166,6 +167,7 @@ class Split:
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
     codes: np.ndarray | None = None
+    places: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.items)
