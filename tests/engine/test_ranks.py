@@ -54,7 +54,8 @@ COUPLED: list[tuple[str, str, dict[str, Any]]] = [
 # with a hinge under spectral normalisation, at usual rates, rounding alone moves a loss by some 1e-4 in ten steps
 CALM = {"lr_generator": 2e-5, "lr_critic": 2e-5}
 # gradients by differences of 0.01 magnify rounding, and the rate is for tokens of 768 numbers: with 8 it is 96 times this
-OF = {"projected": CALM, "gat": {"rate": 1e-6}}  # options of a strategy in all jobs
+# a softmax over distances between codes, sharp at the usual temperatures, magnifies the rounding of the codes
+OF = {"projected": CALM, "gat": {"rate": 1e-6}, "drifting": {"temperatures": [0.5, 1.0]}}  # options of a strategy in all jobs
 MORE: list[tuple[str, str, dict[str, Any]]] = [
     ("gan", "pictures", {"pack": 2}),
     ("gan", "pictures", {"loss": "wgan-gp"}),
