@@ -161,6 +161,8 @@ def test_vectors_and_nothing(grey: Model, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no images"):
         compress(grey, str(tmp_path / "empty"), tmp_path / "a.aeg")
     (tmp_path / "empty" / "a.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="name of the data is empty"):
+        compress(grey, "", tmp_path / "a.aeg")
     with pytest.raises(UserError, match="None of the images"):
         compress(grey, str(tmp_path / "empty"), tmp_path / "a.aeg")
     assert [p.name for p in tmp_path.iterdir()] == ["empty"], "nothing half-written stays"
@@ -408,6 +410,8 @@ def test_commands_that_refuse(codec_run: Callable[[int], Path], tmp_path: Path, 
     assert "There is no file" in cli("decompress", str(tmp_path / "a.aeg"), "--out", str(tmp_path / "b"), fails=True)
     cli("compress", run, "digits", "--out", str(tmp_path / "a.aeg"), "--quality", "1")
     assert "not as .jpg" in cli("decompress", str(tmp_path / "a.aeg"), "--out", str(tmp_path / "b.jpg"), fails=True)
+    cli("decompress", str(tmp_path / "a.aeg"), "--out", str(tmp_path / "photos.2024"))
+    assert (tmp_path / "photos.2024").is_dir()
     cli("decompress", str(tmp_path / "a.aeg"), "--out", str(tmp_path / "b.npz"), "--run", run)
     with np.load(tmp_path / "b.npz") as stored:
         assert stored["images"].shape[1:] == (8, 8, 1) and stored["names"][0] == "train-0"
@@ -453,7 +457,7 @@ def test_it_loads_again_and_samples(codec_run: Callable[[int], Path]) -> None:
 
 
 def test_what_was_left_out_is_not_called_lost(grey: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Places of files that are no images, and of damaged ones, are known from the blocks around them."""
+    """The file lists places of files that are no images; in older files they are known from the blocks around them."""
     source = tmp_path / "photos"
     source.mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (9, 24, 24), np.uint8)
@@ -469,8 +473,25 @@ def test_what_was_left_out_is_not_called_lost(grey: Model, tmp_path: Path, monke
     (tmp_path / "b.aeg").write_bytes(raw[:at] + bytes(64) + raw[at + 64 :])
     result, images = decompress(tmp_path / "b.aeg", grey)
     here = {name for name, _ in images}
+    assert set(result.lost) == {f"{i}.png" for i in range(9)} - here and result.lost
+    old = bytearray((tmp_path / "b.aeg").read_bytes())
+    ((_, tail),) = records(tmp_path / "b.aeg", TAIL)
+    counts = {key: value for key, value in json.loads(tail).items() if key != "skipped"}
+    (tmp_path / "b.aeg").write_bytes(old[: -PREFIX.size - len(tail)] + packed(TAIL, 0, json.dumps(counts).encode()))
+    result, images = decompress(tmp_path / "b.aeg", grey)
+    here = {name for name, _ in images}
     assert set(result.lost) - {f"{i}-note.txt" for i in range(9)} == {f"{i}.png" for i in range(9)} - here
     assert "0-note.txt" not in result.lost, "it stands between two images that are there"
+
+
+@pytest.mark.parametrize("skipped", [3, ["a"], [float("inf")], [[]]], ids=str)
+def test_a_tail_that_lists_nonsense(grey: Model, small: tuple[Path, dict[str, Picture]], skipped: Any) -> None:
+    path, wanted = small
+    ((_, tail),) = records(path, TAIL)
+    raw = path.read_bytes()[: -PREFIX.size - len(tail)]
+    path.write_bytes(raw + packed(TAIL, 0, json.dumps({**json.loads(tail), "skipped": skipped}).encode()))
+    _, images = decompress(path, grey)
+    assert len(dict(images)) == len(wanted)
 
 
 def test_nothing_whole_is_said(cli: Callable[..., str], codec_run: Callable[[int], Path], tmp_path: Path) -> None:

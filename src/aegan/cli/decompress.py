@@ -15,6 +15,7 @@ from aegan.errors import UserError
 
 EXAMPLE = "Example: aegan decompress photos.aeg --out photos-again/"
 SHOWN = 10  # lost images named
+OTHERS = (".aeg", ".parquet", ".csv", ".json", ".html", ".pdf", ".pt", ".safetensors")  # files that are none of data's
 
 
 def command(
@@ -30,12 +31,16 @@ def command(
     import aegan
     from aegan.codec import Folder, decompress, head_of
     from aegan.codec.files import stacked
+    from aegan.data.choosing import ARCHIVES
+    from aegan.data.open import ARRAYS
+    from aegan.data.opened import SUFFIXES
     from aegan.files import write_arrays
     from aegan.names import printable
     from aegan.text import plural
 
     array = out.suffix.lower() == ".npz"
-    if out.suffix and not array and not out.is_dir():
+    # other names with a dot, photos.2024, are fine for folders
+    if out.suffix.lower() in {*SUFFIXES, *ARCHIVES, *ARRAYS, *OTHERS} and not array and not out.is_dir():
         raise UserError(f"Images are written to a folder or as .npz, not as {out.suffix}.", "Use --out images/")
     result, images = decompress(file, aegan.load(run or _named(file, head_of(file).run), device))
     if array:

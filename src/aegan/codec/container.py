@@ -2,7 +2,8 @@
 
 A file is the 8 bytes of `MAGIC` and then records: one HEAD, which says how to read the rest; one or more NAMES, the
 names of all images; BLOCKs, each a group of images that can be read without the others; one TAIL, which repeats the head
-and counts the blocks, so that a file that was cut short is noticed and one with a broken head can still be read.
+and counts the blocks, so that a file that was cut short is noticed and one with a broken head can still be read. It lists
+the places of names whose images could not be read when the file was written (not in older files).
 
     mark 4 | kind 1 | number 4 | length 4 | crc32 4 | content
 
@@ -18,7 +19,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -88,9 +89,9 @@ class Writer:
         self.file.write(packed(BLOCK, self.blocks, content))
         self.blocks += 1
 
-    def close(self, images: int) -> None:
-        """Ends the file; `images` is how many it holds."""
-        counts = {"blocks": self.blocks, "names": self.names, "images": images}
+    def close(self, images: int, skipped: Sequence[int] = ()) -> None:
+        """Ends the file; `images` is how many it holds, `skipped` are the places of names without one."""
+        counts = {"blocks": self.blocks, "names": self.names, "images": images, "skipped": list(skipped)}
         self.file.write(packed(TAIL, 0, _json({**asdict(self.head), **counts})))
 
 
@@ -104,6 +105,7 @@ class Recovered:
     names: int
     images: int
     lost_bytes: int  # that belong to no whole record
+    skipped: frozenset[int]  # places of names that never had an image, as far as they are known
 
 
 def scan(path: Path) -> Recovered:
@@ -112,7 +114,7 @@ def scan(path: Path) -> Recovered:
     Raises:
         UserError: it can't be read, or is no such file at all, or of a newer format.
     """
-    heads, counts, lost = [], None, 0
+    heads, counts, lost, left_out = [], None, 0, frozenset[int]()
     try:
         for kind, _, content, skipped in _records(path):
             lost += skipped
@@ -123,7 +125,14 @@ def scan(path: Path) -> Recovered:
                 head = FileHead.of(values)
                 if kind == TAIL:
                     counts = [int(values[k]) for k in ("blocks", "names", "images")]
-            except (ValueError, KeyError, TypeError, RecursionError):  # a sound checksum under nonsense: not ours
+                    left_out = frozenset(map(int, values.get("skipped", ())))
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                OverflowError,
+                RecursionError,
+            ):  # a sound checksum under nonsense: not ours
                 continue
             heads.append(head)
     except (IsADirectoryError, FileNotFoundError) as why:
@@ -134,7 +143,7 @@ def scan(path: Path) -> Recovered:
             f"{path} is not an .aeg file, or nothing of it is whole.", "`aegan compress` writes such files."
         )
     blocks, names, images = counts or (-1, -1, -1)
-    return Recovered(heads[0], counts is not None, blocks, names, images, lost)
+    return Recovered(heads[0], counts is not None, blocks, names, images, lost, left_out)
 
 
 def records(path: Path, kind: int) -> Iterator[tuple[int, bytes]]:

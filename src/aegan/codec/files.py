@@ -100,7 +100,8 @@ def compress(
     step = 0 if lossless else step_of(model, quality)
     blocks = Blocks(model, step)
     images = ImageSource(source, lossless, model.spec.format)
-    count = pixels = 0
+    count = pixels = after = 0
+    left_out: list[int] = []  # places of what can't be read
     with explained(out), whole_file(out) as file:
         head = FileHead("lossless" if lossless else "lossy", fingerprint(model), run, step, model.spec.shape)
         writer = Writer(file, head)
@@ -110,9 +111,12 @@ def compress(
                 writer.name_part(zlib.compress(names.encode("utf-8", "surrogateescape"), 9))
         for group in _groups(images, blocks):
             writer.block(blocks.packed(group))
+            for place, _ in group:
+                left_out += range(after, place)
+                after = place + 1
             count += len(group)
             pixels += sum(math.prod(p.size) for _, p in group if p.mode != FILE)
-        writer.close(count)
+        writer.close(count, [*left_out, *range(after, len(images.names))])
         if not count:
             raise UserError(f"None of the images in {source} can be read.", "`aegan check DATA` says why.")
     return Compressed(count, out.stat().st_size, pixels, images.skipped)
@@ -175,7 +179,11 @@ def decompress(path: AnyPath, model: Model) -> tuple[Decompressed, Iterator[tupl
             spans.append(range(last + 1, len(names)))
         if result.expected != result.images:
             result.whole = False
-            result.lost = [name for place, name in names.items() if not any(place in span for span in spans)]
+            result.lost = [
+                name
+                for place, name in names.items()
+                if place not in found.skipped and not any(place in span for span in spans)
+            ]
 
     return result, images()
 

@@ -15,7 +15,7 @@ from aegan.data.decode import MOST_BYTES, flatten, quiet, skipping
 from aegan.data.files import Entry
 from aegan.data.format import ImageFormat
 from aegan.data.inspection import printable
-from aegan.data.open import KINDS, files_in
+from aegan.data.open import KINDS, check_name, files_in
 from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
 from aegan.errors import UserError
@@ -97,6 +97,7 @@ class ImageSource:
             named = zip(("train", "test"), parts, strict=False)
             self.names = [f"{split}-{i}" for split, part in named for i in range(len(part.items))]
             return
+        check_name(source)
         path = expanded(source)
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz") and path.is_file():

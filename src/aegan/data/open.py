@@ -126,7 +126,7 @@ def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | Non
     if isinstance(source, str) and source in builtin.NAMES:
         _no_labels(given, f"'{source}'")
         return _builtin(source, asked, data_dir)
-    _check_name(os.fspath(source))
+    check_name(os.fspath(source))
     path = expanded(source)
     name, shown = printable(Path(os.path.realpath(path)).stem), printable(str(path))
     if not path.exists() and (matches := sorted(filter(os.path.isfile, glob.glob(str(path), recursive=True)))):
@@ -143,7 +143,8 @@ def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | Non
     return open_found(found, name, shown, asked)
 
 
-def _check_name(source: str) -> None:
+def check_name(source: str) -> None:
+    """Refuses what names no data, before it is looked for."""
     if not source:  # to Path, the current folder
         raise UserError("The name of the data is empty.", f"Name {KINDS}, or a built-in: {', '.join(builtin.NAMES)}.")
     if remote(source):
