@@ -130,6 +130,7 @@ DAMAGE = {
     "a knot of two": lambda text: text.replace("      - 50\n", ""),
     "plans are a word": lambda text: text[: text.index("plans:")] + "plans: none of them\n",
     "format is a word": lambda text: text.replace("format: 1", "format: new"),
+    "format is infinite": lambda text: text.replace("format: 1", "format: .inf"),
     "cut": lambda text: text[: len(text) // 3],
     "zero bytes": lambda text: "\0" * 100,
 }

@@ -50,7 +50,16 @@ def test_what_is_no_number_has_no_value(tmp_path: Path) -> None:
     assert figure.value is None and figure.count == 0 and figure.text == "none"
 
 
-@pytest.mark.parametrize("spoil", [{"figures": {"fd": {"colour": 1}}}, {"figures": 3}, {"counts": None}, {"seed": {}}])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"figures": {"fd": {"colour": 1}}},
+        {"figures": {"fd": {"count": 1e999}}},
+        {"figures": 3},
+        {"counts": None},
+        {"seed": {}},
+    ],
+)
 def test_damage_is_said(tmp_path: Path, spoil: dict[str, Any]) -> None:
     content = {**FORMAT_2, **spoil}
     if "seed" in spoil:

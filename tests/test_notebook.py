@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import re
 import sys
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 import aegan
+from aegan.cells import WIDEST, embedded
 from aegan.data import open_data
 from aegan.evaluation import evaluate
 from aegan.notebook import NotebookDisplay, in_notebook
@@ -150,7 +152,15 @@ def test_an_evaluation(trained: Path, folder: Path) -> None:
 def test_a_model(trained: Path, vector_run: Path) -> None:
     html = aegan.load(trained, "cpu")._repr_html_()
     assert balanced(html) and "images 16×16, 3 channels" in html and "disc, square" in html and "sample" in html
-    assert "vectors (2,)" in aegan.load(vector_run, "cpu")._repr_html_()
+    model = aegan.load(vector_run, "cpu")
+    assert "vectors (2,)" in model._repr_html_()
+    model.spec = dataclasses.replace(model.spec, classes=tuple(f"class <{i}>" for i in range(20_000)))
+    assert balanced(model._repr_html_()) and len(model._repr_html_()) < 10_000
+
+
+def test_a_picture_is_no_larger_than_a_page() -> None:
+    html = embedded(Image.new("L", (8, 50_000)), "a", WIDEST)
+    assert pictures(html)[0].shape[0] == 4 * WIDEST
 
 
 def test_data_and_what_was_found(folder: Path, tmp_path: Path) -> None:

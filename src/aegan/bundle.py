@@ -39,11 +39,14 @@ def read_bundle(folder: AnyPath) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         version = int(config["format"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if version < 1:
+            raise ValueError("no format")
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"{folder / 'config.json'} is damaged and cannot be read.") from error
     if version > FORMAT:
+        by = f", by aegan {config['aegan']}" if isinstance(config.get("aegan"), str) else ""
         raise UserError(
-            f"{folder} has format {version}, newer than this aegan knows ({FORMAT}).",
+            f"{folder} has format {version}{by}, newer than this aegan knows ({FORMAT}).",
             "Update: pip install --upgrade aegan",
         )
     tensors, header = read_tensors(folder / "model.safetensors")

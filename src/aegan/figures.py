@@ -138,7 +138,7 @@ class Evaluation:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError:
             raise UserError(f"There is no {path}.", "Evaluate first: aegan evaluate") from None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise UserError(f"{path} is damaged, or is no evaluation.", "Evaluate again: aegan evaluate") from error
 
     @property

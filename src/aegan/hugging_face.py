@@ -15,6 +15,9 @@ _part = r"[A-Za-z0-9][\w.-]{0,95}"
 _name = re.compile(rf"({_part})/({_part})")
 _marked = re.compile(r"hf:/{1,2}(.*)")  # a path on the command line loses one of two slashes
 
+# by name: which client the package uses depends on its version
+UNREACHED = {"ConnectionError", "TimeoutError", "TransportError", "Timeout"}  # Python's, httpx's, and those of requests
+
 
 @dataclass(frozen=True)
 class HubName:
@@ -97,11 +100,8 @@ def why_not(hub: Any, error: Exception, offline: str) -> str:
             return "there is no such model, or it is private and you are not logged in."
         case hub.errors.RevisionNotFoundError():
             return "there is no such revision."
-        case (
-            hub.errors.LocalEntryNotFoundError()
-            | hub.errors.OfflineModeIsEnabled()
-            | ConnectionError()
-            | TimeoutError()
-        ):
+        case hub.errors.LocalEntryNotFoundError() | hub.errors.OfflineModeIsEnabled():
             return offline
+    if UNREACHED & {kind.__name__ for kind in type(error).__mro__}:
+        return offline
     return first_line(error)

@@ -222,7 +222,7 @@ class Model:
         """What a notebook shows."""
         spec = self.spec
         weights = {name: sum(p.numel() for p in net.parameters()) for name, net in self.networks.items()}
-        images = f"images {spec.size}×{spec.size}, {spec.channels} channels"
+        images = f"images {spec.width}×{spec.height}, {spec.channels} channels"
         return table(
             [
                 ("model", f"{self.strategy.name}: {self.strategy.summary}"),
@@ -250,7 +250,8 @@ class Model:
         """A model from its two files; `networks` are copies of those that were the user's own, which no file can hold."""
         folder = expanded(folder)
         tensors, config = read_bundle(folder)
-        own, given = config.get("own", []), networks or {}
+        found = _read_config(config, folder)
+        chosen, spec, own, given = found.strategy, found.spec, found.own, networks or {}
         if set(own) != set(given):
             missing, extra = [n for n in own if n not in given], [n for n in given if n not in own]
             raise UserError(
@@ -260,13 +261,6 @@ class Model:
                 f"Give the same modules: aegan.load(path, {giving(own)})" if own else "Leave networks= out.",
             )
         try:
-            kind, options = migrated_options(config["strategy"], config["options"], str(folder), config.get("aegan"))
-            chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
-            s = config["spec"]
-            how = ImageFormat.of(fit=s.get("fit", "crop"), background=s.get("background", WHITE))  # older files: none
-            depth = Depth.from_dict(s["depth"]) if s.get("depth") else None  # the same
-            shape, classes = tuple(s["shape"]), tuple(s["classes"])
-            spec = DataSpec(shape, classes, s["count"], how.fit, how.background, depth)
             nets = chosen.build(spec)
             if own:
                 new, fixed = made(given, spec, anew=True), chosen.fixed_networks
@@ -286,9 +280,7 @@ class Model:
                 f"{folder} was written by aegan {config.get('aegan')}, whose networks are not those of {__version__}.",
                 "Use that version, or train again.",
             ) from error
-        mean = None if config["mean"] is None else np.asarray(config["mean"], np.float32)
-        scale = None if config["scale"] is None else np.float32(config["scale"])
-        return cls(chosen, spec, nets, mean=mean, scale=scale, notes=config["notes"], device=device)
+        return cls(chosen, spec, nets, mean=found.mean, scale=found.scale, notes=found.notes, device=device)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -348,6 +340,42 @@ class Model:
     def _items(self, parts: Iterator[Tensor]) -> Array:
         none = to_items(torch.empty((0, *self.spec.shape)), self.mean, self.scale)
         return np.concatenate([none, *(to_items(t, self.mean, self.scale) for t in parts)])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recorded:
+    """What config.json says of a model."""
+
+    strategy: Strategy
+    spec: DataSpec
+    mean: Array | None
+    scale: Array | None
+    notes: dict[str, Any]
+    own: list[str]
+
+
+def _read_config(config: Mapping[str, Any], folder: Path) -> _Recorded:
+    """Checked, so that no nonsense is met later."""
+    try:
+        kind, options = migrated_options(config["strategy"], config["options"], str(folder), config.get("aegan"))
+        chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
+        mean = None if config["mean"] is None else np.asarray(config["mean"], np.float32)
+        scale = None if config["scale"] is None else np.float32(config["scale"])
+        own = [str(name) for name in config.get("own", ())]
+        return _Recorded(chosen, _read_spec(config["spec"]), mean, scale, dict(config["notes"]), own)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UserError(
+            f"{folder / 'config.json'} is damaged: it describes no model of aegan.", "Bring it back, or train again."
+        ) from error
+
+
+def _read_spec(plain: Mapping[str, Any]) -> DataSpec:
+    how = ImageFormat.of(fit=plain.get("fit", "crop"), background=plain.get("background", WHITE))  # older files: none
+    depth = Depth.from_dict(plain["depth"]) if plain.get("depth") else None  # the same
+    shape, classes, count = tuple(map(int, plain["shape"])), tuple(map(str, plain["classes"])), int(plain["count"])
+    if len(shape) not in (1, 3) or min(shape) < 1:
+        raise ValueError("no shape")
+    return DataSpec(shape, classes, count, how.fit, how.background, depth)
 
 
 def _chosen(n: int | None, seed: int, seeds: Sequence[int] | None) -> Sequence[int]:

@@ -59,7 +59,20 @@ def test_a_cut_file_is_named(bundle: Path, name: str, keep: float) -> None:
         read_bundle(bundle)
 
 
-@pytest.mark.parametrize("content", ["[]", "3", '{"format": "x"}', '{"format": null}', "{}", "\x00", "nonsense"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "3",
+        '{"format": "x"}',
+        '{"format": null}',
+        '{"format": Infinity}',
+        '{"format": -1}',
+        "{}",
+        "\x00",
+        "nonsense",
+    ],
+)
 def test_a_config_that_is_none(bundle: Path, content: str) -> None:
     (bundle / "config.json").write_text(content)
     with pytest.raises(UserError, match=r"config\.json is damaged"):
@@ -71,6 +84,12 @@ def test_a_newer_format(bundle: Path) -> None:
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
     with pytest.raises(UserError, match="format 2, newer than this aegan knows"):
         read_bundle(bundle)
+
+
+def test_a_newer_format_says_what_wrote_it(tmp_path: Path) -> None:
+    write_bundle(tmp_path, TENSORS, {"aegan": "9.1", "format": 2})
+    with pytest.raises(UserError, match=r"format 2, by aegan 9\.1, newer than"):
+        read_bundle(tmp_path)
 
 
 def test_files_of_two_runs(bundle: Path, tmp_path: Path) -> None:
@@ -97,6 +116,30 @@ def test_a_strategy_that_is_not_there(trained: Path, tmp_path: Path) -> None:
     tensors, config = read_bundle(trained / "model")
     write_bundle(tmp_path / "model", tensors, {**config, "strategy": "latnet"})
     with pytest.raises(UserError, match="Did you mean 'latent'"):
+        aegan.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("options", [1]), ("options", None), ("notes", ...), ("notes", 3), ("mean", "x"), ("scale", ...), ("own", None),
+        ("spec", []), ("shape", [3, "x", 16]), ("shape", [3, 16]), ("shape", [3, -16, 16]), ("classes", 3), ("count", None),
+        ("background", ["x", 0, 0]), ("depth", [1]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_config_of_nonsense(vector_run: Path, tmp_path: Path, key: str, value: Any) -> None:
+    """Both files say the same, and yet no model."""
+    import aegan
+
+    tensors, config = read_bundle(vector_run / "model")
+    within = config if key in config else config["spec"]
+    if value is ...:
+        del within[key]
+    else:
+        within[key] = value
+    write_bundle(tmp_path / "model", tensors, config)
+    with pytest.raises(UserError, match=r"config\.json is damaged: it describes no model"):
         aegan.load(tmp_path / "model")
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import huggingface_hub
 import numpy as np
 import pytest
@@ -109,6 +110,7 @@ def test_names(path: str, meant: HubName | None, tmp_path: Path, monkeypatch: py
         (errors.LocalEntryNotFoundError("offline"), "no connection"),
         (errors.OfflineModeIsEnabled("offline"), "no connection"),
         (ConnectionError("unreachable"), "no connection"),
+        (httpx.ConnectTimeout("slow"), "no connection"),
         (errors.RepositoryNotFoundError("404", response=response(404)), "no such model, or it is private"),
         (errors.RevisionNotFoundError("404", response=response(404)), "no such revision"),
         (errors.GatedRepoError("403", response=response(403)), "those who ask"),
@@ -135,6 +137,10 @@ def test_a_push_that_fails(hub: dict[str, Any], trained: Path) -> None:
     with pytest.raises(UserError, match="cannot be pushed to me/shapes: Token is required") as told:
         push(trained, "me/shapes")
     assert "hf auth login" in str(told.value)
+    hub["error"] = httpx.ConnectError("[Errno -2] Name or service not known")
+    with pytest.raises(UserError, match="cannot be pushed to me/shapes: there is no connection") as told:
+        push(trained, "me/shapes")
+    assert "auth login" not in str(told.value)
     with pytest.raises(UserError, match="no name of a model"):
         push(trained, "shapes")
 

@@ -24,6 +24,7 @@ from aegan.pictures import encoded, grid, scatter
 from aegan.runs.folder import Run
 
 SHOWN = 64  # samples in the picture
+OFFLINE = "there is no connection."
 
 
 def write_hub_folder(
@@ -155,8 +156,10 @@ def push(source: AnyPath, repo: str, *, private: bool = False) -> str:
                 commit_message="Upload model with aegan",
             )
         except Exception as error:  # the package's own, those of its HTTP client, and the system's
+            why = why_not(hub, error, OFFLINE)
+            first = "Connect" if why == OFFLINE else "Log in with `hf auth login`"
             raise UserError(
-                f"The model cannot be pushed to {repo}: {why_not(hub, error, 'there is no connection.')}",
-                "Log in with `hf auth login`. Or write the folder with `aegan export RUN --hub DIR` and upload that.",
+                f"The model cannot be pushed to {repo}: {why}",
+                f"{first}. Or write the folder with `aegan export RUN --hub DIR` and upload that.",
             ) from error
     return address

@@ -136,7 +136,7 @@ class RunSettings:
             )
             named = run.get("strategy", RunConfig.strategy)
             run["strategy"], options = migrated_options(named, options, str(path), content.get("aegan"))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _damaged(path) from error
         return dataclasses.replace(settings, run=with_options(RunConfig(), run, "a run"), options=options)
 
