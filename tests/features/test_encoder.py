@@ -102,6 +102,17 @@ def test_pictures_of_several_modes_are_brought_to_one(make_shapes: Any) -> None:
     assert len(np.unique(codes.round(6), axis=0)) > 20, "16 bits are scaled, not cut off at 255"
 
 
+def test_the_scale_does_not_depend_on_the_batch(make_shapes: Any) -> None:
+    images = make_shapes(40, 16)[0]
+    encoder = quick().fit(images)
+    dark = images[:3] // 9
+    for same in (dark / 255, dark.astype(np.float32) / 255, dark.astype(np.int64)):
+        assert np.allclose(encoder.transform(same), encoder.transform(images // 9)[:3], atol=1e-4)
+    for other in (images.astype(float), images.astype(np.uint16) * 16, images[:3].astype(np.int16) - 100):
+        with pytest.raises(ValueError, match="says nothing of their scale"):
+            encoder.transform(other)
+
+
 def test_with_a_size_images_of_another_are_brought_to_it(make_shapes: Any) -> None:
     images, _ = make_shapes(40, 20)
     assert quick(size=16).fit_transform(images).shape[0] == 40

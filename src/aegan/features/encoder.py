@@ -13,6 +13,8 @@ from PIL import Image
 
 from aegan.config import as_plain
 from aegan.data import arrays
+from aegan.data.build import AS_THEY_ARE
+from aegan.data.depth import SLACK, Depth, kind_of, number
 from aegan.data.files import Found
 from aegan.data.fit import fit_all
 from aegan.data.format import ImageFormat
@@ -25,6 +27,7 @@ with required("aegan.Encoder needs scikit-learn 1.6 or later", '"aegan[features]
     from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 DEEP = {"I", "I;16", "I;16B", "I;16L", "F"}  # Pillow's modes of more than 8 bits
+PLAIN = Depth(integers=(0, 255), floats=(0, 1), bytes=AS_THEY_ARE)  # scales of values that `fit` has not seen
 LEAST = 8  # examples that training needs, different ones
 
 
@@ -50,6 +53,8 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         model_: the trained `aegan.Model`.
         n_features_in_: numbers of one example: columns of (N, D), H · W · C of an image.
         depth_: the scale of images that are not of bytes, found in `fit` and used again in `transform`; None: of bytes.
+            Of values that `fit` has not seen, bytes are taken as they are, other whole numbers as of [0, 255], floats as of
+            [0, 1], whatever else a batch holds; beyond that they are refused.
 
     X is float (N, D), vectors, or uint8 images (N, H, W) or (N, H, W, C); C = 4 is learned with its
     alpha. Codes are float32 (N, d), spatial ones flattened.
@@ -181,7 +186,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 raise ValueError("Images must be of one size here: scale them before.")
             if held.ndim == 2:
                 return np.asarray(validate_data(self, held, reset=reset, dtype=np.float32), np.float32)
-            how = arrays.plan(arrays.from_array(held, "X"), None if reset else self.depth_)
+            how = arrays.plan(arrays.from_array(held, "X"), None if reset else self._scale(held))
         except UserError as why:
             raise ValueError(str(why)) from why
         alpha = held.ndim == 4 and held.shape[1 if how.first else 3] == 4
@@ -192,6 +197,21 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         elif self.size and self.model_.spec.is_image:
             images = fit_all(images, self.model_.spec.format)
         return images
+
+    def _scale(self, images: Array) -> Depth:
+        """Of the values of images, the same for every batch: that of `fit`, or the plain one."""
+        kind = kind_of(images.dtype)
+        if self.depth_ is not None and self.depth_.span(kind):
+            return self.depth_
+        low, high = PLAIN.span(kind) or AS_THEY_ARE
+        slack = SLACK if kind == "floats" else 0
+        if images.size and (images.min() < low - slack or images.max() > high + slack):
+            raise ValueError(
+                f"X holds {images.dtype} from {number(images.min())} to {number(images.max())}, and the encoder was "
+                f"fitted to images of another type, which says nothing of their scale: bring them to bytes, or to the "
+                f"range [{low}, {high}]."
+            )
+        return PLAIN
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
