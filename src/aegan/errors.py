@@ -69,6 +69,11 @@ def required(what: str, package: str) -> Iterator[None]:
         raise UserError(f"{what}, which is missing.", f"pip install {package}") from error
 
 
+def unreadable(shown: object, why: OSError) -> UserError:
+    """The error for a file that is there and that the operating system does not give."""
+    return UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says that is not empty, or its kind."""
     lines = (line.strip() for line in str(error).splitlines())

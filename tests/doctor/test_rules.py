@@ -91,12 +91,16 @@ def test_logs_of_other_programs(tmp_path: Path, aegan_cli: Any) -> None:
     (tmp_path / "log.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     table = "\n".join([",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)])
     (tmp_path / "log.csv").write_text(table.replace("V(G,D)", "value"))
-    for name in ("log.json", "log.csv"):
+    table = (tmp_path / "log.csv").read_text()
+    (tmp_path / "log.tsv").write_text("\n" + table.replace(",", "\t"))
+    (tmp_path / "german.csv").write_text(table.replace(",", ";").replace(".", ","))
+    for name in ("log.json", "log.csv", "log.tsv", "german.csv"):
         assert [finding.name for finding in diagnose(read_any(tmp_path / name))] == ["critic too strong"]
     said = aegan_cli("diagnose", tmp_path / "log.csv")
     assert said.code == 0 and "critic too strong" in said.out and "→" in said.out
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    for path in (tmp_path / "other.csv", tmp_path / "none.csv"):
+    (tmp_path / "long.csv").write_text("step,loss\n1," + "2" * 200_000)  # more than the reader takes as a cell
+    for path in (tmp_path / "other.csv", tmp_path / "none.csv", tmp_path / "long.csv"):
         with pytest.raises(UserError):
             read_any(path)
 

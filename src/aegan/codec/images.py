@@ -18,7 +18,7 @@ from aegan.data.inspection import printable
 from aegan.data.open import KINDS, check_name, files_in
 from aegan.data.opened import Skip, open_image, upright
 from aegan.data.spec import Numbered
-from aegan.errors import UserError
+from aegan.errors import UserError, unreadable
 from aegan.folders import expanded
 from aegan.hints import Array
 from aegan.pictures import as_image
@@ -123,7 +123,7 @@ class ImageSource:
         try:
             found = files_in(path, printable(source), everything=True)
         except OSError as why:
-            raise UserError(f"{source} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+            raise unreadable(source, why) from why
         if not found.total:
             raise UserError(f"{source} holds no images.", f"Name {KINDS}.")
         entries = list(found.entries)

@@ -23,7 +23,7 @@ from aegan.data.format import ImageFormat
 from aegan.data.formats import refuse_pointer
 from aegan.data.inspection import printable
 from aegan.data.splitnames import trains
-from aegan.errors import UserError
+from aegan.errors import UserError, unreadable
 from aegan.hints import Array
 from aegan.pictures import composite
 
@@ -334,7 +334,7 @@ def _reading(where: str) -> Iterator[None]:
     try:
         yield
     except PermissionError as why:
-        raise UserError(f"{where} can't be read: {why.strerror}.", "Check its permissions.") from why
+        raise unreadable(where, why) from why
     except UNREADABLE as why:
         reason = str(why).splitlines()[0][:200] if str(why) else "it ends too soon"
         raise UserError(f"{where} can't be read: {reason}.", "Fetch or save it again.") from why

@@ -18,7 +18,7 @@ from aegan.data.files import ByteRange, Entry, Found, Skips, spread, stamp
 from aegan.data.inspection import printable
 from aegan.data.labels import Label, checked_labels
 from aegan.data.opened import exif_orientation
-from aegan.errors import UserError
+from aegan.errors import UserError, unreadable
 from aegan.folders import expanded
 from aegan.hints import Array
 from aegan.names import as_bytes
@@ -164,7 +164,7 @@ def in_files(names: Sequence[str | os.PathLike[str]], labels: Any = None) -> Fou
             digest.update(as_bytes(f"{stamp(path)}\0{label}\0"))
             entries.append(Entry(str(path), ByteRange(str(path), 0, path.stat().st_size), label))
         except OSError as why:
-            raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+            raise unreadable(shown, why) from why
     return _found(entries, f"files-{digest.hexdigest()}", [])
 
 

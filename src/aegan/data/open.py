@@ -32,7 +32,7 @@ from aegan.data.parquet import in_parquet, may_read
 from aegan.data.shards import in_tars, listed_shards, named_shards, remote
 from aegan.data.spec import Data, DataSpec, Numbered
 from aegan.data.split import content_hashes
-from aegan.errors import HoldsVectors, TooFew, UserError, unknown
+from aegan.errors import HoldsVectors, TooFew, UserError, unknown, unreadable
 from aegan.folders import expanded
 
 Source: TypeAlias = str | os.PathLike[str] | np.ndarray | Sequence[Any]  # and torch tensors; see `aegan.data.given`
@@ -138,7 +138,7 @@ def _opened(source: Source, asked: Asked, given: Any = None, data_dir: str | Non
             return _array(read(path), name, asked, given, shown)
         found = files_in(path, shown)
     except OSError as why:
-        raise UserError(f"{shown} can't be read: {why.strerror or why}.", "Check its permissions.") from why
+        raise unreadable(shown, why) from why
     _no_labels(given, shown)
     return open_found(found, name, shown, asked)
 

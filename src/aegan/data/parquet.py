@@ -26,7 +26,7 @@ from aegan.data.layout import SPLIT
 from aegan.data.listing import Listed, hidden, walk
 from aegan.data.matching import FILE_COLUMNS, SPLIT_COLUMNS
 from aegan.data.splitnames import split_name, trains
-from aegan.errors import UserError, first_line, required
+from aegan.errors import UserError, first_line, required, unreadable
 from aegan.names import as_bytes
 
 MOST_GROUP = 2**32  # bytes of a row group, decompressed
@@ -68,7 +68,7 @@ def in_parquet(path: Path, listing: Iterable[Listed] = (), everything: bool = Fa
                 if columns.split and not everything:
                     splits.update(map(str, opened.read(columns=[columns.split]).column(0).to_pylist()))
         except PermissionError as why:
-            raise UserError(f"{file} can't be read: {why.strerror}.", "Check its permissions.") from why
+            raise unreadable(file, why) from why
         except (OSError, ValueError) as why:  # pyarrow's ArrowInvalid is a ValueError
             raise UserError(
                 f"{file} is not a whole parquet file ({first_line(why)[:200]}).", "Fetch it again."

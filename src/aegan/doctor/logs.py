@@ -22,8 +22,9 @@ DISTANCE = ("fid", "fd", "fd_pixels", "kid")
 def read_any(path: Path) -> list[Event]:
     """The lines of RUN, of a `log.jsonl`, or of a table of another program (JSON lines, or CSV with a header).
 
-    Of a table, `step` (or iteration, epoch) counts; columns with `loss` or `grad` in their name are losses and gradient
-    norms; `margin` is D(x) − D(G(z)), `V(G,D)` the value of the game, `fid`, `fd` or `kid` a distance of samples.
+    Cells of CSV are separated by commas, semicolons or tabs. Of a table, `step` (or iteration, epoch) counts; columns with
+    `loss` or `grad` in their name are losses and gradient norms; `margin` is D(x) − D(G(z)), `V(G,D)` the value of the
+    game, `fid`, `fd` or `kid` a distance of samples.
 
     Raises:
         UserError: it is no log, or too large.
@@ -38,11 +39,26 @@ def read_any(path: Path) -> list[Event]:
     lines = json_objects(text)
     if any("terms" in line or str(line.get("event")) in KINDS for line in lines):
         return [parse(line) for line in lines]
-    rows = lines or list(csv.DictReader(io.StringIO(text)))
+    rows = lines or _table(text)
     out = [line for row in rows for line in _translated(row)]
     if not any(isinstance(x, Step) and x.terms for x in out):
         raise UserError(f"{file} has no losses that we know.", "Columns such as step, loss_d, loss_g are understood.")
     return out
+
+
+def _table(text: str) -> list[dict[Any, Any]]:
+    """Rows of a CSV file; its first line has most of what stands between cells."""
+    text = text.lstrip("\r\n")
+    head = text.partition("\n")[0]
+    mark = max(",;\t", key=head.count)
+    try:
+        rows: list[dict[Any, Any]] = list(csv.DictReader(io.StringIO(text), delimiter=mark))
+    except csv.Error:  # a cell without an end
+        return []
+    if mark != ";":
+        return rows
+    # where numbers have decimal commas, semicolons stand between cells
+    return [{k: v.replace(",", ".") if isinstance(v, str) else v for k, v in row.items()} for row in rows]
 
 
 def _translated(row: dict[Any, Any]) -> list[Event]:
