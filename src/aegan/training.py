@@ -198,6 +198,7 @@ def _decide_together(asked: TrainingRequest, ranks: Ranks, display: Display, hel
 
 
 def _remove_empty(folder: Path) -> None:
-    """Removes a folder that was made for a run which then wrote nothing."""
+    """Removes a folder that was made for a run which then wrote nothing, and that of all runs if this was the only one."""
     with contextlib.suppress(OSError):
         folder.rmdir()
+        folder.parent.rmdir()

@@ -111,7 +111,7 @@ def test_pairs_stand_above_each_other_in_a_large_picture(
     made = np.asarray(Image.open(tmp_path / "p.png"))
     row = suits(240, (16, 16))
     assert made.shape[1] == row * 66 - 2
-    first = sorted((tmp_path / "p").iterdir())
+    first = sorted((tmp_path / "p").rglob("*.png"))
     back = made[66:130:4, 0:64:4]
     assert any(np.array_equal(back, np.asarray(Image.open(one))) for one in first), "what came back, below its original"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,7 +115,7 @@ def test_what_is_written(trained: Path, folder: Path, tmp_path: Path, aegan_cli:
         ("wrote", str(out)), ("count", 3),
     }  # fmt: skip
     found = told(aegan_cli("reconstruct", trained, folder, "--n", 3, "--out", tmp_path / "r", "--json"))
-    assert found["count"] == 3 == len(os.listdir(tmp_path / "r"))
+    assert found["count"] == 3 == len(list((tmp_path / "r").rglob("*.png")))
     found = told(aegan_cli("encode", trained, folder, "--out", tmp_path / "c.npz", "--json"))
     assert found["count"] == 120
     found = told(aegan_cli("interpolate", trained, "--rows", 2, "--steps", 3, "--out", tmp_path / "w.gif", "--json"))

@@ -55,7 +55,11 @@ COUPLED: list[tuple[str, str, dict[str, Any]]] = [
 CALM = {"lr_generator": 2e-5, "lr_critic": 2e-5}
 # gradients by differences of 0.01 magnify rounding, and the rate is for tokens of 768 numbers: with 8 it is 96 times this
 # a softmax over distances between codes, sharp at the usual temperatures, magnifies the rounding of the codes
-OF = {"projected": CALM, "gat": {"rate": 1e-6}, "drifting": {"temperatures": [0.5, 1.0]}}  # options of a strategy in all jobs
+OF = {
+    "projected": CALM,
+    "gat": {"rate": 1e-6},
+    "drifting": {"temperatures": [0.5, 1.0]},
+}  # options of a strategy in all jobs
 MORE: list[tuple[str, str, dict[str, Any]]] = [
     ("gan", "pictures", {"pack": 2}),
     ("gan", "pictures", {"loss": "wgan-gp"}),

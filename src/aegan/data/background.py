@@ -1,4 +1,4 @@
-"""Whether images show something on a flat background, as sprites, icons and cut-out photographs do, or fill their frames."""
+"""What kind of images a set has: objects on a flat background, or surfaces; smooth, or drawn pixel by pixel."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from aegan.evenly import evenly
 
 LOOKED_AT = 500  # images, evenly spaced
+DRAWN = 0.11  # share of an image's variance inside 2×2 pixels, from which on it is drawn by pixels: sprites 0.15, icons 0.06
 FLAT = 0.05  # the border's deviation from its median colour, over that of the whole image: a background up to this
 
 
@@ -26,9 +27,7 @@ def on_flat_background(images: np.ndarray) -> np.ndarray:
     >>> on_flat_background(np.concatenate((square, np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)))).tolist()
     [True, False]
     """
-    x = images.astype(np.float32)
-    if x.shape[3] == 4:
-        x[..., :3] *= x[..., 3:] / max(float(x[..., 3].max()), 1.0)
+    x = _as_seen(images)
     border = np.concatenate((x[:, 0], x[:, -1], x[:, 1:-1, 0], x[:, 1:-1, -1]), axis=1)
     off = np.abs(border - np.median(border, axis=1, keepdims=True)).mean(2)
     spread = x.reshape(len(x), -1, x.shape[3]).std(axis=1).mean(1)
@@ -38,3 +37,33 @@ def on_flat_background(images: np.ndarray) -> np.ndarray:
 def fill_their_frames(items: Any) -> bool:
     """Whether fewer than half of a set's images (N, H, W, C), in memory or read where indexed, have a flat background."""
     return bool(on_flat_background(items[evenly(len(items), LOOKED_AT)]).mean() < 0.5)
+
+
+def _as_seen(images: np.ndarray) -> np.ndarray:
+    """As numbers of 32 bits; what is transparent loses its colour."""
+    x = images.astype(np.float32)
+    if x.shape[3] == 4:
+        x[..., :3] *= x[..., 3:] / max(float(x[..., 3].max()), 1.0)
+    return x
+
+
+def drawn_by_pixels(items: Any) -> bool:
+    """Whether single pixels carry much of most images (N, H, W, C) of a set, as in sprites."""
+    return bool(np.median(fine_detail(items[evenly(len(items), LOOKED_AT)])) >= DRAWN)
+
+
+def fine_detail(images: np.ndarray) -> np.ndarray:
+    """The share of each image's variance that is lost when it is reduced to half its size and enlarged again, (N,).
+
+    Args:
+        images: (N, H, W, C), of any scale; an odd last row or column is left out.
+
+    >>> chess = np.indices((1, 8, 8, 1)).sum(0) % 2
+    >>> fine_detail(np.concatenate((chess, chess.repeat(2, 1).repeat(2, 2)[:, :8, :8]))).tolist()
+    [1.0, 0.0]
+    """
+    n, h, w, c = images.shape
+    x = _as_seen(images[:, : h // 2 * 2, : w // 2 * 2]).reshape(n, h // 2, 2, w // 2, 2, c)
+    inside = ((x - x.mean((2, 4), keepdims=True)) ** 2).mean((1, 2, 3, 4, 5))
+    whole = ((x - x.mean((1, 2, 3, 4), keepdims=True)) ** 2).mean((1, 2, 3, 4, 5))
+    return np.asarray(inside / np.maximum(whole, np.finfo(np.float32).tiny))

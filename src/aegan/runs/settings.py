@@ -22,7 +22,7 @@ from aegan.config import (
 )
 from aegan.cores import asked_threads
 from aegan.data import Data, open_data
-from aegan.data.background import fill_their_frames
+from aegan.data.background import drawn_by_pixels, fill_their_frames
 from aegan.data.choosing import NO_LABEL
 from aegan.data.format import size_text
 from aegan.data.layout import STRAY
@@ -47,7 +47,8 @@ from aegan.version import __version__
 FORMAT = 1  # of config.yaml
 IN_PYTHON = "(given in Python)"  # in config.yaml, before the names of networks that were given as modules
 MINUTES = 3.0  # the budget when none is given
-LARGER, SURFACES = "64", "textures"  # presets of images above 32 pixels
+LARGER = "64"  # the preset of images above 32 pixels, and what it gives way to for some kinds of colour images
+KINDS = {"textures": "most images fill their frames", "sprites": "objects are drawn pixel by pixel"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,8 +242,8 @@ def resolve(
         raise UserError("--mirror is for images, and this data is vectors.", "Leave it out.")
     minutes = MINUTES if config.minutes is None and config.steps is None else config.minutes
     name = config.preset or fitting_preset(kind(), data, minutes)
-    if config.preset is None and name == SURFACES:
-        say(f"preset  {name}, as most images fill their frames; for objects: --preset {LARGER}")
+    if config.preset is None and name in KINDS:
+        say(f"preset  {name}, as {KINDS[name]}; for others: --preset {LARGER}")
     chosen = with_options(kind(), read_preset(kind.name, name), f"preset '{name}'")
     if config.space is None and options.get("space"):
         raise set_by_space()  # its networks would stay random
@@ -278,7 +279,8 @@ def without_effect(chosen: Strategy) -> list[str]:
 def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     """The preset for the size of the data, or its variant, where there is one.
 
-    `NAME_short` is for a budget of few minutes; `textures`, above 32 pixels, for colour images that fill their frames.
+    `NAME_short` is for a budget of few minutes. Above 32 pixels, `textures` is for colour images that fill their frames, and
+    `sprites` for such as are drawn pixel by pixel.
     """
     name = chosen.preset(data.spec)
     variants = {preset for strategy, preset in preset_files() if strategy == chosen.name}
@@ -287,8 +289,11 @@ def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     short = f"{name}_short"
     if minutes is not None and short in variants and minutes <= up_to_minutes(chosen.name, short):
         return short
-    if name == LARGER and SURFACES in variants and data.spec.channels >= 3 and fill_their_frames(data.train.items):
-        return SURFACES
+    if name == LARGER and variants.issuperset(KINDS) and data.spec.channels >= 3:
+        if fill_their_frames(data.train.items):
+            return "textures"
+        if drawn_by_pixels(data.train.items):
+            return "sprites"
     return name
 
 
