@@ -259,6 +259,29 @@ def test_bytes_with_a_sign_are_numbers() -> None:
     assert (decode(tiff(values, photometric="minisblack"), 16).pixels[..., 0].ravel() == np.arange(256)).all()
 
 
+def test_complex_numbers_are_no_pixels() -> None:
+    with pytest.raises(Skip, match="1 band of 64-bit complex numbers"):
+        decode(tiff(np.ones((16, 16), np.complex64)), 16)
+
+
+def test_the_second_of_two_bands_is_said_to_be_left_out() -> None:
+    bands = np.dstack([np.full((16, 16), 9, np.uint8), np.full((16, 16), 200, np.uint8)])
+    one = decode(tiff(bands, photometric="minisblack", planarconfig="contig", extrasamples=[0]), 16)
+    assert "bands" in one.remarks and (one.pixels == 9).all()
+
+
+def test_a_whole_tiff_that_is_not_read_is_not_called_cut_short() -> None:
+    with pytest.raises(Skip, match="YCbCr"):
+        decode(stored(smooth().convert("YCbCr"), "TIFF"), 16)
+
+
+@pytest.mark.parametrize(("codes", "said"), [((12, 13), True), ((9, 16), True), ((1, 13), False)], ids=str)
+def test_colours_that_a_png_names_by_numbers(codes: tuple[int, int], said: bool) -> None:
+    raw, body = stored(smooth(), "PNG"), b"cICP" + bytes([*codes, 0, 1])
+    chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+    assert ("unusable" in decode(raw[:33] + chunk + raw[33:], 16).remarks) == said
+
+
 @pytest.mark.parametrize("kind", ["grey", "planar", "floats", "associated"])
 def test_alpha_of_deep_tiffs_is_heeded(kind: str) -> None:
     colours = 1 if kind == "grey" else 3

@@ -44,7 +44,7 @@ REMARKS = {  # what was done to images, in words
     "by rule": "CMYK or Lab without a colour profile: converted by a plain formula",
     "exif": "of a damaged Exif orientation: used as they lie",
     "missing": "without a value in some pixels (NaN or marked as no data): these are taken as transparent",
-    "bands": "of more bands than colours: the first three are used",
+    "bands": "of more bands than colours: the first, or the first three, are used",
     "animated": "of several frames: the first is used",
     "flat": "of a single colour",
 }

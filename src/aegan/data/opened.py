@@ -81,7 +81,7 @@ class Opened:
     def bands(self) -> bool:
         """Whether it has more bands than are used."""
         if self.image is None:
-            return self._wide.bands - bool(self._wide.alpha) > 3
+            return self._wide.bands - bool(self._wide.alpha) not in (1, 3)
         return (self.wide is not None and self.wide.bands > len(self.image.getbands())) or self.mode.startswith("RGBX")
 
     def load(self) -> Image.Image:
@@ -168,8 +168,12 @@ def open_image(raw: bytes, name: str = "") -> Opened:
         tags = image.tag_v2  # type: ignore[attr-defined]
         if tiff.RAW_VERSION in tags:
             raise Skip(formats.DEVELOP)
+        if tiff.unreadable(tags):
+            raise Skip("a TIFF of YCbCr colours, not compressed: save it as RGB")
         if tiff.misread(tags) and wide is not None:
             image = None
+    if image is None and wide is not None and wide.complex:
+        raise Skip(f"{wide.words}: save their magnitudes")
     profile = profile or (image.info.get("icc_profile") if image is not None else None)
     found = Opened(plain, image, profile if isinstance(profile, bytes) else None, broken, wide)
     if not all(found.size):

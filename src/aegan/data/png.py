@@ -7,6 +7,7 @@ import zlib
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 TURNED = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # texts that may tell the orientation
+SRGB = {(1, 1), (1, 6), (1, 13)}  # primaries and transfer as cICP numbers them, as good as sRGB
 MOST_TEXT = 2**16  # bytes of one of those
 MOST_PROFILE = 2**23  # bytes of a colour profile, decompressed: those of printers have up to four million
 
@@ -20,7 +21,7 @@ def bare(raw: bytes) -> tuple[bytes, bytes | None, bool]:
     if not raw.startswith(SIGNATURE):
         return raw, None, False
     kept, at, from_ = [], len(SIGNATURE), 0
-    profile, broken = None, False
+    profile, broken, other = None, False, False
     while at + 8 <= len(raw):
         kind, end = raw[at + 4 : at + 8], at + 12 + int.from_bytes(raw[at : at + 4], "big")
         if kind in TEXTS or kind == b"iCCP":
@@ -31,9 +32,11 @@ def bare(raw: bytes) -> tuple[bytes, bytes | None, bool]:
             if kind == b"iCCP" or not _turns(kind, body):
                 kept.append(raw[from_:at])
                 from_ = end
+        elif kind == b"cICP":  # other colours in two numbers
+            other = tuple(raw[at + 8 : at + 10]) not in SRGB
         at = end
     kept.append(raw[from_:])
-    return b"".join(kept), profile, broken
+    return b"".join(kept), profile, broken or (other and profile is None)
 
 
 def _turns(kind: bytes, body: bytes) -> bool:

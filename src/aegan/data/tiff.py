@@ -14,11 +14,13 @@ from aegan.hints import Array
 
 # numbers of tags
 WIDTH, HEIGHT, BITS, SENSE, ORIENTATION, SAMPLES, PLANES, KIND, NODATA = 256, 257, 258, 262, 274, 277, 284, 339, 42_113
+COMPRESSION = 259
+YCBCR = 6  # a sense
 EXTRA = 338  # what bands beyond the colours are
 ASSOCIATED, UNASSOCIATED = 1, 2  # alpha by which the colours were multiplied, or not
 MOST_BANDS = 6  # that Pillow looks at
 RAW_VERSION = 50_706  # only camera RAW of the kind DNG has it
-KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats"}
+KINDS = {1: "whole numbers", 2: "signed whole numbers", 3: "floats", 5: "complex numbers", 6: "complex numbers"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Wide:
     @property
     def signed(self) -> bool:
         return self.kind == KINDS[2]
+
+    @property
+    def complex(self) -> bool:
+        return self.kind == KINDS[6]
 
     @property
     def words(self) -> str:
@@ -116,6 +122,11 @@ def misread(tags: Any) -> bool:
     if tags.get(KIND, (1,))[0] == 2 and max(tags.get(BITS, (1,))) == 8:
         return True
     return bool(tags.get(PLANES, 1) == 2 and tags.get(SAMPLES, 1) > 1 and max(tags.get(BITS, (1,))) > 8)
+
+
+def unreadable(tags: Any) -> bool:
+    """Whether Pillow opens a TIFF of these tags but finds its end too soon, though it is whole: YCbCr, not compressed."""
+    return bool(tags.get(SENSE) == YCBCR and tags.get(COMPRESSION, 1) == 1)
 
 
 def nodata_of(tags: Any) -> float | None:
