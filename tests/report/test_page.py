@@ -171,6 +171,8 @@ def test_damaged_parts_are_said_to_be_damaged(tmp_path: Path) -> None:
     (run / "evaluation.json").write_text("{")
     (run / "evaluation" / "nearest.png").write_bytes(b"no picture")
     (run / "evaluation" / "samples.png").write_bytes((run / "evaluation" / "samples.png").read_bytes()[:60])
+    (run / "model").mkdir(exist_ok=True)
+    (run / "model" / "config.json").write_text('{"spec": {"shape": [[1], 2, 3], "count": Infinity}}')
     write_report(run)
     text = read(run).text
     assert "nearest.png is damaged" in text and "samples.png is damaged" in text and "not been evaluated" in text

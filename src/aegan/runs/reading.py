@@ -105,7 +105,11 @@ class RunFolder:
     def spec(self) -> dict[str, Any]:
         """Shape, classes and count of the data, as the model's own config.json has them."""
         spec = self.json("model/config.json").get("spec")
-        return spec if isinstance(spec, dict) else {}
+        if not isinstance(spec, dict):
+            return {}
+        shape = spec.get("shape")
+        whole = isinstance(shape, list) and all(isinstance(side, int) for side in shape)
+        return spec if whole else {key: value for key, value in spec.items() if key != "shape"}
 
     def json(self, name: str) -> dict[str, Any]:
         """A JSON object that lies in the folder."""
