@@ -485,7 +485,7 @@ def test_newer_versions(stopped: Path, trained_copy: Path, tmp_path: Path, aegan
     newer(model / "model.safetensors")
     aegan_cli("sample", trained_copy, "--out", tmp_path / "x.npz").refused("format 99, newer", "upgrade")
     (model / "config.json").write_text((model / "config.json").read_text().replace('"format": 1', '"format": 99'))
-    aegan_cli("sample", trained_copy, "--out", tmp_path / "x.npz").refused("format 99, newer", "upgrade")
+    aegan_cli("sample", trained_copy, "--out", tmp_path / "x.npz").refused("format 99, by aegan", "newer", "upgrade")
     assert not (tmp_path / "x.npz").exists() and not (tmp_path / "new").exists()
 
 
