@@ -15,6 +15,7 @@ from rich.table import Table
 from aegan import cells
 from aegan.errors import UserError
 from aegan.files import write_json
+from aegan.hints import AnyPath
 from aegan.jsonl import number
 from aegan.names import printable
 from aegan.text import measured, plain, show
@@ -127,12 +128,12 @@ class Evaluation:
         figures = tuple(Figure.from_dict(name, f) for name, f in rest.pop("figures").items())
         return cls(figures=figures, version=rest.pop("aegan"), remarks=tuple(rest.pop("remarks")), **rest)
 
-    def write(self, path: str | Path) -> None:
+    def write(self, path: AnyPath) -> None:
         """As JSON, whole or not at all."""
         write_json(Path(path), self.as_dict(), ensure_ascii=False)
 
     @classmethod
-    def read(cls, path: str | Path) -> Evaluation:
+    def read(cls, path: AnyPath) -> Evaluation:
         """From JSON."""
         try:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))

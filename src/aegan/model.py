@@ -16,22 +16,20 @@ from torch import Tensor
 
 from aegan.bundle import read_bundle, write_bundle
 from aegan.cells import table
-from aegan.config import as_plain, with_options
+from aegan.config import as_plain
 from aegan.data import DataSpec
-from aegan.data.depth import Depth
-from aegan.data.format import WHITE, ImageFormat
 from aegan.data.loader import to_items, to_tensor
 from aegan.engine.device import autocast, pick_device, pick_precision
 from aegan.engine.state import prefixed, under
 from aegan.errors import Diverged, UserError
 from aegan.folders import expanded
 from aegan.hints import AnyPath, Array
-from aegan.migrate import migrated_options
+from aegan.model_config import read_config
 from aegan.model_inputs import Examples, as_classes, as_codes, as_examples
 from aegan.networks import Own, use_networks
 from aegan.networks.custom import giving, made, own_names
 from aegan.seeds import Seeded, check_seed, whole_number
-from aegan.strategies import Networks, Strategy, strategy
+from aegan.strategies import Networks, Strategy
 from aegan.torch_state import kept_random, usual_torch
 from aegan.version import __version__
 
@@ -250,7 +248,7 @@ class Model:
         """A model from its two files; `networks` are copies of those that were the user's own, which no file can hold."""
         folder = expanded(folder)
         tensors, config = read_bundle(folder)
-        found = _read_config(config, folder)
+        found = read_config(config, folder)
         chosen, spec, own, given = found.strategy, found.spec, found.own, networks or {}
         if set(own) != set(given):
             missing, extra = [n for n in own if n not in given], [n for n in given if n not in own]
@@ -293,11 +291,9 @@ class Model:
                 )
 
     def _labels(self, n: int, label: Any) -> Tensor | None:
-        return (
-            None
-            if label is None
-            else torch.tensor(as_classes(label, n, self.spec.classes), dtype=torch.long, device=self.device)
-        )
+        if label is None:
+            return None
+        return torch.tensor(as_classes(label, n, self.spec.classes), dtype=torch.long, device=self.device)
 
     def _parts(self, n: int, batch_size: int | None) -> Iterator[slice]:
         """The places of n examples, so many at once; None: as the memory of their pixels allows."""
@@ -340,42 +336,6 @@ class Model:
     def _items(self, parts: Iterator[Tensor]) -> Array:
         none = to_items(torch.empty((0, *self.spec.shape)), self.mean, self.scale)
         return np.concatenate([none, *(to_items(t, self.mean, self.scale) for t in parts)])
-
-
-@dataclasses.dataclass(frozen=True)
-class _Recorded:
-    """What config.json says of a model."""
-
-    strategy: Strategy
-    spec: DataSpec
-    mean: Array | None
-    scale: Array | None
-    notes: dict[str, Any]
-    own: list[str]
-
-
-def _read_config(config: Mapping[str, Any], folder: Path) -> _Recorded:
-    """Checked, so that no nonsense is met later."""
-    try:
-        kind, options = migrated_options(config["strategy"], config["options"], str(folder), config.get("aegan"))
-        chosen = with_options(strategy(kind)(), options, f"strategy '{kind}'")
-        mean = None if config["mean"] is None else np.asarray(config["mean"], np.float32)
-        scale = None if config["scale"] is None else np.float32(config["scale"])
-        own = [str(name) for name in config.get("own", ())]
-        return _Recorded(chosen, _read_spec(config["spec"]), mean, scale, dict(config["notes"]), own)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UserError(
-            f"{folder / 'config.json'} is damaged: it describes no model of aegan.", "Bring it back, or train again."
-        ) from error
-
-
-def _read_spec(plain: Mapping[str, Any]) -> DataSpec:
-    how = ImageFormat.of(fit=plain.get("fit", "crop"), background=plain.get("background", WHITE))  # older files: none
-    depth = Depth.from_dict(plain["depth"]) if plain.get("depth") else None  # the same
-    shape, classes, count = tuple(map(int, plain["shape"])), tuple(map(str, plain["classes"])), int(plain["count"])
-    if len(shape) not in (1, 3) or min(shape) < 1:
-        raise ValueError("no shape")
-    return DataSpec(shape, classes, count, how.fit, how.background, depth)
 
 
 def _chosen(n: int | None, seed: int, seeds: Sequence[int] | None) -> Sequence[int]:

@@ -126,13 +126,8 @@ def scan(path: Path) -> Recovered:
                 if kind == TAIL:
                     counts = [int(values[k]) for k in ("blocks", "names", "images")]
                     left_out = frozenset(map(int, values.get("skipped", ())))
-            except (
-                ValueError,
-                KeyError,
-                TypeError,
-                OverflowError,
-                RecursionError,
-            ):  # a sound checksum under nonsense: not ours
+            # a sound checksum under nonsense: not ours
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
             heads.append(head)
     except (IsADirectoryError, FileNotFoundError) as why:

@@ -34,9 +34,14 @@ def on_flat_background(images: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(off, axis=1) <= FLAT * spread)
 
 
-def fill_their_frames(items: Any) -> bool:
-    """Whether fewer than half of a set's images (N, H, W, C), in memory or read where indexed, have a flat background."""
-    return bool(on_flat_background(items[evenly(len(items), LOOKED_AT)]).mean() < 0.5)
+def some_of(items: Any) -> np.ndarray:
+    """The images of a set (N, H, W, C), in memory or read where indexed, that are looked at."""
+    return np.asarray(items[evenly(len(items), LOOKED_AT)])
+
+
+def fill_their_frames(images: np.ndarray) -> bool:
+    """Whether fewer than half of images (N, H, W, C) have a flat background."""
+    return bool(on_flat_background(images).mean() < 0.5)
 
 
 def _as_seen(images: np.ndarray) -> np.ndarray:
@@ -47,9 +52,9 @@ def _as_seen(images: np.ndarray) -> np.ndarray:
     return x
 
 
-def drawn_by_pixels(items: Any) -> bool:
-    """Whether single pixels carry much of most images (N, H, W, C) of a set, as in sprites."""
-    return bool(np.median(fine_detail(items[evenly(len(items), LOOKED_AT)])) >= DRAWN)
+def drawn_by_pixels(images: np.ndarray) -> bool:
+    """Whether single pixels carry much of most images (N, H, W, C), as in sprites."""
+    return bool(np.median(fine_detail(images)) >= DRAWN)
 
 
 def fine_detail(images: np.ndarray) -> np.ndarray:
@@ -64,6 +69,6 @@ def fine_detail(images: np.ndarray) -> np.ndarray:
     """
     n, h, w, c = images.shape
     x = _as_seen(images[:, : h // 2 * 2, : w // 2 * 2]).reshape(n, h // 2, 2, w // 2, 2, c)
-    inside = ((x - x.mean((2, 4), keepdims=True)) ** 2).mean((1, 2, 3, 4, 5))
-    whole = ((x - x.mean((1, 2, 3, 4), keepdims=True)) ** 2).mean((1, 2, 3, 4, 5))
+    inside = x.var(axis=(2, 4)).mean(axis=(1, 2, 3))
+    whole = x.var(axis=(1, 2, 3, 4)).mean(axis=1)
     return np.asarray(inside / np.maximum(whole, np.finfo(np.float32).tiny))

@@ -22,7 +22,7 @@ from aegan.config import (
 )
 from aegan.cores import asked_threads
 from aegan.data import Data, open_data
-from aegan.data.background import drawn_by_pixels, fill_their_frames
+from aegan.data.background import drawn_by_pixels, fill_their_frames, some_of
 from aegan.data.choosing import NO_LABEL
 from aegan.data.format import size_text
 from aegan.data.layout import STRAY
@@ -290,9 +290,10 @@ def fitting_preset(chosen: Strategy, data: Data, minutes: float | None) -> str:
     if minutes is not None and short in variants and minutes <= up_to_minutes(chosen.name, short):
         return short
     if name == LARGER and variants.issuperset(KINDS) and data.spec.channels >= 3:
-        if fill_their_frames(data.train.items):
+        images = some_of(data.train.items)
+        if fill_their_frames(images):
             return "textures"
-        if drawn_by_pixels(data.train.items):
+        if drawn_by_pixels(images):
             return "sprites"
     return name
 
