@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from aegan.data import DataSpec
 from aegan.errors import UserError
 from aegan.networks.eyes import ContrastEyes, LiteEyes
-from aegan.networks.lite import MissingWeights, load_lite
+from aegan.networks.lite import MissingWeights, fold_padding, load_lite
 from aegan.networks.projected import ProjectedCritic
 from aegan.strategies import Clock, strategy
 
@@ -40,6 +41,20 @@ def test_folded_lite_is_the_plain_network() -> None:
     with torch.no_grad():
         wanted, found = plain.extract_features(x), load_lite("lite0")[0].extract_features(x)
     assert torch.allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_folded_padding_is_that_of_tensorflow(kernel: int, stride: int) -> None:
+    convolution = nn.Conv2d(6, 6, kernel, stride=stride, groups=6)
+    left = (kernel - stride) // 2
+    pad = nn.ZeroPad2d((left, kernel - stride - left) * 2)
+    x = torch.randn(2, 6, 10, 8)
+    wanted = convolution(pad(x))
+    convolution.static_padding = pad  # as the package's layers hold it
+    fold_padding(convolution)
+    assert isinstance(convolution.static_padding, nn.Identity)
+    assert torch.allclose(convolution(x), wanted, atol=1e-6)
 
 
 def test_weights_of_a_package_are_no_state_and_take_no_gradient() -> None:

@@ -141,10 +141,11 @@ class Blocks:
         for picture in pictures:
             grown = np.pad(picture.pixels, (*margins(*picture.size, self.tile), (0, 0)), mode="edge")
             tiles += [cut(planes, self.tile) for planes in self._as_trained(grown)]
-        codes = self.model.encode(np.concatenate(tiles))
+        codes = torch.from_numpy(self.model.encode(np.concatenate(tiles)))
         s = torch.full((len(codes),), self.step / UNIT)
-        k = steps_of(torch.from_numpy(codes), s, self.model.strategy.offset)  # type: ignore[attr-defined]
-        return code_words(self.density, self.step, k.numpy().astype(np.int64))
+        k = steps_of(codes, s, self.model.strategy.offset)  # type: ignore[attr-defined]
+        del codes, tiles
+        return code_words(self.density, self.step, k.numpy())
 
     def _as_trained(self, pixels: Array) -> list[Array]:
         """Grey for a colour model is three times itself; colours for a grey one are three images; all is opaque to one of

@@ -56,14 +56,14 @@ class Words:
 
 
 def code_words(density: CodeDensity, step: int, codes: Array) -> Array:
-    """Rounded codes, int64 (N, P, h, w), to words."""
+    """Rounded codes, whole numbers (N, P, h, w), to words."""
     words = Words()
-    _walk_codes(words, density, step, len(codes), np.clip(codes, -FURTHEST, FURTHEST - 1))
+    _walk_codes(words, density, step, len(codes), np.clip(codes, -FURTHEST, FURTHEST - 1).astype(np.int32))
     return words.done()
 
 
 def words_to_codes(words: Array, density: CodeDensity, step: int, n: int) -> Array:
-    """What `code_words` was given, int64 (n, P, h, w).
+    """What `code_words` was given, int32 (n, P, h, w).
 
     Raises:
         Damaged: the words were written by another density, or are no such words.
@@ -74,11 +74,13 @@ def words_to_codes(words: Array, density: CodeDensity, step: int, n: int) -> Arr
 
 def _walk_codes(words: Words, density: CodeDensity, step: int, n: int, codes: Array | None) -> Array:
     fixed = FixedCodeDensity(density, step, n)
-    out = np.empty((n, *density.shape), np.int64)
+    # int32, and written only where they are not known: of a large image the codes are most of the memory
+    out = np.empty((n, *density.shape), np.int32) if codes is None else codes
     for c, row, col in np.ndindex(*density.shape):
-        known = None if codes is None else codes[:, c, row, col]
+        known = None if codes is None else codes[:, c, row, col].astype(np.int64)
         k = _number(words, fixed.mixture(c, row, col), step, known)
-        out[:, c, row, col] = k
+        if codes is None:
+            out[:, c, row, col] = k
         fixed.known(c, row, col, k)
     return out
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -81,9 +82,18 @@ def fold_batch_norms(module: nn.Module) -> None:
 
 
 def fold_padding(module: nn.Module) -> None:
-    """Lets convolutions pad by themselves where a layer before them did so alike on all sides: less to copy. In place."""
+    """Lets convolutions pad by themselves, where a layer before them did so: less to copy. In place.
+
+    A convolution pads alike on all sides. Where one more is wanted to the right and below, as TensorFlow pads for
+    strides of 2, the kernel gets a row and a column of zeros before its first.
+    """
     for layer in module.modules():
         padding = getattr(layer, "static_padding", None)
-        if isinstance(layer, nn.Conv2d) and isinstance(padding, nn.ZeroPad2d) and len(set(padding.padding)) == 1:
-            layer.padding = (padding.padding[0], padding.padding[0])
-            layer.static_padding = nn.Identity()
+        if not isinstance(layer, nn.Conv2d) or not isinstance(padding, nn.ZeroPad2d):
+            continue
+        left, right, top, below = padding.padding
+        if (left, right) != (top, below) or right - left not in (0, 1):
+            continue
+        more = right - left
+        layer.weight = nn.Parameter(F.pad(layer.weight.detach(), (more, 0, more, 0)))
+        layer.padding, layer.static_padding = (right, right), nn.Identity()
