@@ -19,6 +19,7 @@ RESULTS, OUT = ROOT / "docs" / "results", ROOT / "src" / "aegan" / "presets" / "
 SETS = {  # what was trained on: what a reader is told, (C, H, W)
     "units": ("sprites in colour", (3, 64, 64)),
     "textures": ("textures in colour", (3, 64, 64)),
+    "icons": ("emoji and icons in colour", (3, 64, 64)),
     "fashion": ("grey garments", (1, 32, 32)),
 }
 
@@ -41,7 +42,7 @@ def collected() -> list[dict[str, Any]]:
             batch_size = with_options(strategy(name)(), read_preset(name, "32"), name).batch_size
             images = one.get("images", one["steps"] * batch_size)  # which results of earlier versions lack
             rows.append(row(name, "fashion", float(minutes), images, "docs/results/targets.json", machine))
-    files = ("pictures-10-minutes.json", "pictures-60-minutes.json")
+    files = ("pictures-10-minutes.json", "pictures-60-minutes.json", "pictures-icons.json")
     for one in (one for file in files for one in json.loads((RESULTS / file).read_text())["results"]):
         if one["minutes"] and " " not in one["try"] and "commit" not in one and one["machine"]["device"] == "cpu":
             rows.append(row(one["try"], one["set"], one["minutes"], one["images"], "docs/pictures.md", one["machine"]))
