@@ -74,13 +74,12 @@ def words_to_codes(words: Array, density: CodeDensity, step: int, n: int) -> Arr
 
 def _walk_codes(words: Words, density: CodeDensity, step: int, n: int, codes: Array | None) -> Array:
     fixed = FixedCodeDensity(density, step, n)
-    # int32, and written only where they are not known: of a large image the codes are most of the memory
+    # int32, and no second array where they are known: of a large image the codes are most of the memory
     out = np.empty((n, *density.shape), np.int32) if codes is None else codes
     for c, row, col in np.ndindex(*density.shape):
         known = None if codes is None else codes[:, c, row, col].astype(np.int64)
         k = _number(words, fixed.mixture(c, row, col), step, known)
-        if codes is None:
-            out[:, c, row, col] = k
+        out[:, c, row, col] = k
         fixed.known(c, row, col, k)
     return out
 
