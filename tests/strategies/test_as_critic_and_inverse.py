@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
+from aegan.errors import UserError
 from aegan.networks import build_joint_critic, join
 from aegan.objectives.regularisers import pulling_away
-from aegan.strategies import Clock, Networks, strategy
+from aegan.strategies import Clock, Fit, Networks, Stage, strategy
 
 START = Clock(0, 0.0)
 
@@ -24,8 +26,8 @@ def sp(t: float) -> float:
     return math.log1p(math.exp(t))
 
 
-def batch_of(rows: list[list[float]]) -> Batch:
-    return Batch(torch.tensor(rows), None, np.arange(len(rows)))
+def batch_of(rows: list[list[float]] | Tensor) -> Batch:
+    return Batch(torch.as_tensor(rows), None, np.arange(len(rows)))
 
 
 class Scale(nn.Module):
@@ -133,6 +135,58 @@ def test_k_stays_between_0_and_1(a: float, end: float) -> None:
         chosen.critic(nets, batch_of([[1.0, 3.0]] * 4), START)  # type: ignore[attr-defined]
     assert float(nets["k"].value) == end  # type: ignore[arg-type]
     assert "value" in nets["k"].state_dict(), "checkpoints hold it"
+
+
+@pytest.mark.parametrize("name", ["ebgan", "began"])
+@pytest.mark.parametrize("shape", [(1, 16, 16), (6,)], ids=["images", "vectors"])
+def test_g_begins_as_the_critics_decoder(name: str, shape: tuple[int, ...]) -> None:
+    """Its noise takes the mean and the covariance of the codes: Σᵢ zᵢ zᵢᵀ / N of whitened codes is I."""
+    spec = DataSpec(shape, (), 40)
+    chosen = strategy(name)(compress_share=0.4, z_dim=3, code_dim=3)  # type: ignore[call-arg]
+    torch.manual_seed(0)
+    nets, x = chosen.build(spec), torch.randn(40, *shape)
+    view = SimpleNamespace(batches=lambda split, limit: [batch_of(x[:20]), batch_of(x[20:])])
+    stages = chosen.stages(spec)
+    assert [stage.name for stage in stages] == ["count", "compress", "start", "play"]
+    compress, start = stages[1], stages[2]
+    assert isinstance(compress, Stage) and compress.phases[0].trains == ("E", "R")
+    loss = compress.phases[0].loss(nets, batch_of(x), START)
+    assert loss.terms["e(x)"].tolist() == chosen.energy(nets, x)[0].tolist()  # type: ignore[attr-defined]
+    assert isinstance(start, Fit)
+    with torch.no_grad():
+        assert start.run(nets, view) == {"codes": 40}  # type: ignore[arg-type]
+        z = nets["E"](x)
+        mean, covariance = z.mean(0), z.T.cov()
+        epsilon = torch.linalg.solve_triangular(torch.linalg.cholesky(covariance), (z - mean).T, upper=False).T
+        assert torch.allclose(epsilon.T.cov(), torch.eye(3), atol=1e-4)
+        assert torch.allclose(nets["G"](epsilon), nets["R"](z), atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (6,)], ids=["images", "vectors"])
+def test_codes_of_mdgan_are_whitened_before_the_game(shape: tuple[int, ...]) -> None:
+    spec = DataSpec(shape, (), 40)
+    chosen = strategy("mdgan")(compress_share=0.4, z_dim=3)  # type: ignore[call-arg]
+    torch.manual_seed(0)
+    nets, x = chosen.build(spec), torch.randn(40, *shape)
+    before = nets["G"](nets["E"](x)).detach()
+    view = SimpleNamespace(batches=lambda split, limit: [batch_of(x[:20]), batch_of(x[20:])])
+    stages = chosen.stages(spec)
+    assert [stage.name for stage in stages] == ["count", "compress", "whiten", "play"]
+    compress, fit = stages[1], stages[2]
+    assert isinstance(compress, Stage) and isinstance(fit, Fit)
+    loss = compress.phases[0].loss(nets, batch_of(x), START).terms["L_rec"]
+    assert loss.tolist() == pytest.approx((x - before).square().flatten(1).mean(1).tolist())
+    with torch.no_grad():
+        assert fit.run(nets, view) == {"codes": 40}  # type: ignore[arg-type]
+        z = nets["E"](x)
+        assert torch.allclose(z.mean(0), torch.zeros(3), atol=1e-4)
+        assert torch.allclose(z.T.cov(), torch.eye(3), atol=2e-3)
+        assert torch.allclose(nets["G"](z), before, atol=1e-4)
+
+
+def test_g_can_begin_as_a_decoder_of_its_own_noise_alone() -> None:
+    with pytest.raises(UserError, match="shape of D's codes"):
+        strategy("began")(compress_share=0.4, z_dim=8, code_dim=16).build(DataSpec((1, 32, 32)))  # type: ignore[call-arg]
 
 
 # --- fastgan ----------------------------------------------------------------------------------------------------------

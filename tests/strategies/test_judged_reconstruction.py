@@ -319,9 +319,23 @@ def test_age_by_hand() -> None:
     torch.manual_seed(0)
     made = means(chosen.generator(nets, batch, START))
     assert made == pytest.approx({"KL_made": float(kl_of_moments(z)), "cos": 0.0, "L1": 2 * 1.0}, abs=1e-4)
+    compress = make("age", mu=3.0).compress(nets, batch, START)
+    assert means(compress) == pytest.approx({"KL_x": expected["KL_x"], "L1": 3 * 1.0}, rel=1e-4)
+    torch.manual_seed(0)
+    light = means(make("age", mu=3.0, adversarial=0.1).encoder(nets, batch, START))
+    assert light == pytest.approx({**expected, "−KL_made": 0.1 * expected["−KL_made"]}, rel=1e-4)
     nets["E"] = Times(-1.0)
     torch.manual_seed(0)
     assert means(chosen.generator(nets, batch, START))["cos"] == pytest.approx(5 * 2.0)
+
+
+def test_age_may_compress_before_it_plays() -> None:
+    spec = DataSpec((1, 16, 16))
+    assert [stage.name for stage in make("age").stages(spec)] == ["play"]
+    compress, play = make("age", compress_share=0.6, lr=2e-3, matrix_lr=1e-3, lr_game=5e-4).stages(spec)
+    assert (compress.share, play.share) == (0.6, pytest.approx(0.4))
+    assert [(phase.lr, phase.matrix_lr) for phase in compress.phases] == [(2e-3, 1e-3)]
+    assert [(phase.lr, phase.matrix_lr) for phase in play.phases] == [(5e-4, pytest.approx(2.5e-4))] * 2
 
 
 # --- alae -------------------------------------------------------------------------------------------------------------

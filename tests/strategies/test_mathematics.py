@@ -179,6 +179,18 @@ def test_the_bound_against_its_closed_form() -> None:
     assert kl == pytest.approx(float(library))
 
 
+def test_the_bound_with_the_likelihood_of_laplace() -> None:
+    """At the best scale b = E|x − x̂|, −log p is log 2b + 1 a value: the loss leaves the constants out."""
+    batch = batch_of([[1.0, -3.0], [2.0, 0.0]])
+    nets: Networks = {"E": Posterior(), "G": Zero()}
+    b = (1 + 3 + 2 + 0) / 4
+    library = -torch.distributions.Laplace(0.0, b).log_prob(batch.x).mean()
+    for name, of in (("vae", "elbo"), ("two-stage-vae", "first")):
+        loss = getattr(strategy(name)(likelihood="laplace"), of)(nets, batch, START)  # type: ignore[call-arg]
+        assert float(loss.terms["NLL"]) == pytest.approx(math.log(b), abs=1e-5)
+        assert float(loss.terms["NLL"]) == pytest.approx(float(library) - math.log(2) - 1, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", ["vae", "two-stage-vae"])
 @pytest.mark.parametrize(("progress", "part"), [(0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (1.0, 1.0)])
 def test_the_weight_of_the_kl_rises_while_it_warms_up(name: str, progress: float, part: float) -> None:

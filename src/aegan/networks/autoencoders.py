@@ -206,6 +206,28 @@ class VectorNet(nn.Module):
         return self.skip(x) + self.net(x)
 
 
+@torch.no_grad()
+def whiten(codes: Tensor, decoder: Decoder | VectorNet, encoder: Encoder | VectorNet | None = None) -> None:
+    """Changes a decoder G of flat codes to G(m + L ε), with the mean m and the covariance L Lᵀ of `codes` (N, d), N > 1.
+
+    Its encoder, if given, then gives ε: reconstructions stay what they were.
+    """
+    mean = codes.mean(0)
+    factor = torch.linalg.cholesky(codes.T.cov() + 1e-6 * torch.eye(codes.shape[1], device=codes.device))
+    for layer in [decoder.net[0], decoder.skip] if isinstance(decoder, VectorNet) else [decoder.head]:
+        layer = cast(nn.Linear, layer)
+        layer.bias.add_(layer.weight @ mean)
+        layer.weight.copy_(layer.weight @ factor)
+    if encoder is None:
+        return
+    last = [encoder.skip, encoder.net[-1]] if isinstance(encoder, VectorNet) else [cast(nn.Sequential, encoder.head)[-1]]
+    cast(nn.Linear, last[0]).bias.sub_(mean)
+    for layer in last:
+        layer = cast(nn.Linear, layer)
+        for weight in (layer.weight, layer.bias.unsqueeze(1)):
+            weight.copy_(torch.linalg.solve_triangular(factor, weight, upper=False))
+
+
 def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:
     """The grids between an image of `shape` and its code, finest first; `UserError` if the code fits none."""
     _, height, width = shape

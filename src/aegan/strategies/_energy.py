@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from aegan.errors import UserError
+from aegan.networks import ConditionalGenerator
+from aegan.networks.autoencoders import Decoder, whiten
 from aegan.objectives.reconstruction import l1, l2
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, View, option, typed
 from aegan.strategies._groups import Coded, Generating
-from aegan.strategies._pieces import noisy
+from aegan.strategies._pieces import all_codes, noisy
 
 
 class Number(nn.Module):
@@ -35,7 +38,7 @@ class Number(nn.Module):
 
 @dataclass(frozen=True)
 class Energetic(Generating, Coded):
-    """D(x) = R(E(x)), and the energy |x − D(x)|ᵖ as a mean over values; G plays to make examples of low energy.
+    """D(x) = R(E(x)), and the energy |x − D(x)|ᵖ, p = `power`, as a mean over values; G plays to make examples of low energy.
 
     Codes are E's, and what they decode to is R's: the autoencoder, not the generator, is what encodes and reconstructs.
     It sees no classes, and so G would have no reason to obey one.
@@ -43,10 +46,14 @@ class Energetic(Generating, Coded):
 
     capabilities = frozenset({"sample", "encode", "decode", "score"})
     uses_labels = False
-    power: ClassVar[Literal[1, 2]]
 
+    power: Literal[1, 2] = option(1, "p of the energy |x − D(x)|ᵖ: absolute or squared errors")
     noise_code: float = option(
         0.0, "noise on D's codes, in standard deviations: a wide code must not copy", searchable=True
+    )
+    compress_share: float = option(
+        0.0, "part of the budget in which D learns e(x) alone; G then begins as its decoder, z as a Gaussian of its codes",
+        source="ours", most=1,
     )
     lr: float = option(1e-3, "AdamW's learning rate of D = (E, R)", searchable=True)
     weight_decay: float = option(0.0, "AdamW's weight decay of D", searchable=True)
@@ -60,6 +67,11 @@ class Energetic(Generating, Coded):
 
     def energy_networks(self, spec: DataSpec) -> Networks:
         """G, Y and the two halves of D."""
+        if self.compress_share and self.code(spec) != (self.z_dim,):
+            raise UserError(
+                f"G can begin as D's decoder only if its noise has the shape of D's codes, {self.code(spec)}.",
+                "Ask for as many numbers of both (z_dim, code_dim), or for compress_share=0.",
+            )
         E, R = self.autoencoder(spec)
         return {**self.generator_networks(spec), "E": E, "R": R}
 
@@ -71,7 +83,28 @@ class Energetic(Generating, Coded):
             critic=True, matrix_lr=self.matrix_lr,
         )  # fmt: skip
         generator = Phase("G", ("G",), self.generator, self.lr_generator, betas, clip=1.0, final=0.1)
-        return (self.count_stage(), Stage("play", 1.0, (critic, generator), ema=("G",), ema_decay=self.ema_decay))
+        play = Stage("play", 1 - self.compress_share, (critic, generator), ema=("G",), ema_decay=self.ema_decay)
+        if not self.compress_share:
+            return self.count_stage(), play
+        compress = replace(critic, name="AE", trains=("E", "R"), loss=self.compress, critic=False)
+        return (
+            self.count_stage(),
+            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
+            Fit("start", 0.01, self.begin),
+            play,
+        )
+
+    def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """e(x)."""
+        return Loss({"e(x)": self.energy(nets, batch.x)[0]})
+
+    def begin(self, nets: Networks, view: View) -> dict[str, Any]:
+        """G(ε) <- R(m + L ε), with the mean m and the covariance L Lᵀ of the codes of training examples."""
+        codes = all_codes(nets, view, self.encode)
+        decoder = typed(nets, "G", ConditionalGenerator).decoder
+        decoder.load_state_dict(nets["R"].state_dict())
+        whiten(codes, cast(Decoder, decoder))
+        return {"codes": len(codes)}
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """What D = (E, R) minimises."""

@@ -32,6 +32,7 @@ from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase,
 from aegan.strategies._pieces import Encode, count_classes, density_loss, fit_prior, halves, noisy, reparameterise
 
 PhaseLoss = Callable[[Networks, Batch, Clock], Loss]
+Likelihood = Literal["normal", "laplace"]
 PriorName = Literal["mixture", "normal", "mdn", "parzen"]
 
 
@@ -165,11 +166,26 @@ class Variational(Coded):
         mu, log_var = self.posterior(nets, x)
         return nets["G"](reparameterise(mu, log_var)).float(), mu, log_var
 
-    def evidence_bound(self, x: Tensor, back: Tensor, mu: Tensor, log_var: Tensor, beta: float = 1.0) -> Loss:
-        """1/2 log E|x − x̂|² + β/D KL(q(z|x) || N(0, I)): the bound per value, at the batch's best decoder variance."""
+    def evidence_bound(
+        self,
+        x: Tensor,
+        back: Tensor,
+        mu: Tensor,
+        log_var: Tensor,
+        beta: float = 1.0,
+        likelihood: Likelihood = "normal",
+    ) -> Loss:
+        """−log p(x|z) + β/D KL(q(z|x) || N(0, I)): the bound per value, at the batch's best scale of the decoder.
+
+        −log p is 1/2 log E|x − x̂|² of a normal distribution, and log E|x − x̂| of Laplace's.
+        """
         mse = all_reduce_mean((back - x).square().mean())
+        if likelihood == "laplace":
+            nll = (all_reduce_mean((back - x).abs().mean()) + 1e-6).log()
+        else:
+            nll = 0.5 * (mse + 1e-6).log()
         kl = kl_standard_normal(mu, log_var) * (beta / x[0].numel())
-        return Loss({"NLL": 0.5 * (mse + 1e-6).log(), "KL": kl}, watch={"MSE": mse.detach()})
+        return Loss({"NLL": nll, "KL": kl}, watch={"MSE": mse.detach()})
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         return self.posterior(nets, x)[0]
@@ -177,12 +193,15 @@ class Variational(Coded):
 
 @dataclass(frozen=True)
 class Annealed(Variational):
-    """A bound whose KL term comes in step by step.
+    """A bound whose KL term comes in step by step, and the distribution of an example given its code.
 
     Where codes have as many numbers as examples, the bound is about as good when G ignores z: a VAE that pays for its
     codes before G can use them may end there (posterior collapse).
     """
 
+    likelihood: Likelihood = option(
+        "normal", "of an example given its code: normal is squared error, laplace is absolute error, which blurs less"
+    )
     kl_warmup: float = option(
         0.0,
         "part of the stage in which the KL's weight rises from 0 to its own; 0: not at all",

@@ -58,15 +58,25 @@ class AGE(Coded):
     kernel: float = option(
         0.0, "weight of MMD² between codes and z, which takes the place of KL(q); 0: KL of moments", source="ours"
     )
+    compress_share: float = option(
+        0.0, "part of the budget in which E and G first learn KL(E(x)) + μ |x − G(E(x))|₁ together", source="ours", most=1
+    )
+    lr_game: float | None = option(None, "Adam's learning rate of E and G in the game; default: lr", searchable=True)
+    adversarial: float = option(1.0, "weight of −KL(E(G(z))) for E", source="the paper's 1", searchable=True)
     n_generator: int = option(2, "steps of G for each of E", source="public code", least=1)
     ema_decay: float = option(0.998, "of the averages of E and G", most=0.999999)
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
+        lr = self.lr_game or self.lr
+        matrix_lr = self.matrix_lr * lr / self.lr
         phases = (
-            replace(self.autoencode(self.encoder, "E", ("E",)), every=self.n_generator),
-            self.autoencode(self.generator, "G", ("G",)),
+            replace(self.autoencode(self.encoder, "E", ("E",)), every=self.n_generator, lr=lr, matrix_lr=matrix_lr),
+            replace(self.autoencode(self.generator, "G", ("G",)), lr=lr, matrix_lr=matrix_lr),
         )
-        return (Stage("play", 1.0, phases, warmup=100, ema=("E", "G"), ema_decay=self.ema_decay),)
+        play = Stage("play", 1 - self.compress_share, phases, warmup=100, ema=("E", "G"), ema_decay=self.ema_decay)
+        if not self.compress_share:
+            return (play,)
+        return Stage("compress", self.compress_share, (self.autoencode(self.compress),), warmup=100), play
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         return on_sphere(nets["E"](x).float())
@@ -78,6 +88,11 @@ class AGE(Coded):
             return kl_of_moments(z)
         return self.kernel * kernel_distance(z, all_gather_rows(on_sphere(torch.randn_like(codes))))
 
+    def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
+        """L = KL(E(x)) + μ |x − G(E(x))|₁."""
+        real = self.encode(nets, batch.x)
+        return Loss({"KL_x": self.divergence(real), "L1": self.mu * l1(batch.x, self.decode(nets, real))})
+
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_E = KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁."""
         real = self.encode(nets, batch.x)
@@ -86,7 +101,7 @@ class AGE(Coded):
         kl, kl_made = (self.divergence(z) for z in (real, self.encode(nets, made)))
         rec = l1(batch.x, self.decode(nets, real))
         watch = {"KL(made)−KL(x)": (kl_made - kl).detach(), "L1": rec.detach()}
-        return Loss({"KL_x": kl, "−KL_made": -kl_made, "L1": self.mu * rec}, watch)
+        return Loss({"KL_x": kl, "−KL_made": -self.adversarial * kl_made, "L1": self.mu * rec}, watch)
 
     def generator(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L_G = KL(E(G(z))) + λ (1 − cos(z, E(G(z)))) + μ_G |x − G(E(x))|₁."""

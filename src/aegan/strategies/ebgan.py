@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from aegan.strategies._energy import Energetic, Number
 @register
 @dataclass(frozen=True)
 class EBGAN(Energetic):
-    """e(x) = |x − D(x)|²:  D keeps it low on data and above a margin m on what G makes; G makes it low.
+    """e(x) = |x − D(x)|ᵖ:  D keeps it low on data and above a margin m on what G makes; G makes it low.
 
     L_D = e(x) + [m − e(G(z))]₊
     L_G = e(G(z)) + λ m PT(E(G(z))),   PT(S) = 1/(N(N−1)) Σ_i Σ_{j≠i} (S_i·S_j / |S_i||S_j|)²
@@ -33,8 +34,10 @@ class EBGAN(Energetic):
     paper = "Zhao, Mathieu & LeCun 2017, arXiv 1609.03126"
     summary = "The critic is an autoencoder; its error is the energy, pushed above a margin on what is generated."
     where = "as the discriminator"
-    power = 2
 
+    power: Literal[1, 2] = option(
+        2, "p of the energy |x − D(x)|ᵖ: absolute or squared errors", source="ours; the paper has the root of their sum"
+    )
     margin: float = option(3.0, "m in units of e(x)", source="constants of 10 to 80 for sums in the paper")
     pt: float = option(
         0.1, "λ of the pulling-away term, in units of m", source="0.1 in the paper, beside m = 10 and more"

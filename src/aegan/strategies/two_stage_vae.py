@@ -67,7 +67,8 @@ class TwoStageVAE(Annealed):
 
     def first(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + 1/D KL(q(z|x) || N(0, I)),  z ~ q(z|x)."""
-        return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), self.annealed(clock))
+        beta = self.annealed(clock)
+        return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), beta, self.likelihood)
 
     def second(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|z − G₂(u)|² + 1/d KL(q(u|z) || N(0, I)),  z ~ q(z|x), u ~ q(u|z)."""

@@ -11,7 +11,7 @@ from aegan.strategies._groups import Annealed, Bounding
 @register
 @dataclass(frozen=True)
 class VAE(Annealed, Bounding):
-    """Maximises the evidence's lower bound, with the one decoder variance that is best for the batch.
+    """Maximises the evidence's lower bound, with the one scale of the decoder's distribution that is best for the batch.
 
     References:
         Kingma & Welling 2014, arXiv 1312.6114. Variance: Rybkin et al. 2021 (σ-VAE), arXiv 2006.13202.
@@ -27,6 +27,7 @@ class VAE(Annealed, Bounding):
     def elbo(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
         """L = 1/2 log E|x − G(z)|² + β/D KL(q(z|x) || N(0, I)),  z ~ q(z|x): the bound per value, at its best variance.
 
-        β rises from 0 during `kl_warmup`.
+        With the likelihood of Laplace the first term is log E|x − G(z)|. β rises from 0 during `kl_warmup`.
         """
-        return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), self.beta * self.annealed(clock))
+        beta = self.beta * self.annealed(clock)
+        return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), beta, self.likelihood)
