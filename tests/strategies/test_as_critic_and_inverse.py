@@ -16,6 +16,7 @@ from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
 from aegan.networks import build_joint_critic, join
+from aegan.networks.custom import use_networks
 from aegan.objectives.regularisers import pulling_away
 from aegan.strategies import Clock, Fit, Networks, Stage, strategy
 
@@ -182,6 +183,15 @@ def test_codes_of_mdgan_are_whitened_before_the_game(shape: tuple[int, ...]) -> 
         assert torch.allclose(z.mean(0), torch.zeros(3), atol=1e-4)
         assert torch.allclose(z.T.cov(), torch.eye(3), atol=2e-3)
         assert torch.allclose(nets["G"](z), before, atol=1e-4)
+
+
+def test_networks_of_your_own_cannot_begin_as_ours() -> None:
+    for name, held in (("ebgan", {"G"}), ("began", {"G"}), ("mdgan", {"E", "G"})):
+        chosen = strategy(name)(compress_share=0.4, z_dim=3, **({} if name == "mdgan" else {"code_dim": 3}))
+        assert chosen.fixed_networks == held and strategy(name)().fixed_networks == frozenset()
+        nets = chosen.build(DataSpec((2,)))
+        with pytest.raises(UserError, match="no network G to replace. Others are made for it, or it begins as one"):
+            use_networks(nets, {"G": nn.Linear(3, 2)}, DataSpec((2,)), strategy=name, fixed=chosen.fixed_networks)
 
 
 def test_g_can_begin_as_a_decoder_of_its_own_noise_alone() -> None:

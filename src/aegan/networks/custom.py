@@ -200,7 +200,8 @@ def use_networks(
     for name in own:
         if name not in able:
             those = ", ".join(n for n in nets if n in able) or "none"
-            raise UserError(f"Strategy '{strategy}' has no network {name} to replace.", f"Those it has: {those}.")
+            why = " Others are made for it, or it begins as one of them." if name in fixed else ""
+            raise UserError(f"Strategy '{strategy}' has no network {name} to replace.{why}", f"Those it has: {those}.")
     out = dict(nets)
     for name, module in own.items():
         default = nets[name]

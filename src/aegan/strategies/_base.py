@@ -150,7 +150,6 @@ class Strategy(ABC):
     capabilities: ClassVar[frozenset[Capability]]
     vectors: ClassVar[bool] = True  # works on (D,) data too
     uses_autoencoder: ClassVar[bool] = True  # claims are about those that do
-    fixed_networks: ClassVar[frozenset[str]] = frozenset()  # those that no network of the user's can replace
     pack = 1  # examples that D judges together
 
     batch_size: int = option(128, "examples per step", least=None)
@@ -159,6 +158,11 @@ class Strategy(ABC):
     def feature_networks(self) -> tuple[str, ...]:
         """The frozen networks through which critics see images; figures by features of their family favour the model."""
         return ()
+
+    @property
+    def fixed_networks(self) -> frozenset[str]:
+        """Those that no network of the user's can replace."""
+        return frozenset()
 
     @property
     def penalised(self) -> bool:

@@ -61,6 +61,10 @@ class Energetic(Generating, Coded):
     beta1: float = option(0.5, "Adam's β₁ of both", most=0.999999)
     ema_decay: float = option(0.998, "of G's average", most=0.999999)
 
+    @property
+    def fixed_networks(self) -> frozenset[str]:
+        return frozenset({"G"} if self.compress_share else ())  # it begins as R, which is ours
+
     def code(self, spec: DataSpec) -> tuple[int, ...]:
         """As for any autoencoder, but half of a vector's numbers: with all of them every example comes back, data or not."""
         return (self.code_dim or max(1, spec.shape[0] // 2),) if spec.is_vector else super().code(spec)

@@ -34,13 +34,16 @@ class DFM(Played):
     paper = "Warde-Farley & Bengio 2017, https://openreview.net/forum?id=S1X7nhsxl"
     summary = "A denoising autoencoder of the critic's features shows the generator where data's features are."
     where = "as a loss on features"
-    fixed_networks = frozenset({"D"})  # others are made for its features
 
     lambda_adv: float = option(1.0, "λ_adv, weight of the game", source="Warde-Farley & Bengio 2017")
     lambda_dn: float = option(0.03, "λ_dn, weight of the denoising term", source="the same: 0.03 / n_h, of a sum")
     lr_denoiser: float = option(1e-3, "Adam's learning rate of r", searchable=True)
     noise_dn: float = option(0.5, "ε in standard deviations of the features", searchable=True)
     denoiser_width: int = option(128, "half the width of r", least=1, most=65_536)
+
+    @property
+    def fixed_networks(self) -> frozenset[str]:
+        return frozenset({"D"})  # others are made for its features
 
     def build(self, spec: DataSpec) -> Networks:
         D = self.critic_network(spec)

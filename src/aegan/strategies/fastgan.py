@@ -36,7 +36,6 @@ class FastGAN(Played):
     paper = "Liu et al. 2021, arXiv 2101.04775"
     summary = "The critic also reconstructs real examples from its own features: self-supervision for few data."
     where = "as the discriminator"
-    fixed_networks = frozenset({"D"})  # others are made for its features
 
     loss: GameName = option("hinge", "the game; hinge has soft margins", source="Liu 2021")
     reconstruct: float = option(1.0, "λ of D's reconstructions", source="Liu 2021: 1, of a perceptual distance")
@@ -45,6 +44,10 @@ class FastGAN(Played):
     @property
     def game(self) -> Adversarial:
         return replace(super().game, critic=soft_hinge) if self.loss == "hinge" else super().game
+
+    @property
+    def fixed_networks(self) -> frozenset[str]:
+        return frozenset({"D"})  # others are made for its features
 
     def build(self, spec: DataSpec) -> Networks:
         D = self.critic_network(spec)

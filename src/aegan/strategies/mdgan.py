@@ -46,6 +46,10 @@ class MDGAN(Inverted, JudgedImages):
     lr_critic: float = option(4e-4, "Adam's learning rate of D₁ and D₂", searchable=True)
     lr_generator: float = option(4e-4, "Adam's learning rate of E and G", searchable=True)
 
+    @property
+    def fixed_networks(self) -> frozenset[str]:
+        return frozenset({"E", "G"} if self.compress_share else ())  # their first and last layers are whitened
+
     def build(self, spec: DataSpec) -> Networks:
         return {
             **self.generator_networks(spec),
