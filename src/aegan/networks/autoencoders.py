@@ -207,25 +207,13 @@ class VectorNet(nn.Module):
 
 
 @torch.no_grad()
-def whiten(codes: Tensor, decoder: Decoder | VectorNet, encoder: Encoder | VectorNet | None = None) -> None:
-    """Changes a decoder G of flat codes to G(m + L ε), with the mean m and the covariance L Lᵀ of `codes` (N, d), N > 1.
-
-    Its encoder, if given, then gives ε: reconstructions stay what they were.
-    """
-    mean = codes.mean(0)
+def fold_gaussian(decoder: Decoder | VectorNet, codes: Tensor) -> None:
+    """Changes a decoder G of flat codes to G(m + L ε), with the mean m and the covariance L Lᵀ of `codes` (N, d), N > 1."""
     factor = torch.linalg.cholesky(codes.T.cov() + 1e-6 * torch.eye(codes.shape[1], device=codes.device))
-    for layer in [decoder.net[0], decoder.skip] if isinstance(decoder, VectorNet) else [decoder.head]:
-        layer = cast(nn.Linear, layer)
-        layer.bias.add_(layer.weight @ mean)
+    first = [decoder.skip, decoder.net[0]] if isinstance(decoder, VectorNet) else [decoder.head]
+    for layer in cast(list[nn.Linear], first):
+        layer.bias.add_(layer.weight @ codes.mean(0))
         layer.weight.copy_(layer.weight @ factor)
-    if encoder is None:
-        return
-    last = [encoder.skip, encoder.net[-1]] if isinstance(encoder, VectorNet) else [cast(nn.Sequential, encoder.head)[-1]]
-    cast(nn.Linear, last[0]).bias.sub_(mean)
-    for layer in last:
-        layer = cast(nn.Linear, layer)
-        for weight in (layer.weight, layer.bias.unsqueeze(1)):
-            weight.copy_(torch.linalg.solve_triangular(factor, weight, upper=False))
 
 
 def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:

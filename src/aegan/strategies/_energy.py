@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from aegan.errors import UserError
 from aegan.networks import ConditionalGenerator
-from aegan.networks.autoencoders import Decoder, whiten
+from aegan.networks.autoencoders import Decoder, fold_gaussian
 from aegan.objectives.reconstruction import l1, l2
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, View, option, typed
 from aegan.strategies._groups import Coded, Generating
-from aegan.strategies._pieces import all_codes, noisy
+from aegan.strategies._pieces import noisy
+
+FIT_LIMIT = 20_000  # most codes that a Gaussian is fitted to
 
 
 class Number(nn.Module):
@@ -38,7 +40,7 @@ class Number(nn.Module):
 
 @dataclass(frozen=True)
 class Energetic(Generating, Coded):
-    """D(x) = R(E(x)), and the energy |x − D(x)|ᵖ, p = `power`, as a mean over values; G plays to make examples of low energy.
+    """D(x) = R(E(x)), and the energy |x − D(x)|ᵖ as a mean over values; G plays to make examples of low energy.
 
     Codes are E's, and what they decode to is R's: the autoencoder, not the generator, is what encodes and reconstructs.
     It sees no classes, and so G would have no reason to obey one.
@@ -52,8 +54,10 @@ class Energetic(Generating, Coded):
         0.0, "noise on D's codes, in standard deviations: a wide code must not copy", searchable=True
     )
     compress_share: float = option(
-        0.0, "part of the budget in which D learns e(x) alone; G then begins as its decoder, z as a Gaussian of its codes",
-        source="ours", most=1,
+        0.0,
+        "part of the budget in which D learns e(x) alone; G then begins as its decoder, z as a Gaussian of its codes",
+        source="ours",
+        most=1,
     )
     lr: float = option(1e-3, "AdamW's learning rate of D = (E, R)", searchable=True)
     weight_decay: float = option(0.0, "AdamW's weight decay of D", searchable=True)
@@ -104,10 +108,10 @@ class Energetic(Generating, Coded):
 
     def begin(self, nets: Networks, view: View) -> dict[str, Any]:
         """G(ε) <- R(m + L ε), with the mean m and the covariance L Lᵀ of the codes of training examples."""
-        codes = all_codes(nets, view, self.encode)
+        codes = torch.cat([self.encode(nets, batch.x) for batch in view.batches("train", FIT_LIMIT)])
         decoder = typed(nets, "G", ConditionalGenerator).decoder
         decoder.load_state_dict(nets["R"].state_dict())
-        whiten(codes, cast(Decoder, decoder))
+        fold_gaussian(cast(Decoder, decoder), codes)
         return {"codes": len(codes)}
 
     def critic(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:

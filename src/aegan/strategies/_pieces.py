@@ -65,11 +65,6 @@ def fit_prior(nets: Networks, view: View, limit: int, encode: Encode) -> dict[st
     return typed(nets, "P", Prior).fit(torch.cat(codes), torch.cat(labels) if labels else None)
 
 
-def all_codes(nets: Networks, view: View, encode: Encode, limit: int = 20_000) -> Tensor:
-    """The codes of at most `limit` training examples."""
-    return torch.cat([codes_of(nets, batch, encode).float() for batch in view.batches("train", limit)])
-
-
 def density_loss(nets: Networks, batch: Batch, clock: Clock, encode: Encode) -> Loss:
     """L = −log p(W(E(x)) | y) / k, in nats a dimension: the loss of a mixture-density prior P."""
     with torch.no_grad():

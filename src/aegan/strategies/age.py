@@ -59,7 +59,10 @@ class AGE(Coded):
         0.0, "weight of MMD² between codes and z, which takes the place of KL(q); 0: KL of moments", source="ours"
     )
     compress_share: float = option(
-        0.0, "part of the budget in which E and G first learn KL(E(x)) + μ |x − G(E(x))|₁ together", source="ours", most=1
+        0.0,
+        "part of the budget in which E and G first learn KL(E(x)) + μ |x − G(E(x))|₁ together",
+        source="ours",
+        most=1,
     )
     lr_game: float | None = option(None, "Adam's learning rate of E and G in the game; default: lr", searchable=True)
     adversarial: float = option(1.0, "weight of −KL(E(G(z))) for E", source="the paper's 1", searchable=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from aegan.networks import ConditionalGenerator
-from aegan.networks.autoencoders import Decoder, Encoder, whiten
 from aegan.objectives.reconstruction import l2
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, View, option, register, typed
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
 from aegan.strategies._games import JudgedImages
 from aegan.strategies._groups import Inverted
-from aegan.strategies._pieces import all_codes
 
 
 @register
@@ -39,16 +35,8 @@ class MDGAN(Inverted, JudgedImages):
     uses_labels = False
 
     weight: float = option(0.01, "λ of the game with D₁, beside |x − G(E(x))|²", source="0.01 in the authors' search")
-    compress_share: float = option(
-        0.0, "part of the budget in which E and G learn |x − G(E(x))|² alone; their codes are then whitened", source="ours",
-        most=1,
-    )
     lr_critic: float = option(4e-4, "Adam's learning rate of D₁ and D₂", searchable=True)
     lr_generator: float = option(4e-4, "Adam's learning rate of E and G", searchable=True)
-
-    @property
-    def fixed_networks(self) -> frozenset[str]:
-        return frozenset({"E", "G"} if self.compress_share else ())  # their first and last layers are whitened
 
     def build(self, spec: DataSpec) -> Networks:
         return {
@@ -65,27 +53,7 @@ class MDGAN(Inverted, JudgedImages):
             self.critic_phase(self.diffusion_critic, "D2", trains=("D2",)),
             self.generator_phase(self.diffusion, "G"),
         )
-        play = Stage("play", 1 - self.compress_share, phases, ema=("E", "G"), ema_decay=self.ema_decay)
-        if not self.compress_share:
-            return self.count_stage(), play
-        compress = self.generator_phase(self.compress, "AE", trains=("E", "G"))
-        return (
-            self.count_stage(),
-            Stage("compress", self.compress_share, (compress,), warmup=100, preview="reconstruct"),
-            Fit("whiten", 0.01, self.whiten),
-            play,
-        )
-
-    def compress(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L = |x − G(E(x))|²."""
-        return Loss({"L_rec": l2(batch.x, self.back(nets, batch.x))})
-
-    def whiten(self, nets: Networks, view: View) -> dict[str, Any]:
-        """Codes take the mean and the covariance of the noise; reconstructions stay what they are."""
-        codes = all_codes(nets, view, self.encode)
-        decoder = typed(nets, "G", ConditionalGenerator).decoder
-        whiten(codes, cast(Decoder, decoder), cast(Encoder, nets["E"]))
-        return {"codes": len(codes)}
+        return (self.count_stage(), Stage("play", 1.0, phases, ema=("E", "G"), ema_decay=self.ema_decay))
 
     def back(self, nets: Networks, x: Tensor) -> Tensor:
         """G(E(x))."""
