@@ -33,6 +33,9 @@ class AGE(Coded):
     G: min KL(E(G(z))) + λ (1 − cos(z, E(G(z)))) + μ_G |x − G(E(x))|₁      `n_generator` times for each of E
 
     With `kernel` w, KL(q) is w MMD²(q, z): moments do not tell clumps of codes on a ring from the whole ring.
+    With `compress_share` E and G first minimise KL(E(x)) + μ |x − G(E(x))|₁ together: a game that begins where codes are
+    uniform already and G draws data has less to find.
+
     The paper's G has no μ_G. Without it nothing holds G to the data but a difference of moments; with our networks it left.
     The sphere's radius is √d, not the paper's 1, so that N(0, I) is what its moments are compared with.
 
@@ -97,7 +100,7 @@ class AGE(Coded):
         return Loss({"KL_x": self.divergence(real), "L1": self.mu * l1(batch.x, self.decode(nets, real))})
 
     def encoder(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L_E = KL(E(x)) − KL(E(G(z))) + μ |x − G(E(x))|₁."""
+        """L_E = KL(E(x)) − w KL(E(G(z))) + μ |x − G(E(x))|₁,  w = `adversarial`."""
         real = self.encode(nets, batch.x)
         with torch.no_grad():
             made = self.decode(nets, on_sphere(standard_normal(nets["G"], len(real))))

@@ -32,6 +32,7 @@ class BEGAN(Energetic):
     paper = "Berthelot, Schumm & Metz 2017, arXiv 1703.10717"
     summary = "The critic is an autoencoder; a controller keeps its errors on data and on fakes in proportion."
     where = "as the discriminator"
+
     diversity: float = option(0.7, "γ: lower is sharper and less diverse", source="0.3 to 0.7 in the paper")
     lambda_k: float = option(
         0.01, "λ_k, the controller's step", source="0.001 of l(x) itself in the paper's longer runs"

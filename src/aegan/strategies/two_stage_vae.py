@@ -66,7 +66,7 @@ class TwoStageVAE(Annealed):
         )
 
     def first(self, nets: Networks, batch: Batch, clock: Clock) -> Loss:
-        """L = 1/2 log E|x − G(z)|² + 1/D KL(q(z|x) || N(0, I)),  z ~ q(z|x)."""
+        """L = 1/2 log E|x − G(z)|² + 1/D KL(q(z|x) || N(0, I)),  z ~ q(z|x); of Laplace's likelihood log E|x − G(z)|."""
         beta = self.annealed(clock)
         return self.evidence_bound(batch.x, *self.reconstruct(nets, batch.x), beta, self.likelihood)
 
