@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from aegan.data.loader import Batch
 from aegan.data.spec import DataSpec
 from aegan.errors import UserError
-from aegan.networks import build_joint_critic, join
+from aegan.networks import build_decoder, build_joint_critic, join
+from aegan.networks.autoencoders import fold_gaussian
 from aegan.networks.custom import use_networks
 from aegan.objectives.regularisers import pulling_away
 from aegan.strategies import Clock, Fit, Networks, Stage, strategy
@@ -143,7 +144,7 @@ def test_k_stays_between_0_and_1(a: float, end: float) -> None:
 def test_g_begins_as_the_critics_decoder(name: str, shape: tuple[int, ...]) -> None:
     """Its noise takes the mean and the covariance of the codes: Σᵢ zᵢ zᵢᵀ / N of whitened codes is I."""
     spec = DataSpec(shape, (), 40)
-    chosen = strategy(name)(compress_share=0.4, z_dim=3, code_dim=3)  # type: ignore[call-arg]
+    chosen = strategy(name)(compress_share=0.4, code_dim=3)  # type: ignore[call-arg]
     torch.manual_seed(0)
     nets, x = chosen.build(spec), torch.randn(40, *shape)
     view = SimpleNamespace(batches=lambda split, limit: [batch_of(x[:20]), batch_of(x[20:])])
@@ -165,16 +166,25 @@ def test_g_begins_as_the_critics_decoder(name: str, shape: tuple[int, ...]) -> N
 
 @pytest.mark.parametrize("name", ["ebgan", "began"])
 def test_a_generator_of_your_own_cannot_begin_as_ours(name: str) -> None:
-    chosen = strategy(name)(compress_share=0.4, z_dim=3, code_dim=3)  # type: ignore[call-arg]
+    chosen = strategy(name)(compress_share=0.4, code_dim=3)  # type: ignore[call-arg]
     assert chosen.fixed_networks == {"G"} and strategy(name)().fixed_networks == frozenset()
     own, spec = {"G": nn.Linear(3, 2)}, DataSpec((2,))
     with pytest.raises(UserError, match="no network G to replace"):
         use_networks(chosen.build(spec), own, spec, strategy=name, fixed=chosen.fixed_networks)
 
 
-def test_g_can_begin_as_a_decoder_of_its_own_noise_alone() -> None:
-    with pytest.raises(UserError, match="shape of D's codes"):
-        strategy("began")(compress_share=0.4, z_dim=8, code_dim=16).build(DataSpec((1, 32, 32)))  # type: ignore[call-arg]
+@pytest.mark.parametrize("shape", [(3,), (3, 4, 4)], ids=["flat", "spatial"])
+def test_a_gaussian_goes_into_the_first_layer_of_a_decoder(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    G = build_decoder((1, 32, 32), shape, width=8)
+    codes = torch.randn(50, *shape) * 2 + 1
+    z = codes if len(shape) == 1 else codes.movedim(1, -1).reshape(-1, 3)
+    L, m = torch.linalg.cholesky(z.T.cov()), z.mean(0)
+    epsilon = torch.randn(5, *shape)
+    before = G.head(torch.einsum("de,ne...->nd...", L, epsilon) + m.view(3, *(1,) * (len(shape) - 1)))
+    fold_gaussian(G, codes)
+    inner = (..., slice(1, -1), slice(1, -1)) if len(shape) > 1 else ...  # the edges are padded by 0
+    assert torch.allclose(G.head(epsilon)[inner], before[inner], atol=1e-4)
 
 
 # --- fastgan ----------------------------------------------------------------------------------------------------------

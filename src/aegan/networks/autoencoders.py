@@ -208,12 +208,17 @@ class VectorNet(nn.Module):
 
 @torch.no_grad()
 def fold_gaussian(decoder: Decoder | VectorNet, codes: Tensor) -> None:
-    """Changes a decoder G of flat codes to G(m + L ε), with the mean m and the covariance L Lᵀ of `codes` (N, d), N > 1."""
-    factor = torch.linalg.cholesky(codes.T.cov() + 1e-6 * torch.eye(codes.shape[1], device=codes.device))
+    """Changes a decoder G to G(m + L ε), with the mean m and the covariance L Lᵀ of `codes` (N, d) or (N, c, h, w), N > 1.
+
+    Of a spatial code they are those of its channels at all places; at the edges, where G pads its code by 0, ε is padded.
+    """
+    z = codes.flatten(2).movedim(1, 2).flatten(0, 1) if codes.ndim > 2 else codes
+    factor = torch.linalg.cholesky(z.T.cov().view(z.shape[1], -1) + 1e-6 * torch.eye(z.shape[1], device=z.device))
     first = [decoder.skip, decoder.net[0]] if isinstance(decoder, VectorNet) else [decoder.head]
-    for layer in cast(list[nn.Linear], first):
-        layer.bias.add_(layer.weight @ codes.mean(0))
-        layer.weight.copy_(layer.weight @ factor)
+    for layer in cast(list[nn.Linear | nn.Conv2d], first):
+        weight = layer.weight.flatten(2) if layer.weight.ndim > 2 else layer.weight.unsqueeze(2)  # (outputs, d, places)
+        cast(Tensor, layer.bias).add_(weight.sum(2) @ z.mean(0))
+        layer.weight.copy_(torch.einsum("odp,de->oep", weight, factor).view_as(layer.weight))
 
 
 def stage_sizes(shape: Shape, code_shape: Shape) -> list[tuple[int, int]]:
