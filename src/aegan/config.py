@@ -142,6 +142,8 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
     (0.001, None, True)
     >>> coerce(int | str | None, "64", "size"), coerce(int | str | None, "96x64", "size")
     (64, '96x64')
+    >>> coerce(Literal[1, 2], "2", "power"), coerce(Literal["on", "off"], "off", "stream")
+    (2, 'off')
     >>> coerce(tuple[float, float], [0, 0.99], "betas")
     (0.0, 0.99)
     """
@@ -156,9 +158,10 @@ def coerce(kind: Any, value: Any, key: str) -> Any:
                 return coerce(each, value, key)
         return coerce(last, value, key)
     if origin is Literal:
-        if value not in args:
-            raise unknown(f"value of '{key}'", str(value), [str(a) for a in args])
-        return value
+        for known in args:
+            if str(known) == str(value):  # numbers come from the command line as text
+                return known
+        raise unknown(f"value of '{key}'", str(value), [str(a) for a in args])
     if origin is tuple:
         if not isinstance(value, (str, list, tuple)):
             raise UserError(f"'{key}' wants several values, got {value!r}.", f"Write it as {key}=a,b.")
