@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from aegan.networks import ConditionalGenerator, build_decoder
+from aegan.networks import ConditionalGenerator
 from aegan.networks.autoencoders import Decoder, fold_gaussian
 from aegan.objectives.reconstruction import l1, l2
 from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, View, option, typed
@@ -54,7 +54,7 @@ class Energetic(Generating, Coded):
     )
     compress_share: float = option(
         0.0,
-        "part of the budget in which D learns e(x) alone; G then begins as its decoder, of noise of its codes' shape",
+        "part of the budget in which D learns e(x) alone; G then begins as its decoder, z in its codes' shape, not z_dim",
         source="ours",
         most=1,
     )
@@ -72,13 +72,9 @@ class Energetic(Generating, Coded):
         """As for any autoencoder, but half of a vector's numbers: with all of them every example comes back, data or not."""
         return (self.code_dim or max(1, spec.shape[0] // 2),) if spec.is_vector else super().code(spec)
 
-    def decoder(self, spec: DataSpec) -> nn.Module:
-        """From noise to examples; if G begins as R, the noise has the shape of D's codes."""
-        if not self.compress_share:
-            return super().decoder(spec)
-        return build_decoder(
-            spec.shape, self.code(spec), width=self.width, blocks=self.blocks, upsampling=self.upsampling
-        )
+    def noise_shape(self, spec: DataSpec) -> tuple[int, ...]:
+        """The shape of z: that of D's codes, if G begins as R."""
+        return self.code(spec) if self.compress_share else super().noise_shape(spec)
 
     def energy_networks(self, spec: DataSpec) -> Networks:
         """G, Y and the two halves of D."""

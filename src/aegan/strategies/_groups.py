@@ -335,10 +335,14 @@ class Generating(Strategy):
         "and with it fixed maps of noise for fine grain",
     )
 
+    def noise_shape(self, spec: DataSpec) -> tuple[int, ...]:
+        """The shape of z."""
+        return (self.z_dim,)
+
     def decoder(self, spec: DataSpec) -> nn.Module:
         """From noise to examples."""
         return build_decoder(
-            spec.shape, (self.z_dim,), width=self.width, blocks=self.blocks, upsampling=self.upsampling
+            spec.shape, self.noise_shape(spec), width=self.width, blocks=self.blocks, upsampling=self.upsampling
         )
 
     def generator_networks(self, spec: DataSpec) -> Networks:

@@ -12,8 +12,8 @@ from aegan.collectives import all_gather_rows
 from aegan.density.kernel import kernel_distance
 from aegan.objectives.reconstruction import l1
 from aegan.objectives.regularisers import kl_of_moments
-from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Stage, option, register
-from aegan.strategies._groups import Coded, standard_normal
+from aegan.strategies import Batch, Clock, DataSpec, Fit, Loss, Networks, Phase, Stage, option, register
+from aegan.strategies._groups import Coded, PhaseLoss, standard_normal
 
 
 def on_sphere(z: Tensor) -> Tensor:
@@ -73,16 +73,19 @@ class AGE(Coded):
     ema_decay: float = option(0.998, "of the averages of E and G", most=0.999999)
 
     def stages(self, spec: DataSpec) -> tuple[Stage | Fit, ...]:
-        lr = self.lr_game or self.lr
-        matrix_lr = self.matrix_lr * lr / self.lr
-        phases = (
-            replace(self.autoencode(self.encoder, "E", ("E",)), every=self.n_generator, lr=lr, matrix_lr=matrix_lr),
-            replace(self.autoencode(self.generator, "G", ("G",)), lr=lr, matrix_lr=matrix_lr),
-        )
+        phases = (replace(self.side(self.encoder, "E"), every=self.n_generator), self.side(self.generator, "G"))
         play = Stage("play", 1 - self.compress_share, phases, warmup=100, ema=("E", "G"), ema_decay=self.ema_decay)
         if not self.compress_share:
             return (play,)
         return Stage("compress", self.compress_share, (self.autoencode(self.compress),), warmup=100), play
+
+    def side(self, loss: PhaseLoss, name: str) -> Phase:
+        """E's or G's turn in the game: at `lr_game`, if there is one, and Muon's rate in proportion."""
+        phase = self.autoencode(loss, name, (name,))
+        if self.lr_game is None:
+            return phase
+        slower = self.lr_game / self.lr if self.lr else 1.0
+        return replace(phase, lr=self.lr_game, matrix_lr=slower * self.matrix_lr)
 
     def encode(self, nets: Networks, x: Tensor) -> Tensor:
         return on_sphere(nets["E"](x).float())
